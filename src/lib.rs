@@ -1,0 +1,25 @@
+//! `regrow` brings a dead service back to life on a current OS.
+//!
+//! `archive` separates what of a stopped service cannot be had again from what packages and
+//! generators bring back, and writes the first, with a record of the second, into one file.
+//! `restore` installs today's packages on a current OS, puts that back over them, and absorbs
+//! what has moved between the versions. It is all or nothing, and the old service stays as it is.
+//!
+//! # Words
+//!
+//! - *bundle*: the file that `archive` makes, `*.regrow`.
+//! - *baseline*: the moment or the image after which a change counts as the service's own.
+//! - *origin*: where a path came from: base image, image, the container's life, a volume.
+//! - *evidence*: what is known about one path; *class*: what it is worth (mutable, immutable,
+//!   ephemeral, identity); *verdict*: the class with the evidence that decided.
+//! - *layout database*: what is known of applications and their versions, made from rules.
+//! - *route*: the transitions from the archived version to the new one.
+//! - *plan*: all changes of a restore as a value, printed before it is executed.
+//! - *held*: left to a person, with both texts in place and a question in the report.
+//! - *probe*: a question asked of the restored service.
+//!
+//! Nothing here prints or exits. Every function blocks its caller; what is asynchronous stays
+//! inside `engine` and `layout`.
+
+pub mod cancel;
+pub mod monitor;
