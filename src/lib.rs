@@ -23,3 +23,5 @@
 
 pub mod cancel;
 pub mod monitor;
+pub mod pax;
+pub mod tree;

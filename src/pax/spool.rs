@@ -1,0 +1,304 @@
+//! [`Spooler`]: takes the members of a tar one by one and makes a [`TarTree`] of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::FileExt;
+
+use super::content::{Data, ReadMember};
+use super::section::Run;
+use super::tarball::{Node, Stored, TarTree};
+use super::{Body, Member, ReadError, sparse};
+use crate::tree::{Extent, Kind, Meta, PathError, RootPath, Time, escaped};
+
+/// What of a regular file is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// Its entry and its content.
+    Content,
+    /// Its entry; opening it is an error.
+    Listing,
+}
+
+/// What of a tar is not, or not exactly, in the tree made of it. Names are as stored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// The name leads nowhere in a tree; the entry is left out.
+    #[error("`{}` is left out", escaped(.name))]
+    Name {
+        /// The name.
+        name: Vec<u8>,
+        /// What is wrong with it.
+        #[source]
+        source: PathError,
+    },
+    /// The root is given as something other than a directory; it stays one.
+    #[error("`{}` would make the root something other than a directory", escaped(.name))]
+    Root {
+        /// The name.
+        name: Vec<u8>,
+    },
+    /// The target of a symlink cannot be one; the link is left out.
+    #[error("the symlink `{}` is left out: its target is empty or holds a NUL byte", escaped(.name))]
+    Symlink {
+        /// The link's name.
+        name: Vec<u8>,
+    },
+    /// A hard link to what the archive does not hold, or only by going round in a circle; it is
+    /// left out.
+    #[error("the hard link `{}` is left out: there is no `{}`", escaped(.name), escaped(.target))]
+    Dangling {
+        /// The link's name.
+        name: Vec<u8>,
+        /// What it should be a name of.
+        target: Vec<u8>,
+    },
+    /// A hard link to a directory; it is left out.
+    #[error("the hard link `{}` is left out: `{}` is a directory", escaped(.name), escaped(.target))]
+    LinkedDirectory {
+        /// The link's name.
+        name: Vec<u8>,
+        /// The directory.
+        target: Vec<u8>,
+    },
+    /// An entry below something that is no directory, a symlink perhaps; it is left out.
+    #[error("`{path}` is left out: it lies below `{above}`, which is not a directory")]
+    Below {
+        /// The entry.
+        path: RootPath,
+        /// What it lies below.
+        above: RootPath,
+    },
+    /// A pax record states something about the entry that is not understood.
+    #[error("`{}` has a property that is not understood: `{}`", escaped(.name), escaped(.key))]
+    Ignored {
+        /// The entry's name.
+        name: Vec<u8>,
+        /// The record's key.
+        key: Vec<u8>,
+    },
+    /// Data after the end of the archive, a second archive perhaps; it is ignored.
+    #[error("{bytes} bytes of data after the end of the archive are ignored")]
+    Trailing {
+        /// How many, zeros not counted.
+        bytes: u64,
+    },
+}
+
+/// A tree in the making.
+pub(super) struct Spooler {
+    spool: File,
+    /// Bytes written to the spool.
+    end: u64,
+    names: BTreeMap<RootPath, usize>,
+    nodes: Vec<Node>,
+    /// Hard links whose targets have not come yet.
+    waiting: BTreeMap<RootPath, RootPath>,
+    problems: Vec<Problem>,
+    buffer: Vec<u8>,
+}
+
+impl Spooler {
+    pub(super) fn new(spool: File) -> Spooler {
+        Spooler {
+            spool,
+            end: 0,
+            names: BTreeMap::new(),
+            nodes: vec![],
+            waiting: BTreeMap::new(),
+            problems: vec![],
+            buffer: vec![0; 1 << 16],
+        }
+    }
+
+    /// Takes in one member.
+    pub(super) fn add<R: Read>(
+        &mut self,
+        mut member: ReadMember<'_, R>,
+        keep: &mut dyn FnMut(&Member) -> Keep,
+    ) -> Result<(), ReadError> {
+        for key in std::mem::take(&mut member.ignored) {
+            self.problems.push(Problem::Ignored { name: member.member.name.clone(), key });
+        }
+        let (member, extents, data) = member.split();
+        let name = member.name.clone();
+        let path = match RootPath::parse(&name) {
+            Ok(path) => path,
+            Err(source) => {
+                self.problems.push(Problem::Name { name, source });
+                return Ok(());
+            }
+        };
+        if path.is_root() && member.body != Body::Node(Kind::Dir) {
+            self.problems.push(Problem::Root { name });
+            return Ok(());
+        }
+        let stored = match &member.body {
+            Body::Hardlink { target } => {
+                self.link(path, name, target);
+                return Ok(());
+            }
+            Body::Node(Kind::Symlink { target }) if target.is_empty() || target.contains(&0) => {
+                self.problems.push(Problem::Symlink { name });
+                return Ok(());
+            }
+            Body::Node(Kind::File { size }) => match keep(&member) {
+                Keep::Content => self.store(&extents, *size, data)?,
+                Keep::Listing => Stored::Listed,
+            },
+            Body::Node(_) => Stored::Nothing,
+        };
+        if let Body::Node(kind) = member.body {
+            self.put(path, Node { kind, meta: member.meta, stored, names: 1 });
+        }
+        Ok(())
+    }
+
+    /// Copies the data of a file to the end of the spool.
+    fn store<R: Read>(
+        &mut self,
+        extents: &[Extent],
+        size: u64,
+        mut data: Data<'_, R>,
+    ) -> Result<Stored, ReadError> {
+        let start = self.end;
+        loop {
+            let length = match data.read(&mut self.buffer) {
+                Ok(0) => break,
+                Ok(length) => length,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error.into()),
+            };
+            let piece = &self.buffer[..length];
+            self.spool.write_all_at(piece, self.end).map_err(ReadError::Spool)?;
+            self.end += length as u64;
+        }
+        if *extents == *sparse::whole(size) {
+            return Ok(Stored::Whole(start));
+        }
+        let mut place = start;
+        let runs = extents.iter().map(|&Extent { offset, length }| {
+            let run = Run { offset, length, place };
+            place += length;
+            run
+        });
+        Ok(Stored::Runs(runs.collect()))
+    }
+
+    /// Makes `node` the one at `path`; what was there loses this name.
+    fn put(&mut self, path: RootPath, node: Node) {
+        self.waiting.remove(&path);
+        match self.names.get(&path) {
+            Some(&old) if self.nodes[old].names == 1 => self.nodes[old] = node,
+            _ => {
+                // Growing by halves would need twice the memory for a moment.
+                if self.nodes.len() == self.nodes.capacity() {
+                    self.nodes.reserve_exact(64 + self.nodes.len() / 4);
+                }
+                self.nodes.push(node);
+                self.name(path, self.nodes.len() - 1);
+            }
+        }
+    }
+
+    /// Lets `path` be a name of the node at `index`, which counts it already.
+    fn name(&mut self, path: RootPath, index: usize) {
+        if let Some(old) = self.names.insert(path, index) {
+            self.nodes[old].names -= 1;
+        }
+    }
+
+    fn link(&mut self, path: RootPath, name: Vec<u8>, target: &[u8]) {
+        match RootPath::parse(target) {
+            Ok(to) if self.names.contains_key(&to) => self.join(path, &to),
+            Ok(to) if to != path => {
+                self.waiting.insert(path, to);
+            }
+            _ => self.problems.push(Problem::Dangling { name, target: target.to_vec() }),
+        }
+    }
+
+    /// Makes `path` a further name of what `to` names.
+    fn join(&mut self, path: RootPath, to: &RootPath) {
+        self.waiting.remove(&path);
+        let (name, target) = (path.relative().to_vec(), to.relative().to_vec());
+        match self.names.get(to) {
+            None => self.problems.push(Problem::Dangling { name, target }),
+            Some(&index) if self.nodes[index].kind.is_dir() => {
+                self.problems.push(Problem::LinkedDirectory { name, target });
+            }
+            Some(&index) => {
+                self.nodes[index].names += 1;
+                self.name(path, index);
+            }
+        }
+    }
+
+    /// The tree, after the last member; `trailing` bytes of data followed the archive.
+    pub(super) fn finish(mut self, trailing: u64) -> TarTree {
+        self.settle_links();
+        let implied = self.settle_parents();
+        if trailing > 0 {
+            self.problems.push(Problem::Trailing { bytes: trailing });
+        }
+        self.nodes.shrink_to_fit();
+        let Spooler { spool, names, nodes, problems, .. } = self;
+        TarTree { spool, names, nodes, problems, implied }
+    }
+
+    /// Resolves links to what came after them, through links that waited themselves.
+    fn settle_links(&mut self) {
+        while let Some((path, mut to)) = self.waiting.pop_first() {
+            let mut chain = vec![path];
+            // Every link is taken out on the way, so that a circle comes to an end.
+            while let Some((path, next)) = self.waiting.remove_entry(&to) {
+                chain.push(path);
+                to = next;
+            }
+            for path in chain {
+                self.join(path, &to);
+            }
+        }
+    }
+
+    /// Adds the directories that are missing and returns them, and takes out what lies below
+    /// anything else.
+    fn settle_parents(&mut self) -> BTreeSet<RootPath> {
+        let mut missing = BTreeSet::new();
+        let mut below = Vec::new();
+        let mut leaf: Option<&RootPath> = None;
+        for (path, &index) in &self.names {
+            // What lies below a path directly follows it.
+            if let Some(above) = leaf.filter(|leaf| path.is_within(leaf)) {
+                below.push((path.clone(), above.clone()));
+                continue;
+            }
+            let mut parent = path.parent();
+            while let Some(dir) = parent.filter(|dir| !self.names.contains_key(dir)) {
+                parent = dir.parent();
+                if !missing.insert(dir) {
+                    break;
+                }
+            }
+            if !self.nodes[index].kind.is_dir() {
+                leaf = Some(path);
+            }
+        }
+        if !self.names.contains_key(&RootPath::root()) {
+            missing.insert(RootPath::root());
+        }
+        for (path, above) in below {
+            if let Some(index) = self.names.remove(&path) {
+                self.nodes[index].names -= 1;
+            }
+            self.problems.push(Problem::Below { path, above });
+        }
+        for path in &missing {
+            let time = Time { secs: 0, nanos: 0 };
+            let meta = Meta { mode: 0o755, uid: 0, gid: 0, mtime: time, xattrs: BTreeMap::new() };
+            let node = Node { kind: Kind::Dir, meta, stored: Stored::Nothing, names: 1 };
+            self.put(path.clone(), node);
+        }
+        missing
+    }
+}

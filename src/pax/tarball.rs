@@ -1,0 +1,160 @@
+//! [`TarTree`]: somebody's tar as a tree.
+//!
+//! The index is in memory, one node per file and one name per entry; contents lie in a spool file.
+//! The tree is whole whatever the tar was: the root exists, every entry has a directory above it,
+//! no name leads out, and what could not be taken in is among the problems.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::ops::Bound;
+
+use super::section::{Run, Section};
+use super::spool::{Keep, Problem, Spooler};
+use super::{Dialect, Member, ReadError, Reader, sparse};
+use crate::tree::{Content, Entry, Extent, Kind, LinkGroup, Meta, RootPath, Tree, TreeError};
+
+/// Where the content of a node is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Stored {
+    /// It has none.
+    Nothing,
+    /// It was left out.
+    Listed,
+    /// In one piece at this offset of the spool.
+    Whole(u64),
+    /// In runs, with holes between them.
+    Runs(Box<[Run]>),
+}
+
+/// What the names of one file share.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) kind: Kind,
+    pub(super) meta: Meta,
+    pub(super) stored: Stored,
+    /// How many names it has.
+    pub(super) names: u32,
+}
+
+/// A tree read from a tar stream. Several readers can work on it at once.
+pub struct TarTree {
+    pub(super) spool: File,
+    /// Every name with the index of its node; the root and all parents are there.
+    pub(super) names: BTreeMap<RootPath, usize>,
+    pub(super) nodes: Vec<Node>,
+    pub(super) problems: Vec<Problem>,
+    /// Directories that the tar does not mention.
+    pub(super) implied: BTreeSet<RootPath>,
+}
+
+impl TarTree {
+    /// Reads a tar in [`Dialect::Lenient`] from `input` to its end, and keeps contents in `spool`:
+    /// an empty file that nobody else writes, best one without a name.
+    ///
+    /// `keep` is asked once for every regular file. Of equal names the last one holds. A hard
+    /// link is a further name of what its target is at that point of the archive, or at its end
+    /// when the target comes later. Directories that the tar does not mention belong to root,
+    /// with mode 0755 and time 0.
+    ///
+    /// # Errors
+    /// Any damage of the stream; nothing that is wrong with a single entry, which is a
+    /// [`Problem`].
+    pub fn spool(
+        input: &mut dyn Read,
+        spool: File,
+        keep: &mut dyn FnMut(&Member) -> Keep,
+    ) -> Result<TarTree, ReadError> {
+        let mut spooler = Spooler::new(spool);
+        let input = BufReader::with_capacity(1 << 16, input);
+        let mut reader = Reader::new(input, Dialect::Lenient);
+        while let Some(member) = reader.next()? {
+            spooler.add(member, keep)?;
+        }
+        Ok(spooler.finish(reader.trailing_bytes()))
+    }
+
+    /// What of the tar is not, or not exactly, in the tree.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    fn make(&self, path: &RootPath, index: usize) -> Entry {
+        let node = &self.nodes[index];
+        Entry {
+            path: path.clone(),
+            kind: node.kind.clone(),
+            meta: node.meta.clone(),
+            ctime: None,
+            links: (node.names > 1).then_some(LinkGroup(index as u64)),
+        }
+    }
+
+    /// The node of the regular file that `entry` describes.
+    fn node(&self, entry: &Entry) -> Result<&Node, TreeError> {
+        let node = self.names.get(&entry.path).map(|&index| &self.nodes[index]);
+        node.filter(|node| node.kind.is_file() && node.kind == entry.kind).ok_or_else(|| {
+            TreeError::Changed {
+                path: entry.path.clone(),
+                what: "the archive holds no such file".to_owned(),
+            }
+        })
+    }
+}
+
+impl Tree for TarTree {
+    fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + '_> {
+        Box::new(self.names.iter().map(|(path, &index)| Ok(self.make(path, index))))
+    }
+
+    fn entry(&self, path: &RootPath) -> Result<Option<Entry>, TreeError> {
+        Ok(self.names.get(path).map(|&index| self.make(path, index)))
+    }
+
+    fn children(&self, path: &RootPath) -> Result<Vec<Entry>, TreeError> {
+        let mut children = Vec::new();
+        let mut from = Bound::Excluded(path.clone());
+        while let Some((child, &index)) =
+            self.names.range((from, Bound::Unbounded)).next().filter(|(at, _)| at.is_within(path))
+        {
+            children.push(self.make(child, index));
+            // Of what begins with the child's name, this sorts after all that is below it and
+            // before everything else.
+            let after = [child.name(), b"\x01"].concat();
+            from = Bound::Included(path.child(&after));
+        }
+        Ok(children)
+    }
+
+    fn implied(&self, path: &RootPath) -> bool {
+        self.implied.contains(path)
+    }
+
+    fn open<'a>(&'a self, entry: &Entry) -> Result<Box<dyn Content + 'a>, TreeError> {
+        let node = self.node(entry)?;
+        let size = node.kind.size();
+        let runs = match &node.stored {
+            Stored::Whole(place) if size > 0 => {
+                Cow::Owned(vec![Run { offset: 0, length: size, place: *place }])
+            }
+            Stored::Whole(_) | Stored::Nothing => Cow::Owned(vec![]),
+            Stored::Runs(runs) => Cow::Borrowed(&**runs),
+            Stored::Listed => {
+                let source = io::Error::new(io::ErrorKind::Unsupported, "only listed, not kept");
+                return Err(TreeError::io("opening", &entry.path, source));
+            }
+        };
+        Ok(Box::new(Section::new(&self.spool, runs, size)))
+    }
+
+    fn extents(&self, entry: &Entry) -> Result<Vec<Extent>, TreeError> {
+        let node = self.node(entry)?;
+        Ok(match &node.stored {
+            Stored::Runs(runs) => {
+                runs.iter().map(|run| Extent { offset: run.offset, length: run.length }).collect()
+            }
+            _ => sparse::whole(node.kind.size()),
+        })
+    }
+}

@@ -1,0 +1,150 @@
+//! [`Entry`]: one name in a tree with everything that belongs to it but its content.
+
+use std::collections::BTreeMap;
+
+use super::{RootPath, TreeError};
+
+/// Extended attributes by name; ACLs and capabilities are attributes like any other.
+pub type Xattrs = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// A moment: seconds since 1970 (negative before) and nanoseconds, `0..1_000_000_000`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Time {
+    /// Whole seconds since the epoch, rounded down.
+    pub secs: i64,
+    /// Nanoseconds after `secs`.
+    pub nanos: u32,
+}
+
+/// What kind of node an entry is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file of `size` bytes.
+    File {
+        /// Apparent size in bytes, holes included.
+        size: u64,
+    },
+    /// A directory.
+    Dir,
+    /// A symbolic link; its target is bytes and never normalised.
+    Symlink {
+        /// The target as stored.
+        target: Vec<u8>,
+    },
+    /// A named pipe.
+    Fifo,
+    /// A character device.
+    Char {
+        /// Device major number.
+        major: u32,
+        /// Device minor number.
+        minor: u32,
+    },
+    /// A block device.
+    Block {
+        /// Device major number.
+        major: u32,
+        /// Device minor number.
+        minor: u32,
+    },
+    /// A socket: exists only while its server runs, and is never kept.
+    Socket,
+}
+
+impl Kind {
+    /// The word for this kind in messages.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Kind::File { .. } => "file",
+            Kind::Dir => "directory",
+            Kind::Symlink { .. } => "symlink",
+            Kind::Fifo => "FIFO",
+            Kind::Char { .. } => "character device",
+            Kind::Block { .. } => "block device",
+            Kind::Socket => "socket",
+        }
+    }
+
+    /// Whether this is a directory.
+    pub fn is_dir(&self) -> bool {
+        matches!(self, Kind::Dir)
+    }
+
+    /// Whether this is a regular file.
+    pub fn is_file(&self) -> bool {
+        matches!(self, Kind::File { .. })
+    }
+
+    /// Size in bytes: of a regular file, else 0.
+    pub fn size(&self) -> u64 {
+        match self {
+            Kind::File { size } => *size,
+            _ => 0,
+        }
+    }
+}
+
+/// Owner, mode, times and attributes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meta {
+    /// Permission bits with set-id and sticky, `0..=0o7777`.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Last modification of the content.
+    pub mtime: Time,
+    /// Extended attributes, ACLs and capabilities among them.
+    pub xattrs: Xattrs,
+}
+
+/// Names that share a number within one tree are one file (hard links).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkGroup(pub u64);
+
+/// One name in a tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Where it is.
+    pub path: RootPath,
+    /// What it is.
+    pub kind: Kind,
+    /// Its metadata.
+    pub meta: Meta,
+    /// Last change of the inode, where the way in shows it (a directory does, a tar does not).
+    pub ctime: Option<Time>,
+    /// Set when the file has further names. Never set on directories.
+    pub links: Option<LinkGroup>,
+}
+
+impl Entry {
+    /// Makes sure that this entry, read just now, is the version that `listed` was.
+    ///
+    /// # Errors
+    /// [`TreeError::Changed`] about the path of `listed`.
+    pub(crate) fn check_version(&self, listed: &Entry) -> Result<(), TreeError> {
+        let what = if self.kind != listed.kind {
+            let (was, is) = (listed.kind.word(), self.kind.word());
+            format!(
+                "a {was} of {} bytes before, a {is} of {} now",
+                listed.kind.size(),
+                self.kind.size()
+            )
+        } else if self.meta.mtime != listed.meta.mtime || self.ctime != listed.ctime {
+            "it was written to or replaced".to_owned()
+        } else {
+            return Ok(());
+        };
+        Err(TreeError::Changed { path: listed.path.clone(), what })
+    }
+}
+
+/// A run of data in a sparse file; what lies between runs are holes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// First byte.
+    pub offset: u64,
+    /// Length in bytes.
+    pub length: u64,
+}

@@ -1,0 +1,247 @@
+//! File trees: names, metadata and content, wherever they come from.
+//!
+//! A tree is read through [`Tree`]: an unpacked root by directory handle, a tar, a stack of image
+//! layers, or a root with volumes mounted into it all look the same. Two rules hold everywhere:
+//! names are bytes, and the last component of a path is never followed. Nothing here knows about
+//! containers, packages or bundles.
+
+mod content;
+mod copy;
+mod descent;
+mod dir;
+mod draft;
+mod entry;
+mod layer_index;
+#[cfg(test)]
+pub(crate) mod memory;
+mod mounted;
+mod path;
+mod place;
+mod removal;
+mod rootfs;
+mod stack;
+mod stamp;
+mod temp;
+#[cfg(test)]
+mod testing;
+mod whiteout;
+
+use std::io::{Read, Seek};
+
+pub use copy::{copy_tree, exchange, exchangeable, remove_tree};
+pub use draft::{ContentId, Draft, DraftContent, DraftNode, Store};
+pub use entry::{Entry, Extent, Kind, LinkGroup, Meta, Time, Xattrs};
+pub use mounted::Mounted;
+pub use path::{PathError, RootPath, escaped};
+pub use place::{PlaceError, Placed, RootWriter};
+pub use rootfs::Rootfs;
+pub use stack::{Deletion, Layer, LayerStack};
+pub use stamp::{Lost, Problem, Refusal};
+pub use whiteout::Whiteouts;
+
+/// Why a tree could not be read at one place.
+#[derive(Debug, thiserror::Error)]
+pub enum TreeError {
+    /// The system refused an operation on a path.
+    #[error("{act} `{path}`")]
+    Io {
+        /// What was being done: a gerund, such as `reading`.
+        act: &'static str,
+        /// Where.
+        path: RootPath,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// The content is not what the listing said: the source changed meanwhile.
+    #[error("`{path}` changed while it was read: {what}")]
+    Changed {
+        /// Where.
+        path: RootPath,
+        /// What is different now.
+        what: String,
+    },
+    /// Following links inside the root did not come to an end.
+    #[error("`{path}` leads through too many symlinks")]
+    Loop {
+        /// Where the path began.
+        path: RootPath,
+    },
+    /// A file that has to be read whole is larger than it can honestly be.
+    #[error("`{path}` is larger than {limit} bytes")]
+    TooLarge {
+        /// Where.
+        path: RootPath,
+        /// The limit in bytes.
+        limit: u64,
+    },
+}
+
+impl TreeError {
+    /// Wraps the system's answer for `act` on `path`.
+    pub fn io(act: &'static str, path: &RootPath, source: std::io::Error) -> TreeError {
+        TreeError::Io { act, path: path.clone(), source }
+    }
+
+    /// The path this error is about.
+    pub fn path(&self) -> &RootPath {
+        match self {
+            TreeError::Io { path, .. }
+            | TreeError::Changed { path, .. }
+            | TreeError::Loop { path }
+            | TreeError::TooLarge { path, .. } => path,
+        }
+    }
+
+    /// The same error about `place`, as a tree calls it that shows another tree's paths elsewhere.
+    pub(crate) fn at(mut self, place: &RootPath) -> TreeError {
+        match &mut self {
+            TreeError::Io { path, .. }
+            | TreeError::Changed { path, .. }
+            | TreeError::Loop { path }
+            | TreeError::TooLarge { path, .. } => path.clone_from(place),
+        }
+        self
+    }
+
+    /// The same error once more, for a tree that met it when it was built.
+    pub(crate) fn repeat(&self) -> TreeError {
+        match self {
+            TreeError::Io { act, path, source } => {
+                let source = match source.raw_os_error() {
+                    Some(code) => std::io::Error::from_raw_os_error(code),
+                    None => std::io::Error::new(source.kind(), source.to_string()),
+                };
+                TreeError::io(act, path, source)
+            }
+            TreeError::Changed { path, what } => {
+                TreeError::Changed { path: path.clone(), what: what.clone() }
+            }
+            TreeError::Loop { path } => TreeError::Loop { path: path.clone() },
+            TreeError::TooLarge { path, limit } => {
+                TreeError::TooLarge { path: path.clone(), limit: *limit }
+            }
+        }
+    }
+}
+
+/// Content that can be read and, for sparse files, skipped through.
+pub trait Content: Read + Seek + Send {}
+
+impl<T: Read + Seek + Send> Content for T {}
+
+/// A readable file tree.
+pub trait Tree: Send + Sync {
+    /// Every entry, the root first, in [`RootPath`] order. An error stands for the entry, or for
+    /// what lies below the directory, that it names; the walk goes on after it.
+    fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + '_>;
+
+    /// The entry at `path`, the last component not followed; `None` when there is none.
+    ///
+    /// Symlinks *in between* are not followed either: `/bin/ls` is `None` where `/bin` is a link.
+    /// [`resolve`] follows them.
+    fn entry(&self, path: &RootPath) -> Result<Option<Entry>, TreeError>;
+
+    /// The entries directly below the directory at `path`, by name; empty when it is no directory.
+    fn children(&self, path: &RootPath) -> Result<Vec<Entry>, TreeError>;
+
+    /// Whether the directory at `path` is only known to exist, because something lies below it:
+    /// its metadata is made up, and in a stack of layers a lower layer's counts.
+    fn implied(&self, _path: &RootPath) -> bool {
+        false
+    }
+
+    /// The content of the regular file that `entry`, obtained from this tree, describes: exactly
+    /// its `size` bytes, holes as zeros; fewer or more is an error of the reader.
+    fn open<'a>(&'a self, entry: &Entry) -> Result<Box<dyn Content + 'a>, TreeError>;
+
+    /// The data runs of a regular file, ascending; a file without holes is one run.
+    fn extents(&self, entry: &Entry) -> Result<Vec<Extent>, TreeError> {
+        let length = entry.kind.size();
+        Ok(if length == 0 { vec![] } else { vec![Extent { offset: 0, length }] })
+    }
+}
+
+/// Limit on links followed for one path, as the kernel's.
+const MAX_LINKS: usize = 40;
+
+/// Where `path` leads inside `tree` when every symlink on the way, the last one included, is
+/// followed with `tree` as the root; `None` when something on the way does not exist.
+///
+/// # Errors
+/// [`TreeError::Loop`] after 40 links, as the kernel does.
+pub fn resolve(tree: &dyn Tree, path: &RootPath) -> Result<Option<RootPath>, TreeError> {
+    let mut links = 0;
+    let mut todo: Vec<Vec<u8>> = path.components().rev().map(<[u8]>::to_vec).collect();
+    let mut at = RootPath::root();
+    while let Some(name) = todo.pop() {
+        match name.as_slice() {
+            b"" | b"." => continue,
+            b".." => {
+                at = at.parent().unwrap_or_else(RootPath::root);
+                continue;
+            }
+            _ => {}
+        }
+        let next = at.child(&name);
+        let Some(entry) = tree.entry(&next)? else { return Ok(None) };
+        match entry.kind {
+            Kind::Symlink { target } => {
+                links += 1;
+                if links > MAX_LINKS {
+                    return Err(TreeError::Loop { path: path.clone() });
+                }
+                if target.first() == Some(&b'/') {
+                    at = RootPath::root();
+                }
+                todo.extend(target.split(|&b| b == b'/').rev().map(<[u8]>::to_vec));
+            }
+            Kind::Dir => at = next,
+            // Anything else can only be the end.
+            _ if todo.iter().all(Vec::is_empty) => at = next,
+            _ => return Ok(None),
+        }
+    }
+    Ok(Some(at))
+}
+
+/// As [`resolve`], but the last component is taken as it is and may be missing: the place where a
+/// file named `path` really lies or would be created.
+pub fn resolve_parent(tree: &dyn Tree, path: &RootPath) -> Result<Option<RootPath>, TreeError> {
+    match path.parent() {
+        None => Ok(Some(RootPath::root())),
+        Some(parent) => Ok(resolve(tree, &parent)?.map(|parent| parent.child(path.name()))),
+    }
+}
+
+/// The content of the regular file that `path` leads to, links followed inside the tree; `None`
+/// when it does not exist or is not a regular file.
+///
+/// # Errors
+/// [`TreeError::TooLarge`] above `limit` bytes: the caller's bound on what it parses in memory.
+pub fn read_file(
+    tree: &dyn Tree,
+    path: &RootPath,
+    limit: u64,
+) -> Result<Option<Vec<u8>>, TreeError> {
+    let Some(place) = resolve(tree, path)? else { return Ok(None) };
+    let Some(entry) = tree.entry(&place)? else { return Ok(None) };
+    if !entry.kind.is_file() {
+        return Ok(None);
+    }
+    if entry.kind.size() > limit {
+        return Err(TreeError::TooLarge { path: path.clone(), limit });
+    }
+    let mut content = Vec::new();
+    tree.open(&entry)?
+        .take(limit)
+        .read_to_end(&mut content)
+        .map_err(|e| TreeError::io("reading", path, e))?;
+    Ok(Some(content))
+}
+
+/// The names directly below `dir` with their entries, links in `dir` itself followed; empty when
+/// it does not exist.
+pub fn list(tree: &dyn Tree, dir: &RootPath) -> Result<Vec<Entry>, TreeError> {
+    let Some(place) = resolve(tree, dir)? else { return Ok(vec![]) };
+    tree.children(&place)
+}

@@ -1,0 +1,297 @@
+//! [`RootPath`]: an absolute, normalised path inside a root, as bytes.
+//!
+//! Names on Linux are bytes, not text, and a tree we read was named by somebody else. A
+//! `RootPath` therefore never assumes UTF-8, never holds `.`, `..`, NUL or an empty component,
+//! and is only ever shown escaped. It names a place *inside* a tree; it is not a host path.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// An absolute path inside a root: `/`, or `/` and components joined by single slashes.
+///
+/// Paths order by component, so that a directory is directly followed by everything below it
+/// (`/a`, `/a/b`, `/a-b`): the order of every walk, plan and bundle.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct RootPath(Vec<u8>);
+
+/// Why bytes are not a [`RootPath`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    /// A NUL byte cannot be in a name.
+    #[error("the path holds a NUL byte")]
+    Nul,
+    /// `..` could lead anywhere; it is refused rather than resolved.
+    #[error("the path holds `..`")]
+    DotDot,
+}
+
+impl RootPath {
+    /// The root itself, `/`.
+    pub fn root() -> RootPath {
+        RootPath(vec![b'/'])
+    }
+
+    /// Reads `bytes` as a path inside the root; a leading slash is optional, repeated slashes,
+    /// `.` components and a trailing slash vanish.
+    pub fn parse(bytes: &[u8]) -> Result<RootPath, PathError> {
+        let mut path = Vec::with_capacity(bytes.len() + 1);
+        for component in bytes.split(|&b| b == b'/') {
+            match component {
+                b"" | b"." => {}
+                b".." => return Err(PathError::DotDot),
+                _ if component.contains(&0) => return Err(PathError::Nul),
+                _ => {
+                    path.push(b'/');
+                    path.extend_from_slice(component);
+                }
+            }
+        }
+        if path.is_empty() {
+            path.push(b'/');
+        }
+        Ok(RootPath(path))
+    }
+
+    /// The whole path, with its leading slash.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The path without its leading slash; empty for the root.
+    pub fn relative(&self) -> &[u8] {
+        &self.0[1..]
+    }
+
+    /// Whether this is `/`.
+    pub fn is_root(&self) -> bool {
+        self.0.len() == 1
+    }
+
+    /// The last component; empty for the root.
+    pub fn name(&self) -> &[u8] {
+        match self.0.iter().rposition(|&b| b == b'/') {
+            Some(at) => &self.0[at + 1..],
+            None => &[],
+        }
+    }
+
+    /// The directory that holds this path; `None` for the root.
+    pub fn parent(&self) -> Option<RootPath> {
+        if self.is_root() {
+            return None;
+        }
+        let at = self.0.iter().rposition(|&b| b == b'/').unwrap_or(0);
+        Some(if at == 0 { RootPath::root() } else { RootPath(self.0[..at].to_vec()) })
+    }
+
+    /// All directories above this path, the root first.
+    pub fn ancestors(&self) -> Vec<RootPath> {
+        let mut up = Vec::new();
+        let mut at = self.parent();
+        while let Some(path) = at {
+            at = path.parent();
+            up.push(path);
+        }
+        up.reverse();
+        up
+    }
+
+    /// The components, from the root down.
+    pub fn components(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
+        self.0.split(|&b| b == b'/').filter(|c| !c.is_empty())
+    }
+
+    /// This path with the single component `name` below it.
+    ///
+    /// `name` comes from a directory listing or another `RootPath`; it must be a plain component.
+    pub fn child(&self, name: &[u8]) -> RootPath {
+        debug_assert!(!name.is_empty() && !name.contains(&b'/') && name != b"." && name != b"..");
+        let mut path = self.0.clone();
+        if path.len() > 1 {
+            path.push(b'/');
+        }
+        path.extend_from_slice(name);
+        RootPath(path)
+    }
+
+    /// `other` moved below this path: `/srv`.join(`/a/b`) is `/srv/a/b`.
+    pub fn join(&self, other: &RootPath) -> RootPath {
+        if other.is_root() {
+            return self.clone();
+        }
+        if self.is_root() {
+            return other.clone();
+        }
+        RootPath([self.as_bytes(), other.as_bytes()].concat())
+    }
+
+    /// Whether this path is `dir` or lies below it.
+    pub fn is_within(&self, dir: &RootPath) -> bool {
+        dir.is_root()
+            || (self.0.starts_with(&dir.0)
+                && (self.0.len() == dir.0.len() || self.0[dir.0.len()] == b'/'))
+    }
+
+    /// The path seen from `dir`: `/srv/a` below `/srv` is `/a`; `None` when it is not within.
+    pub fn strip_prefix(&self, dir: &RootPath) -> Option<RootPath> {
+        if !self.is_within(dir) {
+            None
+        } else if dir.is_root() {
+            Some(self.clone())
+        } else if self.0.len() == dir.0.len() {
+            Some(RootPath::root())
+        } else {
+            Some(RootPath(self.0[dir.0.len()..].to_vec()))
+        }
+    }
+}
+
+impl Ord for RootPath {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // The slash sorts before every other byte, which makes byte order component order.
+        let key = |b: &u8| if *b == b'/' { 0 } else { u16::from(*b) + 1 };
+        match (self.is_root(), other.is_root()) {
+            (true, true) => Ordering::Equal,
+            (true, false) => Ordering::Less,
+            (false, true) => Ordering::Greater,
+            (false, false) => self.0.iter().map(key).cmp(other.0.iter().map(key)),
+        }
+    }
+}
+
+impl PartialOrd for RootPath {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Shows `bytes` to a person: printable text as it is, everything else escaped, so that a name
+/// can neither move the cursor nor forge a line.
+pub fn escaped(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\\' => text.push_str("\\\\"),
+                // Bidirectional controls reorder what a person reads.
+                '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                    text.extend(c.escape_unicode());
+                }
+                c if c.is_control() => text.extend(c.escape_default()),
+                c => text.push(c),
+            }
+        }
+        for b in chunk.invalid() {
+            text.push_str(&format!("\\x{b:02x}"));
+        }
+    }
+    text
+}
+
+impl fmt::Display for RootPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&escaped(&self.0))
+    }
+}
+
+impl fmt::Debug for RootPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{self}`")
+    }
+}
+
+/// How a path stands in JSON: `path` when it is UTF-8, else `path_hex` in lower case.
+#[derive(Serialize, Deserialize)]
+struct PathJson {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    path_hex: Option<String>,
+}
+
+/// Serialises as an object `{"path": …}` or `{"path_hex": …}`; use `#[serde(flatten)]`.
+impl Serialize for RootPath {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let json = match std::str::from_utf8(&self.0) {
+            Ok(text) => PathJson { path: Some(text.to_owned()), path_hex: None },
+            Err(_) => PathJson { path: None, path_hex: Some(hex::encode(&self.0)) },
+        };
+        json.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for RootPath {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        let json = PathJson::deserialize(deserializer)?;
+        let bytes = match (json.path, json.path_hex) {
+            (Some(text), None) => text.into_bytes(),
+            (None, Some(hex)) => hex::decode(hex).map_err(D::Error::custom)?,
+            _ => return Err(D::Error::custom("exactly one of `path` and `path_hex` is needed")),
+        };
+        let path = RootPath::parse(&bytes).map_err(D::Error::custom)?;
+        if path.as_bytes() != bytes {
+            return Err(D::Error::custom("the path is not canonical"));
+        }
+        Ok(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> RootPath {
+        RootPath::parse(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn parsing_normalises_and_refuses_dot_dot_and_nul() {
+        assert_eq!(path("./a//b/").as_bytes(), b"/a/b");
+        assert_eq!(path("").as_bytes(), b"/");
+        assert_eq!(RootPath::parse(b"/a/../b"), Err(PathError::DotDot));
+        assert_eq!(RootPath::parse(b"/a\0b"), Err(PathError::Nul));
+    }
+
+    #[test]
+    fn a_directory_is_directly_followed_by_what_is_below_it() {
+        let mut paths = [path("/a-b"), path("/a/b"), path("/a"), path("/"), path("/a.c")];
+        paths.sort();
+        assert_eq!(paths.map(|p| p.to_string()), ["/", "/a", "/a/b", "/a-b", "/a.c"]);
+    }
+
+    #[test]
+    fn within_compares_components_not_bytes() {
+        assert!(path("/a/b").is_within(&path("/a")));
+        assert!(!path("/ab").is_within(&path("/a")));
+        assert!(path("/ab").is_within(&RootPath::root()));
+        assert_eq!(path("/a/b").strip_prefix(&path("/a")), Some(path("/b")));
+        assert_eq!(path("/a").strip_prefix(&path("/a")), Some(RootPath::root()));
+    }
+
+    #[test]
+    fn ancestors_start_at_the_root() {
+        assert_eq!(path("/a/b/c").ancestors(), [path("/"), path("/a"), path("/a/b")]);
+        assert_eq!(path("/").ancestors(), []);
+    }
+
+    #[test]
+    fn a_shown_path_cannot_forge_a_line() {
+        let nasty = RootPath::parse(b"/a\nb\x1b[31m\xff\xe2\x80\xae").unwrap();
+        assert_eq!(nasty.to_string(), "/a\\nb\\u{1b}[31m\\xff\\u{202e}");
+    }
+
+    #[test]
+    fn json_holds_text_as_text_and_other_bytes_as_hex() {
+        let json = serde_json::to_string(&path("/é")).unwrap();
+        assert_eq!(json, r#"{"path":"/é"}"#);
+        let bytes = RootPath::parse(b"/\xff").unwrap();
+        let json = serde_json::to_string(&bytes).unwrap();
+        assert_eq!(json, r#"{"path_hex":"2fff"}"#);
+        assert_eq!(serde_json::from_str::<RootPath>(&json).unwrap(), bytes);
+        assert!(serde_json::from_str::<RootPath>(r#"{"path":"/a/../b"}"#).is_err());
+        assert!(serde_json::from_str::<RootPath>(r#"{"path":"/a//b"}"#).is_err());
+    }
+}
