@@ -22,6 +22,8 @@
 //! inside `engine` and `layout`.
 
 pub mod cancel;
+pub mod failure;
 pub mod monitor;
 pub mod pax;
 pub mod tree;
+pub mod verdict;

@@ -1,0 +1,199 @@
+//! [`Failure`]: the error of an act, complete enough to be acted upon.
+//!
+//! Parsers and readers have small error types of their own. Where one of them ends an act
+//! (archive, restore, verify …), it is wrapped into a `Failure`, which says what was being done,
+//! to what, why it failed, what is still safe and what to do next: the five parts that every
+//! message of this program has.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::tree::escaped;
+
+/// What sort of failure it is; the command line turns it into its exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A bug in regrow.
+    Internal,
+    /// The command line or an option's value is wrong.
+    Usage,
+    /// Input is hostile or malformed: not a bundle, empty, a rule with a typo.
+    Refused,
+    /// Data does not match its digest, or is cut short.
+    Integrity,
+    /// No space, an I/O error, a limit.
+    Resource,
+    /// The surroundings lack something: no engine, not root, no network.
+    Environment,
+    /// Another run holds the lock.
+    Locked,
+    /// A rule or a signer is not trusted.
+    Untrusted,
+    /// Something that must hold before does not: no such container, source running, target exists.
+    Precondition,
+    /// An export, a rule or a probe failed.
+    Step,
+    /// A key is wrong or missing.
+    Key,
+    /// Ended by this signal.
+    Signal(i32),
+}
+
+impl Kind {
+    /// The stable word shown in messages, `E-` and upper case.
+    pub fn code(self) -> &'static str {
+        match self {
+            Kind::Internal => "E-INTERNAL",
+            Kind::Usage => "E-USAGE",
+            Kind::Refused => "E-REFUSED",
+            Kind::Integrity => "E-INTEGRITY",
+            Kind::Resource => "E-RESOURCE",
+            Kind::Environment => "E-ENVIRONMENT",
+            Kind::Locked => "E-LOCKED",
+            Kind::Untrusted => "E-UNTRUSTED",
+            Kind::Precondition => "E-PRECONDITION",
+            Kind::Step => "E-STEP",
+            Kind::Key => "E-KEY",
+            Kind::Signal(_) => "E-SIGNAL",
+        }
+    }
+}
+
+/// An act that failed.
+///
+/// Built where the act knows all five parts:
+/// `Failure::new(Kind::Precondition, "archiving", "docker:web").why("the container is running")
+/// .safe("nothing was changed").next("stop it, then run the same command again")`.
+#[derive(Debug)]
+pub struct Failure(Box<Parts>);
+
+/// What a failure says. Boxed, as it travels through every return value.
+#[derive(Debug)]
+struct Parts {
+    kind: Kind,
+    doing: String,
+    subject: String,
+    why: String,
+    safe: String,
+    next: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl Failure {
+    /// A failure of `doing` (a gerund) to `subject` (shown quoted and escaped).
+    pub fn new(kind: Kind, doing: impl Into<String>, subject: impl AsRef<[u8]>) -> Failure {
+        Failure(Box::new(Parts {
+            kind,
+            doing: doing.into(),
+            subject: escaped(subject.as_ref()),
+            why: String::new(),
+            safe: "nothing was changed".to_owned(),
+            next: "correct this and run the same command again".to_owned(),
+            source: None,
+        }))
+    }
+
+    /// Why it failed, in the words of the user's world.
+    #[must_use]
+    pub fn why(mut self, why: impl Into<String>) -> Failure {
+        self.0.why = why.into();
+        self
+    }
+
+    /// The lower-level error behind it; its chain is appended to the reason.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Failure {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// What is still safe; without it, `nothing was changed`.
+    #[must_use]
+    pub fn safe(mut self, safe: impl Into<String>) -> Failure {
+        self.0.safe = safe.into();
+        self
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub fn next(mut self, next: impl Into<String>) -> Failure {
+        self.0.next = next.into();
+        self
+    }
+
+    /// What sort of failure it is.
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// The reason with the chain of errors behind it.
+    pub fn reason(&self) -> String {
+        let mut reason = self.0.why.clone();
+        let mut at: Option<&(dyn Error + 'static)> = self.0.source.as_deref().map(|e| e as _);
+        while let Some(error) = at {
+            let text = escaped(error.to_string().trim().as_bytes());
+            if !text.is_empty() && !reason.contains(&text) {
+                if !reason.is_empty() {
+                    reason.push_str(": ");
+                }
+                reason.push_str(&text);
+            }
+            at = error.source();
+        }
+        reason
+    }
+}
+
+/// Fails when somebody asked to stop: what long work calls between its steps.
+///
+/// # Errors
+/// [`Kind::Signal`] after a request.
+pub fn check_cancelled(doing: &str, subject: &str) -> Result<(), Failure> {
+    match crate::cancel::signal() {
+        None => Ok(()),
+        Some(signal) => Err(Failure::new(Kind::Signal(signal), doing, subject)
+            .why(format!("ended by signal {signal}"))
+            .safe("the source is untouched, nothing was published")
+            .next("run the same command again when you want to")),
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reason = self.reason();
+        let reason = reason.trim_end_matches('.');
+        let end = if reason.ends_with(['?', '!']) { "" } else { "." };
+        write!(
+            f,
+            "error[{}] {} \"{}\": {reason}{end} Kept: {}. Next: {}.",
+            self.0.kind.code(),
+            self.0.doing,
+            self.0.subject,
+            self.0.safe,
+            self.0.next
+        )
+    }
+}
+
+/// The chain behind is already part of the text, so `source` has nothing to add.
+impl Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_has_all_five_parts_and_escapes_what_others_named() {
+        let failure = Failure::new(Kind::Resource, "writing", b"/srv/a\nb".as_slice())
+            .why("cannot write")
+            .because(std::io::Error::from_raw_os_error(28))
+            .safe("the source is untouched")
+            .next("free some space and run the same command again");
+        assert_eq!(
+            failure.to_string(),
+            "error[E-RESOURCE] writing \"/srv/a\\nb\": cannot write: No space left on device (os \
+             error 28). Kept: the source is untouched. Next: free some space and run the same \
+             command again."
+        );
+    }
+}
