@@ -21,6 +21,7 @@
 //! Nothing here prints or exits. Every function blocks its caller; what is asynchronous stays
 //! inside `engine` and `layout`.
 
+pub mod bundle;
 pub mod cancel;
 pub mod failure;
 pub mod monitor;

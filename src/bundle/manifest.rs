@@ -1,0 +1,275 @@
+//! [`Manifest`]: what a bundle says about every path of its source.
+//!
+//! Invariant of a manifest that was read: entries ascend strictly by path, and what an entry says
+//! about itself fits its kind. That the members are the ones it lists is checked by `verify`.
+//!
+//! How it stands in `manifest.json` is in `document` and `json`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::digest::Digest;
+use super::{Area, FORMAT, is_volume_name};
+use crate::tree::{Entry, Kind, LinkGroup, Meta, RootPath};
+use crate::verdict::{Class, Origin};
+
+/// Everything a bundle says about itself and its source.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The format's number.
+    pub format: u32,
+    /// The version of regrow that wrote it.
+    pub regrow: semver::Version,
+    /// The bundle's name for life, 64 hexadecimal digits: the root hash over all that follows,
+    /// and so over the digest of everything kept. Filled in by the writer.
+    pub id: String,
+    /// What a reader has to understand beyond the format, else it must refuse the bundle.
+    pub features_required: Vec<String>,
+    /// Facts about the source: OS release, packages, applications, accounts.
+    pub survey: Value,
+    /// Settings of the container, for who can use them.
+    pub settings: Value,
+    /// The volumes, by name, and where their files stand among the entries.
+    pub volumes: Vec<VolumeRecord>,
+    /// What was exported, in the members below `exports/`.
+    pub exports: Vec<ExportRecord>,
+    /// Members that stand for no path of the source: texts, exports, pristine texts. Filled in by
+    /// the writer.
+    pub members: Vec<MemberRecord>,
+    /// What was found and could not be kept.
+    pub losses: Vec<Loss>,
+    /// What the way in can never deliver.
+    pub limitations: Vec<String>,
+    /// Totals. Filled in by the writer.
+    pub counts: Counts,
+    /// Every path of the source, ascending.
+    pub entries: Vec<ManifestEntry>,
+}
+
+/// Totals, so that a missing part shows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    /// Entries of the manifest, deletions included.
+    pub entries: u64,
+    /// Entries that have a member.
+    pub stored: u64,
+    /// Members of the tar but the manifest.
+    pub members: u64,
+    /// Sizes of the regular files among them, holes included, further names of a file not.
+    pub bytes: u64,
+}
+
+/// One path of the source and its verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "super::json::EntryJson", into = "super::json::EntryJson")]
+pub struct ManifestEntry {
+    /// Where; a volume's files stand under their mount point.
+    pub path: RootPath,
+    /// What it is worth.
+    pub class: Class,
+    /// The evidence that decided.
+    pub reason: String,
+    /// Where it came from.
+    pub origin: Origin,
+    /// What is there; `None` for a deletion.
+    pub node: Option<Node>,
+    /// Whether the bundle holds it as a member. Filled in by the writer.
+    pub stored: bool,
+    /// Of a stored regular file. Filled in by the writer.
+    pub digest: Option<Digest>,
+    /// The volume it lies in.
+    pub volume: Option<String>,
+    /// The package that owns it.
+    pub package: Option<String>,
+    /// Where its pristine text was found, when the bundle holds one below `pristine/`.
+    pub pristine: Option<String>,
+}
+
+/// What stands at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Kind, with the size or target that belongs to it.
+    pub kind: Kind,
+    /// Owner, mode, times and attributes.
+    pub meta: Meta,
+    /// Names with an equal number within the root, or within one volume, are one file. The writer
+    /// renumbers them in the order of the entries, from 1.
+    pub links: Option<LinkGroup>,
+}
+
+/// A volume and the place it was mounted at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "super::json::VolumeJson", into = "super::json::VolumeJson")]
+pub struct VolumeRecord {
+    /// Its name: printable ASCII without slashes.
+    pub name: String,
+    /// Its mount point.
+    pub path: RootPath,
+}
+
+/// One dump.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExportRecord {
+    /// Its name, unique in a bundle.
+    pub name: String,
+    /// The application that wrote it.
+    pub app: String,
+    /// The member that holds it, such as `exports/postgresql.sql`.
+    pub member: String,
+    /// The member's digest.
+    pub digest: Digest,
+    /// What the importing side needs to know, such as the version that wrote it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub facts: BTreeMap<String, String>,
+}
+
+/// A member that stands for no path of the source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "super::json::MemberJson", into = "super::json::MemberJson")]
+pub struct MemberRecord {
+    /// Its name in the tar.
+    pub name: Vec<u8>,
+    /// Size of a regular file, 0 of a directory.
+    pub size: u64,
+    /// Of a regular file; `None` of a directory.
+    pub digest: Option<Digest>,
+}
+
+/// Something that could not be kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Loss {
+    /// What it happened to: a path, shown escaped, or another name.
+    pub subject: String,
+    /// What is lost.
+    pub what: String,
+    /// Why.
+    pub why: String,
+}
+
+impl Manifest {
+    /// A manifest of the current format with nothing in it.
+    pub fn new() -> Manifest {
+        Manifest {
+            format: FORMAT,
+            regrow: version(),
+            id: String::new(),
+            features_required: Vec::new(),
+            survey: Value::Null,
+            settings: Value::Null,
+            volumes: Vec::new(),
+            exports: Vec::new(),
+            members: Vec::new(),
+            losses: Vec::new(),
+            limitations: Vec::new(),
+            counts: Counts::default(),
+            entries: Vec::new(),
+        }
+    }
+
+    /// The entry at `path`.
+    pub fn entry(&self, path: &RootPath) -> Option<&ManifestEntry> {
+        let at = self.entries.binary_search_by(|entry| entry.path.cmp(path)).ok()?;
+        self.entries.get(at)
+    }
+
+    /// The area that holds `entry`, and its path there; `None` when its volume is not listed or
+    /// mounted elsewhere.
+    pub fn place<'a>(&self, entry: &'a ManifestEntry) -> Option<(Area<'a>, RootPath)> {
+        let Some(name) = &entry.volume else { return Some((Area::Root, entry.path.clone())) };
+        let volume = self.volumes.iter().find(|volume| volume.name == *name)?;
+        Some((Area::Volume(name), entry.path.strip_prefix(&volume.path)?))
+    }
+
+    /// What holds for every manifest, whatever the members.
+    pub(super) fn check(&self) -> Result<(), String> {
+        for (number, volume) in self.volumes.iter().enumerate() {
+            if !is_volume_name(&volume.name) {
+                return Err(format!("`{}` cannot be a volume's name", volume.name.escape_debug()));
+            }
+            if self.volumes[..number].iter().any(|other| other.name == volume.name) {
+                return Err(format!("volume `{}` is listed twice", volume.name));
+            }
+        }
+        for pair in self.entries.windows(2) {
+            if pair[0].path >= pair[1].path {
+                return Err(format!("entries do not ascend at `{}`", pair[1].path));
+            }
+        }
+        match self.entries.iter().find(|entry| self.place(entry).is_none()) {
+            Some(entry) => Err(format!("`{}` does not lie in its volume", entry.path)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Default for Manifest {
+    fn default() -> Manifest {
+        Manifest::new()
+    }
+}
+
+impl ManifestEntry {
+    /// The verdict on an entry of the source.
+    pub fn new(entry: &Entry, class: Class, reason: impl Into<String>, origin: Origin) -> Self {
+        let node = Node { kind: entry.kind.clone(), meta: entry.meta.clone(), links: entry.links };
+        ManifestEntry {
+            node: Some(node),
+            ..ManifestEntry::deleted(entry.path.clone(), class, reason, origin)
+        }
+    }
+
+    /// A path that is gone, and the gap is worth `class`.
+    pub fn deleted(
+        path: RootPath,
+        class: Class,
+        reason: impl Into<String>,
+        origin: Origin,
+    ) -> Self {
+        ManifestEntry {
+            path,
+            class,
+            reason: reason.into(),
+            origin,
+            node: None,
+            stored: false,
+            digest: None,
+            volume: None,
+            package: None,
+            pristine: None,
+        }
+    }
+
+    /// Whether the path is recorded as removed.
+    pub fn is_deleted(&self) -> bool {
+        self.node.is_none()
+    }
+
+    /// Size in bytes of a regular file, else 0.
+    pub fn size(&self) -> u64 {
+        self.node.as_ref().map_or(0, |node| node.kind.size())
+    }
+
+    /// As an entry of a tree; `None` for a deletion.
+    pub fn to_entry(&self) -> Option<Entry> {
+        let node = self.node.as_ref()?;
+        Some(Entry {
+            path: self.path.clone(),
+            kind: node.kind.clone(),
+            meta: node.meta.clone(),
+            ctime: None,
+            links: node.links,
+        })
+    }
+}
+
+/// This version of regrow.
+fn version() -> semver::Version {
+    // Cargo accepts nothing else as a version, so the fallback is never taken.
+    env!("CARGO_PKG_VERSION").parse().unwrap_or(semver::Version::new(0, 0, 0))
+}

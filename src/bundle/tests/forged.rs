@@ -1,0 +1,271 @@
+//! Bundles with the right digests that regrow would not have written.
+
+use std::fs::File;
+use std::io::{Cursor, Read, Write};
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
+use super::sample::{Sample, path};
+use crate::bundle::frames::FrameWriter;
+use crate::bundle::index::{Index, PREAMBLE};
+use crate::bundle::{BundleError, Digest, Manifest, Reader};
+use crate::failure::Kind;
+use crate::monitor::Silent;
+use crate::pax::{self, Body, Dialect, Member};
+use crate::tree::{Content, Extent};
+
+/// A bundle taken apart.
+struct Parts {
+    /// All members but the manifest, with their stored data.
+    members: Vec<(Member, Vec<Extent>, Vec<u8>)>,
+    manifest: Manifest,
+}
+
+impl Parts {
+    fn of(file: &Path) -> Parts {
+        let reader = Reader::open(file).unwrap();
+        let stream = zstd::Decoder::new(File::open(file).unwrap()).unwrap();
+        let mut tar = pax::Reader::new(stream, Dialect::Strict);
+        let mut members = vec![];
+        while let Some(found) = tar.next().unwrap() {
+            let (member, extents, mut data) = found.split();
+            let mut bytes = vec![];
+            data.read_to_end(&mut bytes).unwrap();
+            members.push((member, extents, bytes));
+        }
+        members.pop();
+        Parts { members, manifest: reader.manifest().clone() }
+    }
+
+    fn at(&self, name: &str) -> usize {
+        self.members.iter().position(|(member, ..)| member.name == name.as_bytes()).unwrap()
+    }
+
+    fn member(&mut self, name: &str) -> &mut Member {
+        let at = self.at(name);
+        &mut self.members[at].0
+    }
+
+    /// Puts everything together again, all digests right.
+    fn forge(&mut self, file: &Path) {
+        self.manifest.id = self.manifest.computed_id().unwrap();
+        let mut text = vec![];
+        self.manifest.write(&mut text).unwrap();
+        self.forge_with(file, &text);
+    }
+
+    fn forge_with(&self, file: &Path, manifest: &[u8]) {
+        let mut out = File::create(file).unwrap();
+        out.write_all(&PREAMBLE).unwrap();
+        let mut frames = FrameWriter::new(out, 4096).unwrap();
+        let mut append = |member: &Member, extents: &[Extent], data: &[u8]| {
+            let mut sparse = vec![0; extents.last().map_or(0, |e| e.offset + e.length) as usize];
+            if let pax::Body::Node(crate::tree::Kind::File { size }) = member.body {
+                sparse.resize(size as usize, 0);
+            }
+            let mut rest = data;
+            for run in extents {
+                let (now, later) = rest.split_at(run.length as usize);
+                sparse[run.offset as usize..(run.offset + run.length) as usize]
+                    .copy_from_slice(now);
+                rest = later;
+            }
+            let mut content = Cursor::new(sparse);
+            let content: Option<&mut dyn Content> = match member.body {
+                Body::Node(crate::tree::Kind::File { .. }) => Some(&mut content),
+                _ => None,
+            };
+            pax::Writer::new(&mut frames).append(member, content, extents).unwrap();
+            frames.end_member().unwrap();
+        };
+        for (member, extents, data) in &self.members {
+            append(member, extents, data);
+        }
+        let manifest_frame = frames.cut().unwrap() as u32;
+        let member = Member {
+            name: b"manifest.json".to_vec(),
+            body: Body::Node(crate::tree::Kind::File { size: manifest.len() as u64 }),
+            meta: self.members[0].0.meta.clone(),
+        };
+        let mut tar = pax::Writer::new(frames);
+        let whole = [Extent { offset: 0, length: manifest.len() as u64 }];
+        tar.append(&member, Some(&mut Cursor::new(manifest.to_vec())), &whole).unwrap();
+        let (mut out, frames) = tar.finish().unwrap().finish().unwrap();
+        let index = Index {
+            frames,
+            manifest_frame,
+            manifest_size: manifest.len() as u64,
+            manifest_digest: Sha256::digest(manifest).into(),
+        };
+        out.write_all(&index.encode().unwrap()).unwrap();
+    }
+}
+
+fn verify(file: &Path) -> Result<(), BundleError> {
+    Reader::open(file)?.verify(&Silent).map(drop)
+}
+
+/// Writes the sample, changes it, and returns why it is refused.
+fn refusal(change: impl FnOnce(&mut Parts)) -> (Kind, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("web.regrow");
+    Sample::new().write(&file, 4096).unwrap();
+    let mut parts = Parts::of(&file);
+    change(&mut parts);
+    parts.forge(&file);
+    let error = verify(&file).unwrap_err();
+    (error.kind(), error.to_string())
+}
+
+#[test]
+fn a_bundle_put_together_again_unchanged_is_good() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("web.regrow");
+    Sample::new().write(&file, 4096).unwrap();
+    Parts::of(&file).forge(&file);
+    verify(&file).unwrap();
+}
+
+type Change = fn(&mut Parts);
+
+#[test]
+fn members_that_are_not_the_manifests_are_refused() {
+    let changes: [(Change, &str); 13] = [
+        (
+            |p| drop(p.members.remove(p.at("root/etc/app.conf"))),
+            "the manifest stores `root/etc/app.conf` here",
+        ),
+        (|p| drop(p.members.remove(p.at("README.txt"))), "not expected here"),
+        (|p| drop(p.members.remove(p.at("SHA256SUMS"))), "not expected here"),
+        (|p| drop(p.members.remove(p.at("exports/main.sql"))), "another member here"),
+        (
+            |p| p.member("root/etc/app.conf").name = b"root/etc/app.conf2".to_vec(),
+            "the manifest stores",
+        ),
+        (|p| p.member("root/etc/app.conf").name = b"elsewhere".to_vec(), "not expected here"),
+        (|p| p.member("root/etc/app.conf").meta.mode = 0o4755, "metadata"),
+        (|p| p.member("root/etc/app.conf").meta.uid = 0, "metadata"),
+        (|p| p.member("root/srv/attributes").meta.xattrs.clear(), "metadata"),
+        (
+            |p| {
+                p.member("root/srv/second").body =
+                    Body::Hardlink { target: b"root/etc/app.conf".to_vec() };
+            },
+            "kind, size or digest",
+        ),
+        (
+            |p| {
+                let at = p.at("root/etc/app.conf");
+                p.members[at].2[0] ^= 1;
+            },
+            "kind, size or digest",
+        ),
+        (
+            |p| {
+                let at = p.at("root/etc/app.conf");
+                p.members.insert(at, p.members[at].clone());
+            },
+            "the manifest stores",
+        ),
+        (
+            |p| {
+                let last = p.members.len() - 1;
+                p.members.push(p.members[last].clone());
+            },
+            "not expected here",
+        ),
+    ];
+    for (number, (change, why)) in changes.into_iter().enumerate() {
+        let (kind, text) = refusal(change);
+        assert!(kind == Kind::Integrity && text.contains(why), "{number}: {text}");
+    }
+}
+
+#[test]
+fn sums_that_do_not_list_the_members_are_refused() {
+    let (_, text) = refusal(|p| {
+        let at = p.at("SHA256SUMS");
+        p.members[at].2[0] ^= 1;
+        let digest = Digest::of(&p.members[at].2);
+        p.manifest.members.last_mut().unwrap().digest = Some(digest);
+    });
+    assert!(text.contains("it does not list the members"), "{text}");
+}
+
+#[test]
+fn manifests_that_are_not_the_members_are_refused() {
+    let changes: [(Change, Kind, &str); 8] = [
+        (|p| p.manifest.counts.bytes += 1, Kind::Integrity, "counts"),
+        (|p| p.manifest.counts.members += 1, Kind::Integrity, "counts"),
+        (|p| drop(p.manifest.members.pop()), Kind::Integrity, "another member here, or none"),
+        (|p| p.manifest.exports[0].digest = Digest::of(b""), Kind::Refused, "no such member"),
+        (|p| p.manifest.entries.reverse(), Kind::Refused, "do not ascend"),
+        (|p| p.manifest.volumes[0].name = "../db".to_owned(), Kind::Refused, "volume's name"),
+        (|p| p.manifest.volumes[0].path = path("/elsewhere"), Kind::Refused, "its volume"),
+        (
+            |p| {
+                let at = p.manifest.entries.iter().position(|e| e.path == path("/usr/bin/tool"));
+                let tool = &mut p.manifest.entries[at.unwrap()];
+                (tool.stored, tool.digest) = (true, Some(Digest::of(b"")));
+            },
+            Kind::Integrity,
+            "is missing",
+        ),
+    ];
+    for (number, (change, expected, why)) in changes.into_iter().enumerate() {
+        let (kind, text) = refusal(change);
+        assert!(kind == expected && text.contains(why), "{number}: {text}");
+    }
+}
+
+#[test]
+fn a_later_bundle_says_so() {
+    let needs = |change: fn(&mut Parts)| {
+        let (kind, text) = refusal(change);
+        assert_eq!(kind, Kind::Refused);
+        text
+    };
+    let text = needs(|p| p.manifest.format = 2);
+    assert!(text.starts_with("made by a newer regrow: format 2"), "{text}");
+    let text = needs(|p| p.manifest.features_required.push("deltas".to_owned()));
+    assert!(text.starts_with("made by a newer regrow: feature `deltas`"), "{text}");
+}
+
+#[test]
+fn a_text_that_is_no_manifest_of_ours_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("web.regrow");
+    Sample::new().write(&file, 4096).unwrap();
+    let mut parts = Parts::of(&file);
+    parts.manifest.id = parts.manifest.computed_id().unwrap();
+    let mut text = vec![];
+    parts.manifest.write(&mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let first = "{\"format\":1,\n";
+    let cases = [
+        (text.replacen(first, "{\"format\":1,\"more\":1,\n", 1), "unknown field `more`"),
+        (text.replacen(first, "{\"format\":1,\"format\":1,\n", 1), "duplicate field"),
+        (text.replacen("\"kind\":\"fifo\"", "\"kind\":\"fifo\",\"size\":3", 1), "does not belong"),
+        (text.replacen("\"0600\"", "\"600\"", 1), "four octal digits"),
+        (text.replacen("\"path\":\"/etc\"", "\"path\":\"/x/../etc\"", 1), ".."),
+        (text.replacen("\"path\":\"/etc\"", "\"path_hex\":\"2f657463\"", 1), "belongs in `path`"),
+        (format!("{text}{text}"), "trailing characters"),
+        ("[".repeat(100_000), "expected"),
+        (String::new(), "EOF"),
+        (
+            text.replacen(first, "{\"format\":2,\"more\":1,\n", 1),
+            "made by a newer regrow: format 2 (written by ",
+        ),
+    ];
+    for (forged, why) in cases {
+        assert_ne!(forged, text, "{why}");
+        parts.forge_with(&file, forged.as_bytes());
+        let error = Reader::open(&file).unwrap_err();
+        assert_eq!(error.kind(), Kind::Refused, "{error}");
+        assert!(error.to_string().contains(why), "{why}: {error}");
+    }
+    parts.forge_with(&file, text.replacen("Debian 11", "Debian 12", 1).as_bytes());
+    let error = Reader::open(&file).unwrap_err();
+    assert!(error.to_string().contains("does not have its id"), "{error}");
+}
