@@ -25,6 +25,7 @@ pub mod bundle;
 pub mod cancel;
 pub mod failure;
 pub mod monitor;
+pub mod packages;
 pub mod pax;
 pub mod tree;
 pub mod verdict;

@@ -1,0 +1,300 @@
+//! The files of the packages: `info/*.list` and `*.md5sums` turned into [`Claims`].
+//!
+//! A list names paths as the package has them. Where they lie is decided here, in this order:
+//! a diversion renames them, then the tree's own directory links place them.
+
+use std::collections::{HashMap, HashSet};
+
+use super::super::ownership::{Claims, Full, Unpacked};
+use super::super::problem::{BadLines, LineFault, Problem};
+use super::super::records::{Records, lines, recorded_path};
+use super::super::{Broken, Md5, Package, Status};
+use super::diversion::Diversions;
+use super::filter::{Filters, Node};
+use super::status::{Found, Packages, StatusFile, is_name};
+use super::{admin, package_name};
+use crate::tree::RootPath;
+
+/// The list of a package of 100,000 files has about 10 MB.
+const MAX_LIST: u64 = 256 << 20;
+
+/// What decides where a package's file lies and whether it is there.
+pub(super) struct Layout {
+    pub(super) diversions: Diversions,
+    pub(super) filters: Filters,
+}
+
+/// The file lists below `info`, by file name.
+pub(super) struct Lists {
+    dir: RootPath,
+    names: HashSet<Vec<u8>>,
+}
+
+impl Lists {
+    /// Finds them.
+    pub(super) fn load(records: &mut Records<'_>) -> Lists {
+        let dir = admin(b"info");
+        let entries = records.list(&dir);
+        Lists { names: entries.iter().map(|entry| entry.path.name().to_vec()).collect(), dir }
+    }
+
+    fn lists(&self) -> impl Iterator<Item = &[u8]> {
+        self.names.iter().filter_map(|name| name.strip_suffix(b".list"))
+    }
+
+    /// Whether there is no list at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lists().next().is_none()
+    }
+
+    /// The name a package's files below `info` begin with.
+    fn stem(&self, package: &Package) -> Option<Vec<u8>> {
+        let (name, arch) = (package.name.as_bytes(), package.arch.as_bytes());
+        let stems = [[name, b":", arch].concat(), name.to_vec()];
+        stems.into_iter().find(|stem| self.names.contains(&[stem, &b".list"[..]].concat()))
+    }
+
+    /// Packages as far as the lists tell: when no record of them is left.
+    pub(super) fn salvage(&self, packages: &mut Packages) {
+        for stem in self.lists().filter_map(|stem| std::str::from_utf8(stem).ok()) {
+            let (name, arch) = stem.split_once(':').unwrap_or((stem, ""));
+            if !is_name(name) {
+                continue;
+            }
+            let package = Package {
+                name: name.to_owned(),
+                arch: arch.to_owned(),
+                version: String::new(),
+                source: None,
+                status: Status::Broken(Broken::RecordLost),
+                essential: false,
+                priority: String::new(),
+                auto: false,
+                hold: false,
+                depends: vec![],
+                recommends: vec![],
+                provides: vec![],
+                conffiles: vec![],
+            };
+            let key = (name.to_owned(), arch.to_owned());
+            packages.entry(key).or_insert(Found { package, sums: None });
+        }
+    }
+
+    /// Names the lists that no package has.
+    fn stray(&self, records: &mut Records<'_>, used: &HashSet<Vec<u8>>) {
+        let mut stray: Vec<&[u8]> = self.lists().filter(|stem| !used.contains(*stem)).collect();
+        stray.sort_unstable();
+        for stem in stray {
+            let file = self.dir.child(&[stem, b".list"].concat());
+            records.problems.note(Problem::StrayList { file });
+        }
+    }
+}
+
+/// Reads the files of all `found` packages, and puts their conffiles where they lie.
+pub(super) fn claims(
+    records: &mut Records<'_>,
+    found: &mut [Found],
+    lists: &Lists,
+    layout: &Layout,
+    status: StatusFile,
+) -> Claims {
+    let mut claims = Claims::default();
+    let mut used = HashSet::new();
+    if lists.is_empty() && found.iter().any(|found| found.sums.is_none()) {
+        records.problems.note(Problem::NoLists { dir: lists.dir.clone() });
+    }
+    for (index, Found { package, sums }) in found.iter_mut().enumerate() {
+        place_conffiles(records, package, layout);
+        let stem = lists.stem(package);
+        used.extend(stem.clone());
+        if !package.has_files() {
+            continue;
+        }
+        let files = match (&sums, stem) {
+            (Some(sums), _) => Files::of_sums(records, sums),
+            (None, Some(stem)) => Files::of_list(records, &lists.dir, &stem),
+            (None, None) => {
+                if !lists.is_empty() {
+                    let package = package_name(package);
+                    records.problems.note(Problem::NoList { package });
+                }
+                Files::default()
+            }
+        };
+        if let Err(Full { limit }) = add(records, &mut claims, index, package, &files, layout) {
+            records.problems.note(Problem::TooMany { file: lists.dir.clone(), limit });
+            break;
+        }
+    }
+    if status == StatusFile::Read {
+        lists.stray(records, &used);
+    }
+    claims.sort();
+    claims
+}
+
+fn place_conffiles(records: &mut Records<'_>, package: &mut Package, layout: &Layout) {
+    for conffile in &mut package.conffiles {
+        let path = layout.diversions.apply(&conffile.path, &package.name);
+        conffile.path = records.place(path);
+    }
+    package.conffiles.sort_by(|a, b| a.path.cmp(&b.path));
+    package.conffiles.dedup_by(|b, a| a.path == b.path);
+}
+
+fn add(
+    records: &mut Records<'_>,
+    claims: &mut Claims,
+    index: usize,
+    package: &Package,
+    files: &Files,
+    layout: &Layout,
+) -> Result<(), Full> {
+    let parents: HashSet<RootPath> = files.paths.iter().filter_map(RootPath::parent).collect();
+    for path in &files.paths {
+        let real = records.place(layout.diversions.apply(path, &package.name));
+        let conffile = package.conffile(&real);
+        let recorded = files.digests.get(path).copied();
+        // Where files have digests, what has none is no file.
+        let way = parents.contains(path) || !files.digests.is_empty();
+        let node = match (recorded, conffile) {
+            (None, None) if way => Node::Way,
+            _ => Node::File,
+        };
+        let unpacked = match layout.filters.exclude(path, node) {
+            true => Unpacked::Excluded,
+            false => Unpacked::Yes,
+        };
+        let digest = recorded.or(conffile.and_then(|conffile| conffile.md5));
+        claims.add(&real, index, digest, unpacked)?;
+        if parents.contains(path) {
+            // `/lib` of a package is the link, and the directory it leads to.
+            let directory = records.directory(path);
+            if directory != real {
+                claims.add(&directory, index, None, unpacked)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The files of one package as its own records name them.
+#[derive(Debug, Default)]
+struct Files {
+    paths: Vec<RootPath>,
+    digests: HashMap<RootPath, Md5>,
+}
+
+impl Files {
+    fn of_list(records: &mut Records<'_>, dir: &RootPath, stem: &[u8]) -> Files {
+        let list = dir.child(&[stem, b".list"].concat());
+        let sums = dir.child(&[stem, b".md5sums"].concat());
+        let mut files = Files { paths: vec![], digests: digests(records, &sums) };
+        let Some(bytes) = records.read(&list, MAX_LIST) else { return files };
+        let mut bad = BadLines::default();
+        for (index, line) in lines(&bytes).enumerate().filter(|(_, line)| !line.is_empty()) {
+            match recorded_path(line) {
+                Ok(path) => files.paths.push(path),
+                Err(fault) => bad.note(index, fault),
+            }
+        }
+        bad.finish(&list, &mut records.problems);
+        files
+    }
+
+    /// Without a list the digests name the regular files, and those the directories.
+    fn of_sums(records: &mut Records<'_>, sums: &RootPath) -> Files {
+        let digests = digests(records, sums);
+        let mut paths: HashSet<RootPath> = digests.keys().cloned().collect();
+        for path in digests.keys() {
+            let mut at = path.parent();
+            while let Some(dir) = at {
+                at = dir.parent();
+                if !paths.insert(dir) {
+                    break;
+                }
+            }
+        }
+        Files { paths: paths.into_iter().collect(), digests }
+    }
+}
+
+fn digests(records: &mut Records<'_>, sums: &RootPath) -> HashMap<RootPath, Md5> {
+    let Some(bytes) = records.read(sums, MAX_LIST) else { return HashMap::new() };
+    let mut bad = BadLines::default();
+    let mut digests = HashMap::new();
+    for (index, line) in lines(&bytes).enumerate().filter(|(_, line)| !line.is_empty()) {
+        match digest(line) {
+            Ok((path, md5)) => {
+                digests.insert(path, md5);
+            }
+            Err(fault) => bad.note(index, fault),
+        }
+    }
+    bad.finish(sums, &mut records.problems);
+    digests
+}
+
+/// `digest  path`, as `md5sum` writes it: after the digest a blank and a blank or `*`; a leading
+/// backslash says that backslash and line break in the path are escaped.
+fn digest(line: &[u8]) -> Result<(RootPath, Md5), LineFault> {
+    let (escaped, line) = match line.strip_prefix(b"\\") {
+        Some(line) => (true, line),
+        None => (false, line),
+    };
+    let end = line.iter().position(|&b| b == b' ').ok_or(LineFault::Incomplete)?;
+    let md5 = Md5::parse(&line[..end]).ok_or(LineFault::Digest)?;
+    let path = &line[end + 1..];
+    let path = path.strip_prefix(b" ").or_else(|| path.strip_prefix(b"*")).unwrap_or(path);
+    if path.is_empty() {
+        return Err(LineFault::Incomplete);
+    }
+    let path = if escaped { recorded_path(&unescape(path))? } else { recorded_path(path)? };
+    Ok((path, md5))
+}
+
+fn unescape(text: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut bytes = text.iter();
+    while let Some(&byte) = bytes.next() {
+        match (byte, bytes.as_slice().first()) {
+            (b'\\', Some(b'n')) => plain.push(b'\n'),
+            (b'\\', Some(b'r')) => plain.push(b'\r'),
+            (b'\\', Some(b'\\')) => plain.push(b'\\'),
+            _ => {
+                plain.push(byte);
+                continue;
+            }
+        }
+        bytes.next();
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::PathError;
+
+    #[test]
+    fn a_digest_line_is_read_as_md5sum_writes_it() {
+        const MD5: &str = "fbc910d4bc9889530c92c7e8b101689b";
+        let read = |line: String| {
+            digest(line.as_bytes()).map(|(path, md5)| {
+                assert_eq!(md5.to_string(), MD5);
+                path.as_bytes().to_vec()
+            })
+        };
+        assert_eq!(read(format!("{MD5}  usr/bin/a b")), Ok(b"/usr/bin/a b".to_vec()));
+        assert_eq!(read(format!("{MD5} *./usr/a")), Ok(b"/usr/a".to_vec()));
+        assert_eq!(read(format!("{MD5} usr/a")), Ok(b"/usr/a".to_vec()));
+        assert_eq!(read(format!("{MD5}  a\\x2d")), Ok(b"/a\\x2d".to_vec()));
+        assert_eq!(read(format!("\\{MD5}  a\\\\x2d\\nb")), Ok(b"/a\\x2d\nb".to_vec()));
+        assert_eq!(read(format!("{MD5}{MD5}  a")), Err(LineFault::Digest));
+        assert_eq!(read(format!("{MD5}  a/../../x")), Err(LineFault::Path(PathError::DotDot)));
+        assert_eq!(read(MD5.to_owned()), Err(LineFault::Incomplete));
+        assert_eq!(read(format!("{MD5}  ")), Err(LineFault::Incomplete));
+    }
+}

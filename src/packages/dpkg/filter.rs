@@ -1,0 +1,224 @@
+//! dpkg's `path-exclude` and `path-include`: what it was told not to unpack.
+//!
+//! Slim images leave documentation and translations out this way. Their lists still name the
+//! files, so without the filters every one of them would look deleted by the user.
+
+use super::super::problem::Problem;
+use super::super::records::{Records, lines};
+use super::{MAX_TABLE, fixed};
+use crate::tree::RootPath;
+
+/// Bounds the work per path; real configurations have about ten.
+const MAX_FILTERS: usize = 512;
+const MAX_PATTERN: usize = 1024;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Act {
+    Exclude,
+    Include,
+}
+
+/// What a path is, as far as a filter asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Node {
+    /// A directory or a link, which may lead to one: needed for what an include brings back
+    /// below it.
+    Way,
+    /// A regular file.
+    File,
+}
+
+/// The filters in the order dpkg reads them.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Filters(Vec<(Act, Vec<u8>)>);
+
+impl Filters {
+    /// Reads them from the tree's configuration of dpkg: first the files of `dpkg.cfg.d`, by
+    /// name, then `dpkg.cfg`.
+    pub(super) fn load(records: &mut Records<'_>) -> Filters {
+        let dir = fixed(b"/etc/dpkg/dpkg.cfg.d");
+        let mut files: Vec<RootPath> = records
+            .list(&dir)
+            .iter()
+            .map(|entry| entry.path.name())
+            .filter(|name| name.iter().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(b)))
+            .map(|name| dir.child(name))
+            .collect();
+        files.sort();
+        files.push(fixed(b"/etc/dpkg/dpkg.cfg"));
+        let mut filters = Filters::default();
+        for file in files {
+            let Some(bytes) = records.read(&file, MAX_TABLE) else { continue };
+            for filter in lines(&bytes).filter_map(filter) {
+                if filters.0.len() == MAX_FILTERS || filter.1.len() > MAX_PATTERN {
+                    records.problems.note(Problem::TooMany { file, limit: MAX_FILTERS });
+                    return filters;
+                }
+                filters.0.push(filter);
+            }
+        }
+        filters
+    }
+
+    /// Whether dpkg leaves `path`, as a package names it, out: the last match decides.
+    pub(super) fn exclude(&self, path: &RootPath, node: Node) -> bool {
+        let path = path.as_bytes();
+        let mut matching = self.0.iter().rev().filter(|(_, pattern)| matches(pattern, path));
+        let excluded = matching.next().is_some_and(|(act, _)| *act == Act::Exclude);
+        excluded && !(node == Node::Way && self.include_below(path))
+    }
+
+    /// Whether an include may bring something back below the directory `dir`.
+    fn include_below(&self, dir: &[u8]) -> bool {
+        let includes = self.0.iter().filter(|(act, _)| *act == Act::Include);
+        includes.map(|(_, pattern)| pattern).any(|pattern| {
+            let wild = pattern.iter().position(|b| b"*?[\\".contains(b)).unwrap_or(pattern.len());
+            let fixed = &pattern[..wild];
+            let fixed = &fixed[..fixed.iter().rposition(|&b| b != b'/').map_or(0, |at| at + 1)];
+            dir.starts_with(fixed) || fixed.starts_with(dir)
+        })
+    }
+}
+
+/// `path-exclude=PATTERN`, with blanks or one `=` or both between, and quotes around or not.
+fn filter(line: &[u8]) -> Option<(Act, Vec<u8>)> {
+    let line = line.trim_ascii();
+    let (act, rest) = match line.strip_prefix(b"path-exclude") {
+        Some(rest) => (Act::Exclude, rest),
+        None => (Act::Include, line.strip_prefix(b"path-include")?),
+    };
+    let value = rest.trim_ascii_start();
+    let value = value.strip_prefix(b"=").unwrap_or(value);
+    if value.len() == rest.len() {
+        return None; // another option that begins the same
+    }
+    let value = value.trim_ascii();
+    let quoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
+    let pattern = quoted.unwrap_or(value);
+    (!pattern.is_empty()).then(|| (act, pattern.to_vec()))
+}
+
+/// `fnmatch` without flags: `*`, `?` and `[…]` match slashes and leading dots too.
+fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t) = (0, 0);
+    // Where to go on when what follows the last star does not fit here.
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        if pattern.get(p) == Some(&b'*') {
+            p += 1;
+            star = Some((p, t));
+        } else if let Some(next) = one(&pattern[p..], text[t]) {
+            p += next;
+            t += 1;
+        } else if let Some((after, at)) = star {
+            (p, t) = (after, at + 1);
+            star = Some((after, at + 1));
+        } else {
+            return false;
+        }
+    }
+    pattern[p..].iter().all(|&b| b == b'*')
+}
+
+/// Length of the pattern's first element if it matches `byte`.
+fn one(pattern: &[u8], byte: u8) -> Option<usize> {
+    match pattern {
+        [] => None,
+        [b'?', ..] => Some(1),
+        [b'\\', escaped, ..] => (*escaped == byte).then_some(2),
+        [b'[', rest @ ..] => match set(rest, byte) {
+            Some((length, true)) => Some(length + 1),
+            Some((_, false)) => None,
+            None => (byte == b'[').then_some(1),
+        },
+        [first, ..] => (*first == byte).then_some(1),
+    }
+}
+
+/// Length of the set that `pattern` begins with after its `[`, and whether it holds `byte`;
+/// `None` when it has no end.
+fn set(pattern: &[u8], byte: u8) -> Option<(usize, bool)> {
+    let negated = matches!(pattern.first(), Some(b'!' | b'^'));
+    let first = usize::from(negated);
+    let (mut at, mut found) = (first, false);
+    loop {
+        let mut low = *pattern.get(at)?;
+        if low == b']' && at > first {
+            return Some((at + 1, found != negated));
+        }
+        if low == b'\\' {
+            at += 1;
+            low = *pattern.get(at)?;
+        }
+        at += 1;
+        let mut high = low;
+        if pattern.get(at) == Some(&b'-') && pattern.get(at + 1).is_some_and(|&b| b != b']') {
+            high = pattern[at + 1];
+            at += 2;
+        }
+        found |= (low..=high).contains(&byte);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::memory::MemoryTree;
+
+    fn path(text: &str) -> RootPath {
+        RootPath::parse(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_star_crosses_slashes_and_sets_are_understood() {
+        for (pattern, text, expected) in [
+            ("/usr/share/doc/*", "/usr/share/doc/a/b", true),
+            ("/usr/share/doc/*", "/usr/share/doc", false),
+            ("/usr/share/doc/*/copyright", "/usr/share/doc/a/b/copyright", true),
+            ("*.gz", "/a/.b.gz", true),
+            ("/a?b", "/a/b", true),
+            ("/a[!0-9]b", "/axb", true),
+            ("/a[!0-9]b", "/a5b", false),
+            ("/a[]x]b", "/a]b", true),
+            ("/a[b", "/a[b", true),
+            ("/a\\*b", "/a*b", true),
+            ("/a\\*b", "/axb", false),
+            ("/[a-", "/[a-", true),
+            ("**/b**", "/x/b", true),
+            ("", "/a", false),
+        ] {
+            assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), expected, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn the_last_match_decides_and_directories_of_an_include_are_kept() {
+        let tree = MemoryTree::default()
+            .file("/etc/dpkg/dpkg.cfg", "#path-exclude=/x\nno-debsig\npath-include /keep/me\n")
+            .file(
+                "/etc/dpkg/dpkg.cfg.d/docker",
+                "path-exclude=/usr/share/doc/*\n path-include = \"/usr/share/doc/*/copyright\"\n\
+                 path-exclude /keep/*\npath-excluded=/no\n",
+            )
+            .file("/etc/dpkg/dpkg.cfg.d/ignored.bak", "path-exclude=*\n");
+        let mut records = Records::new(&tree);
+        let filters = Filters::load(&mut records);
+        assert_eq!(filters.0.len(), 4);
+        let exclude = |text, node| filters.exclude(&path(text), node);
+        assert!(exclude("/usr/share/doc/bash/README", Node::File));
+        assert!(!exclude("/usr/share/doc/bash/copyright", Node::File));
+        assert!(!exclude("/usr/share/doc/bash", Node::Way));
+        assert!(!exclude("/usr/share/doc", Node::Way));
+        assert!(!exclude("/keep/me", Node::File));
+        assert!(exclude("/keep/you", Node::File));
+        assert!(!exclude("/x", Node::File));
+        assert_eq!(records.problems.finish(), []);
+    }
+
+    #[test]
+    fn a_pattern_of_many_stars_ends() {
+        let pattern = "*a".repeat(500);
+        let text = "b".repeat(4000);
+        assert!(!matches(pattern.as_bytes(), text.as_bytes()));
+    }
+}

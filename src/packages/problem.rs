@@ -1,0 +1,242 @@
+//! [`Problem`]: what is wrong with a package manager's records, one value per thing.
+//!
+//! Records are other people's files: each problem names the file, so that somebody can look, and
+//! their number is bounded whatever the file holds.
+
+use super::control::Fault;
+use crate::tree::{PathError, RootPath, escaped};
+
+/// How a whole file of records is damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// It is not there.
+    #[error("missing")]
+    Missing,
+    /// It holds no record.
+    #[error("empty")]
+    Empty,
+    /// It ends in the middle of a record.
+    #[error("cut short")]
+    Truncated,
+    /// Parts of it are NUL bytes, as after a power loss.
+    #[error("overwritten with NUL bytes")]
+    Zeroed,
+    /// It could not be read, for a reason named by itself.
+    #[error("unreadable")]
+    Unreadable,
+}
+
+/// Why a line cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LineFault {
+    /// Its path names no place inside a root.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// Its path is longer than any the system accepts.
+    #[error("the path is too long")]
+    PathTooLong,
+    /// Its digest is not an MD5 digest.
+    #[error("the digest is not an MD5 digest")]
+    Digest,
+    /// It does not have the parts it has to have.
+    #[error("the line is incomplete")]
+    Incomplete,
+}
+
+/// One thing that is wrong with a package manager's records.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// The current record is damaged, an older copy was read.
+    #[error("`{file}` is {damage}; the older `{used}` was read")]
+    OlderCopy {
+        /// The damaged file.
+        file: RootPath,
+        /// What is wrong with it.
+        damage: Damage,
+        /// What was read.
+        used: RootPath,
+    },
+    /// The current record is damaged and there is no whole copy: what it still holds was read.
+    #[error("`{file}` is {damage} and no older copy is whole; what it still holds was read")]
+    Damaged {
+        /// The damaged file.
+        file: RootPath,
+        /// What is wrong with it.
+        damage: Damage,
+    },
+    /// No record of packages is left; names and files were taken from their file lists.
+    #[error("`{file}` is {damage} and so is every copy; packages are known by `{used}` only")]
+    ListsOnly {
+        /// The damaged file.
+        file: RootPath,
+        /// What is wrong with it.
+        damage: Damage,
+        /// The directory of the file lists.
+        used: RootPath,
+    },
+    /// A file could not be read, and is taken as absent.
+    #[error("`{file}` cannot be read: {why}")]
+    Unreadable {
+        /// The file.
+        file: RootPath,
+        /// Why.
+        why: String,
+    },
+    /// One record is skipped.
+    #[error("`{file}` line {line}: the record of {} is skipped: {fault}", .package.as_deref().unwrap_or("a package"))]
+    Skipped {
+        /// The file.
+        file: RootPath,
+        /// Line the record begins on, from 1.
+        line: usize,
+        /// The package, if that much can be read.
+        package: Option<String>,
+        /// What is wrong.
+        fault: Fault,
+    },
+    /// A package is recorded twice; the later record counts.
+    #[error("`{file}` has two records of {package}; the later one counts")]
+    Twice {
+        /// The file.
+        file: RootPath,
+        /// Name and architecture.
+        package: String,
+    },
+    /// Some lines of a file are ignored.
+    #[error("`{file}` has {count} unusable lines, the first is line {first}: {fault}")]
+    Lines {
+        /// The file.
+        file: RootPath,
+        /// How many.
+        count: usize,
+        /// The first one, from 1.
+        first: usize,
+        /// What is wrong with that one.
+        fault: LineFault,
+    },
+    /// A package's files are unknown.
+    #[error("the list of the files of {package} is missing")]
+    NoList {
+        /// Name and architecture.
+        package: String,
+    },
+    /// The packages are on record, but no list of files is left.
+    #[error("`{dir}` has no list of any package's files")]
+    NoLists {
+        /// The directory of the lists.
+        dir: RootPath,
+    },
+    /// A list of files belongs to no package that is on record.
+    #[error("`{file}` belongs to no package on record")]
+    StrayList {
+        /// The list.
+        file: RootPath,
+    },
+    /// There is more than can be taken in.
+    #[error("`{file}` holds more than {limit} records; the rest is ignored")]
+    TooMany {
+        /// The file or directory.
+        file: RootPath,
+        /// The limit.
+        limit: usize,
+    },
+    /// There are more problems than are listed.
+    #[error("{count} more problems are not listed")]
+    More {
+        /// How many.
+        count: usize,
+    },
+}
+
+/// More problems than this are only counted.
+const MAX_PROBLEMS: usize = 1000;
+
+/// Problems as they are met.
+#[derive(Debug, Default)]
+pub(crate) struct Problems {
+    listed: Vec<Problem>,
+    more: usize,
+}
+
+impl Problems {
+    /// Notes a problem.
+    pub(crate) fn note(&mut self, problem: Problem) {
+        if self.listed.len() < MAX_PROBLEMS {
+            self.listed.push(problem);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// All of them, in the order they were met.
+    pub(crate) fn finish(self) -> Vec<Problem> {
+        let mut all = self.listed;
+        if self.more > 0 {
+            all.push(Problem::More { count: self.more });
+        }
+        all
+    }
+}
+
+/// The unusable lines of one file, which make one problem.
+#[derive(Debug, Default)]
+pub(crate) struct BadLines {
+    count: usize,
+    first: Option<(usize, LineFault)>,
+}
+
+impl BadLines {
+    /// Notes the line at `index`, from 0.
+    pub(crate) fn note(&mut self, index: usize, fault: LineFault) {
+        self.count += 1;
+        self.first.get_or_insert((index + 1, fault));
+    }
+
+    /// The problem they are, if there are any.
+    pub(crate) fn finish(self, file: &RootPath, problems: &mut Problems) {
+        if let Some((first, fault)) = self.first {
+            problems.note(Problem::Lines { file: file.clone(), count: self.count, first, fault });
+        }
+    }
+}
+
+/// The text of an error and its causes, safe to show.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut at = error.source();
+    while let Some(error) = at {
+        text = format!("{text}: {error}");
+        at = error.source();
+    }
+    escaped(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problems_beyond_the_limit_are_counted() {
+        let mut problems = Problems::default();
+        for _ in 0..MAX_PROBLEMS + 7 {
+            problems.note(Problem::NoList { package: "a".to_owned() });
+        }
+        let problems = problems.finish();
+        assert_eq!(problems.len(), MAX_PROBLEMS + 1);
+        assert_eq!(problems[MAX_PROBLEMS], Problem::More { count: 7 });
+    }
+
+    #[test]
+    fn bad_lines_of_one_file_are_one_problem() {
+        let mut problems = Problems::default();
+        let file = RootPath::parse(b"/var/x\n").unwrap();
+        let mut bad = BadLines::default();
+        bad.note(3, LineFault::Path(PathError::DotDot));
+        bad.note(9, LineFault::Digest);
+        bad.finish(&file, &mut problems);
+        BadLines::default().finish(&file, &mut problems);
+        let shown: Vec<String> = problems.finish().iter().map(ToString::to_string).collect();
+        let line = r"`/var/x\n` has 2 unusable lines, the first is line 4: the path holds `..`";
+        assert_eq!(shown, [line]);
+    }
+}
