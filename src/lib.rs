@@ -21,11 +21,13 @@
 //! Nothing here prints or exits. Every function blocks its caller; what is asynchronous stays
 //! inside `engine` and `layout`.
 
+pub mod accounts;
 pub mod bundle;
 pub mod cancel;
 pub mod failure;
 pub mod monitor;
 pub mod packages;
 pub mod pax;
+pub mod survey;
 pub mod tree;
 pub mod verdict;

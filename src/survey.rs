@@ -1,0 +1,227 @@
+//! [`Survey`]: the facts read from a source, or from a target, that its rebuild needs.
+//!
+//! Which OS it is, what is installed and why, which applications are recognised. Everything is
+//! read from files; nothing in the tree is executed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::packages::dpkg::Dpkg;
+use crate::packages::{Package, Status, Why};
+use crate::tree::{RootPath, Tree, TreeError, read_file};
+
+/// Which operating system a tree holds, from `os-release(5)`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OsRelease {
+    /// `ID`, such as `debian`; empty when the tree does not say.
+    pub id: String,
+    /// `VERSION_ID`, such as `11`; empty on rolling releases.
+    pub version: String,
+    /// `VERSION_CODENAME`, such as `bullseye`.
+    pub codename: String,
+    /// `PRETTY_NAME`, for people.
+    pub name: String,
+}
+
+/// One installed package.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackageFact {
+    /// Binary package name.
+    pub name: String,
+    /// Version as the package manager writes it.
+    pub version: String,
+    /// Architecture.
+    pub arch: String,
+    /// Installed because something else needed it, not because somebody asked.
+    pub auto: bool,
+}
+
+/// A package whose installation the rebuild has to ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IntentFact {
+    /// Binary package name.
+    pub name: String,
+    /// Why it is asked for again.
+    pub why: IntentWhy,
+}
+
+/// Why a package is asked for again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IntentWhy {
+    /// Somebody asked for it.
+    Manual,
+    /// Somebody asked for it, and something installed needs it anyway: all packages of a base
+    /// system that was made by naming them.
+    Needed,
+    /// It came along, but nothing installed needs it.
+    Leaf,
+}
+
+/// A recognised application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppFact {
+    /// Name of its rule.
+    pub name: String,
+    /// The family of distributions its rule is for.
+    pub distribution: String,
+    /// Its version in the source, where it can be told.
+    pub version: Option<String>,
+}
+
+/// A mount of the archived container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MountFact {
+    /// `volume`, `bind` or `tmpfs`.
+    pub kind: String,
+    /// Volume name, or the host's path of a bind mount.
+    pub name: String,
+    /// Where it is mounted.
+    #[serde(flatten)]
+    pub destination: RootPath,
+    /// The volume had no name of its own.
+    pub anonymous: bool,
+    /// Whether its content is in the bundle.
+    pub kept: bool,
+}
+
+impl MountFact {
+    /// Its name in a bundle: the volume's, or one made of the mount point for a bind mount.
+    pub fn area_name(&self) -> String {
+        if self.kind == "volume" {
+            self.name.clone()
+        } else {
+            let plain = |b: &u8| if b.is_ascii_alphanumeric() { char::from(*b) } else { '-' };
+            format!("bind{}", self.destination.as_bytes().iter().map(plain).collect::<String>())
+        }
+    }
+}
+
+/// The facts about one source.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Survey {
+    /// Where it lived, such as `docker:web`.
+    pub source: String,
+    /// Its name without the scheme: what the restored container is called by default.
+    pub name: String,
+    /// Operating system.
+    pub os: OsRelease,
+    /// The package manager's own architecture word, such as `amd64`.
+    pub architecture: String,
+    /// Installed packages by name.
+    pub packages: Vec<PackageFact>,
+    /// What to install again.
+    pub intents: Vec<IntentFact>,
+    /// Recognised applications.
+    pub apps: Vec<AppFact>,
+    /// Volumes and bind mounts.
+    pub mounts: Vec<MountFact>,
+}
+
+/// Limit for an os-release file.
+const OS_RELEASE_LIMIT: u64 = 64 * 1024;
+
+/// Reads the OS of `tree`; everything empty when it does not say.
+pub fn os_release(tree: &dyn Tree) -> Result<OsRelease, TreeError> {
+    for place in ["/etc/os-release", "/usr/lib/os-release"] {
+        let Ok(path) = RootPath::parse(place.as_bytes()) else { continue };
+        // Anything but a readable small file is the source's oddity, not a reason to stop.
+        if let Ok(Some(bytes)) = read_file(tree, &path, OS_RELEASE_LIMIT) {
+            return Ok(parse_os_release(&bytes));
+        }
+    }
+    Ok(OsRelease::default())
+}
+
+/// Reads `KEY=value` lines; quotes around a value are taken off, unknown keys are left alone.
+fn parse_os_release(bytes: &[u8]) -> OsRelease {
+    let text = String::from_utf8_lossy(bytes);
+    let fields: BTreeMap<&str, &str> = text
+        .lines()
+        .filter_map(|line| line.trim().split_once('='))
+        .map(|(key, value)| (key, value.trim_matches(|c| c == '"' || c == '\'')))
+        .collect();
+    let get = |key: &str| fields.get(key).map(|v| (*v).to_owned()).unwrap_or_default();
+    OsRelease {
+        id: get("ID"),
+        version: get("VERSION_ID"),
+        codename: get("VERSION_CODENAME"),
+        name: get("PRETTY_NAME"),
+    }
+}
+
+/// The packages that every system of the family has, whoever asked for them: the essential and
+/// required ones, the package manager, and what these need. `important` alone says nothing: it is
+/// the priority of cron and rsyslog, which minimal systems do not have.
+fn of_the_system(dpkg: &Dpkg) -> BTreeSet<&str> {
+    let mut by_name: BTreeMap<&str, Vec<&Package>> = BTreeMap::new();
+    for package in dpkg.packages.iter().filter(|package| package.has_files()) {
+        for name in std::iter::once(&package.name).chain(&package.provides) {
+            by_name.entry(name).or_default().push(package);
+        }
+    }
+    let is_seed = |package: &&Package| {
+        package.essential || package.priority == "required" || package.name == "apt"
+    };
+    let mut todo: Vec<&Package> = dpkg.packages.iter().filter(is_seed).collect();
+    let mut found = BTreeSet::new();
+    while let Some(package) = todo.pop() {
+        if found.insert(package.name.as_str()) {
+            let needs = package.depends.iter().flatten();
+            todo.extend(needs.filter_map(|name| by_name.get(name.as_str())).flatten());
+        }
+    }
+    found
+}
+
+/// What a package database says about packages: all of them, and the ones to ask for again.
+pub fn packages(dpkg: &Dpkg) -> (Vec<PackageFact>, Vec<IntentFact>) {
+    let facts = dpkg
+        .packages
+        .iter()
+        .filter(|p| matches!(p.status, Status::Installed))
+        .map(|p| PackageFact {
+            name: p.name.clone(),
+            version: p.version.clone(),
+            arch: p.arch.clone(),
+            auto: p.auto,
+        })
+        .collect();
+    let needed: BTreeSet<&str> = dpkg
+        .packages
+        .iter()
+        .filter(|package| package.has_files())
+        .flat_map(|package| package.depends.iter().flatten().map(String::as_str))
+        .collect();
+    let system = of_the_system(dpkg);
+    let intents = dpkg
+        .intents(|package| system.contains(package.name.as_str()))
+        .iter()
+        .map(|intent| IntentFact {
+            name: intent.package.name.clone(),
+            why: match intent.why {
+                Why::Manual if needed.contains(intent.package.name.as_str()) => IntentWhy::Needed,
+                Why::Manual => IntentWhy::Manual,
+                Why::Leaf | Why::Orphan => IntentWhy::Leaf,
+            },
+        })
+        .collect();
+    (facts, intents)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn os_release_is_read_with_and_without_quotes() {
+        let os = parse_os_release(
+            b"PRETTY_NAME=\"Debian GNU/Linux 11 (bullseye)\"\nID=debian\nVERSION_ID='11'\nVERSION_CODENAME=bullseye\n#x\n",
+        );
+        assert_eq!(os.id, "debian");
+        assert_eq!(os.version, "11");
+        assert_eq!(os.codename, "bullseye");
+        assert_eq!(os.name, "Debian GNU/Linux 11 (bullseye)");
+    }
+}
