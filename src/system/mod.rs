@@ -1,0 +1,98 @@
+//! A system in which commands may run: a container of ours, or a root of ours in namespaces.
+//!
+//! Archive uses one for exports (a throw-away copy of the old system), restore for everything that
+//! has to run in the new one. What a command starts is still running for the next command of the
+//! same batch, and ends with the batch or with the container.
+
+mod container;
+mod root;
+mod script;
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::time::Duration;
+
+pub use container::ContainerSystem;
+pub use root::RootSystem;
+
+use crate::failure::Failure;
+
+/// How long one command may take when nothing else is said: a package installation over a slow
+/// line, or the dump of a large database.
+pub const LIMIT: Duration = Duration::from_secs(4 * 3600);
+
+/// Whether commands reach a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Network {
+    /// As the host does.
+    Host,
+    /// Not at all.
+    None,
+}
+
+/// A command: an argv, never a shell line, run as root with a minimal environment.
+#[derive(Debug)]
+pub struct Command {
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// What it reads.
+    pub stdin: Option<File>,
+}
+
+impl Command {
+    /// A command without input.
+    pub fn new(argv: &[&str]) -> Command {
+        Command { argv: argv.iter().map(|&a| a.to_owned()).collect(), stdin: None }
+    }
+
+    /// The command as a person reads it.
+    pub fn line(&self) -> String {
+        self.argv.join(" ")
+    }
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Ran {
+    /// Exit code.
+    pub code: i64,
+    /// What it wrote to its standard output, from the beginning.
+    pub stdout: File,
+    /// The end of what it wrote to its standard error.
+    pub stderr: Vec<u8>,
+}
+
+impl Ran {
+    /// The beginning of the standard output as text, at most `limit` bytes.
+    pub fn text(&mut self, limit: u64) -> std::io::Result<String> {
+        let mut bytes = Vec::new();
+        self.stdout.seek(SeekFrom::Start(0))?;
+        Read::by_ref(&mut self.stdout).take(limit).read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// The last lines of what it complained, for a message.
+    pub fn complaint(&self) -> String {
+        let text = String::from_utf8_lossy(&self.stderr);
+        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        lines[lines.len().saturating_sub(4)..].join("; ")
+    }
+}
+
+/// A system in which commands may run.
+pub trait System {
+    /// Runs `commands` in order and stops after the first that does not exit 0; the last element
+    /// of the answer tells how that one ended.
+    ///
+    /// # Errors
+    /// The commands could not be run at all; how they end is not an error.
+    fn run(&mut self, commands: Vec<Command>) -> Result<Vec<Ran>, Failure>;
+}
+
+/// The environment of every command.
+pub(crate) const ENVIRONMENT: &[(&str, &str)] = &[
+    ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+    ("HOME", "/root"),
+    ("LANG", "C.UTF-8"),
+    ("DEBIAN_FRONTEND", "noninteractive"),
+];

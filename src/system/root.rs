@@ -1,0 +1,184 @@
+//! [`RootSystem`]: commands in a root of our own, in namespaces of their own.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::path::{Path, PathBuf};
+
+use super::script::{Input, script};
+use super::{Command, ENVIRONMENT, LIMIT, Network, Ran, System};
+use crate::failure::{Failure, Kind};
+use crate::namespace::{self, Namespace, NamespaceError, RunOptions};
+use crate::tree::{
+    Entry, Extent, Kind as Node, Meta, RootPath, RootWriter, Rootfs, Time, Tree, Xattrs,
+};
+
+/// The directory inside the root that a batch keeps its files in; gone when it has ended.
+const DIR: &[u8] = b"/.regrow-batch";
+
+/// How much of what a command complained is read.
+const COMPLAINT: u64 = 1024 * 1024;
+
+/// An unpacked root in which commands may run.
+pub struct RootSystem {
+    namespace: Namespace,
+    root: PathBuf,
+    network: Network,
+}
+
+impl RootSystem {
+    /// Commands will run in `root`, a directory of our own.
+    ///
+    /// # Errors
+    /// Not root, or a tool of the host is missing (environment).
+    pub fn open(root: &Path, network: Network) -> Result<RootSystem, Failure> {
+        let namespace = Namespace::new(root).map_err(|e| {
+            let (kind, next) = match &e {
+                NamespaceError::Root { .. }
+                | NamespaceError::HostRoot
+                | NamespaceError::MountPoint { .. } => {
+                    (Kind::Precondition, "name a directory that holds an unpacked system")
+                }
+                _ => (Kind::Environment, "run regrow as root, with util-linux installed"),
+            };
+            Failure::new(kind, "entering", root.as_os_str().as_encoded_bytes())
+                .why("commands cannot run inside the root")
+                .because(e)
+                .next(next)
+        })?;
+        Ok(RootSystem { namespace, root: root.to_owned(), network })
+    }
+
+    fn failed(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
+        Failure::new(
+            Kind::Resource,
+            "running commands in",
+            self.root.as_os_str().as_encoded_bytes(),
+        )
+        .because(error)
+        .safe("the directory that was named is as it was")
+        .next("see the reason, then run the same command again")
+    }
+
+    /// Puts the inputs of `commands` into the batch's directory.
+    fn prepare(&self, commands: &mut [Command]) -> Result<(), Failure> {
+        let mut writer = RootWriter::open(&self.root).map_err(|e| self.failed(e))?;
+        let dir = batch();
+        writer.place(&entry(dir.clone(), Node::Dir), None, &[]).map_err(|e| self.failed(e))?;
+        for (n, command) in commands.iter_mut().enumerate() {
+            let Some(input) = &mut command.stdin else { continue };
+            let length = input.metadata().map_err(|e| self.failed(e))?.len();
+            let extents: &[Extent] = match length {
+                0 => &[],
+                length => &[Extent { offset: 0, length }],
+            };
+            let place = entry(dir.child(format!("{n}.in").as_bytes()), Node::File { size: length });
+            writer.place(&place, Some(input), extents).map_err(|e| self.failed(e))?;
+        }
+        writer.finish().map_err(|e| self.failed(e))?;
+        Ok(())
+    }
+
+    /// What command `n` left; `None` when it was not reached.
+    fn collect(&self, tree: &Rootfs, n: usize) -> Result<Option<Ran>, Failure> {
+        let Some(code) = self.left(tree, n, "code")? else { return Ok(None) };
+        let mut text = String::new();
+        (&code).take(16).read_to_string(&mut text).map_err(|e| self.failed(e))?;
+        let Ok(code) = text.trim().parse() else { return Ok(None) };
+        let stdout = match self.left(tree, n, "out")? {
+            Some(file) => file,
+            None => tempfile::tempfile().map_err(|e| self.failed(e))?,
+        };
+        let mut stderr = Vec::new();
+        if let Some(file) = self.left(tree, n, "err")? {
+            let length = file.metadata().map_err(|e| self.failed(e))?.len();
+            let mut file = file;
+            let from = std::io::SeekFrom::Start(length.saturating_sub(COMPLAINT));
+            file.seek(from).map_err(|e| self.failed(e))?;
+            file.take(COMPLAINT).read_to_end(&mut stderr).map_err(|e| self.failed(e))?;
+        }
+        Ok(Some(Ran { code, stdout, stderr }))
+    }
+
+    /// A copy of a file of the batch, from its beginning.
+    fn left(&self, tree: &Rootfs, n: usize, what: &str) -> Result<Option<File>, Failure> {
+        let path = batch().child(format!("{n}.{what}").as_bytes());
+        let Some(entry) = tree.entry(&path).map_err(|e| self.failed(e))? else { return Ok(None) };
+        if !entry.kind.is_file() {
+            return Ok(None);
+        }
+        let mut copy = tempfile::tempfile().map_err(|e| self.failed(e))?;
+        let mut content = tree.open(&entry).map_err(|e| self.failed(e))?;
+        std::io::copy(&mut content, &mut copy).map_err(|e| self.failed(e))?;
+        copy.rewind().map_err(|e| self.failed(e))?;
+        Ok(Some(copy))
+    }
+
+    fn clean(&self) -> Result<(), Failure> {
+        let mut writer = RootWriter::open(&self.root).map_err(|e| self.failed(e))?;
+        writer.remove(&batch()).map_err(|e| self.failed(e))?;
+        writer.finish().map(drop).map_err(|e| self.failed(e))
+    }
+}
+
+fn batch() -> RootPath {
+    RootPath::parse(DIR).unwrap_or_else(|_| RootPath::root())
+}
+
+fn entry(path: RootPath, kind: Node) -> Entry {
+    let mode = if kind.is_dir() { 0o700 } else { 0o600 };
+    let mtime = Time { secs: 0, nanos: 0 };
+    let meta = Meta { mode, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() };
+    Entry { path, kind, meta, ctime: None, links: None }
+}
+
+impl System for RootSystem {
+    fn run(&mut self, mut commands: Vec<Command>) -> Result<Vec<Ran>, Failure> {
+        self.prepare(&mut commands)?;
+        let inputs: Vec<(&[String], Input)> = commands
+            .iter()
+            .map(|c| (&c.argv[..], if c.stdin.is_some() { Input::File } else { Input::None }))
+            .collect();
+        let text = script(&inputs, &String::from_utf8_lossy(DIR));
+        let environment = ENVIRONMENT.iter();
+        let options = RunOptions {
+            env: environment.map(|(k, v)| (OsString::from(k), OsString::from(v))).collect(),
+            network: match self.network {
+                Network::Host => namespace::Network::Host,
+                Network::None => namespace::Network::None,
+            },
+            timeout: LIMIT,
+            ..RunOptions::default()
+        };
+        let ran = self.namespace.run(&["/bin/sh", "-c", &text], &options);
+        // Asked to stop, that is the reason, whatever it broke.
+        let ran = ran.map_err(|e| {
+            let ended = crate::failure::check_cancelled(
+                "running commands in",
+                &self.root.to_string_lossy(),
+            );
+            ended.err().unwrap_or_else(|| self.failed(e))
+        })?;
+        let tree = Rootfs::open(&self.root).map_err(|e| self.failed(e))?;
+        let mut all = Vec::new();
+        for n in 0..commands.len() {
+            match self.collect(&tree, n)? {
+                Some(ran) => all.push(ran),
+                None => break,
+            }
+        }
+        self.clean()?;
+        if all.is_empty() {
+            let complaint = String::from_utf8_lossy(ran.stderr.bytes()).into_owned();
+            return Err(Failure::new(
+                Kind::Environment,
+                "running commands in",
+                self.root.as_os_str().as_encoded_bytes(),
+            )
+            .why(format!("its shell ended with {}: {complaint}", ran.code))
+            .safe("the directory that was named is as it was")
+            .next("see whether the root holds a working /bin/sh of this architecture"));
+        }
+        Ok(all)
+    }
+}
