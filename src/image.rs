@@ -1,0 +1,197 @@
+//! [`ImageView`]: a container's image beneath the container's own life.
+//!
+//! The layers of an image and the container's writable layer form one stack. This view says for a
+//! path of the whole stack which part of it the path comes from, and what the image alone holds
+//! there.
+
+use std::fmt;
+use std::io::Read;
+use std::sync::Arc;
+
+use crate::tree::{
+    Content, Deletion, Entry, Kind, LayerStack, Meta, RootPath, Tree, TreeError, Xattrs,
+};
+use crate::verdict::Origin;
+
+/// How much of the metadata of the container's own layer the way in delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fidelity {
+    /// All of it.
+    Exact,
+    /// Whole seconds, no ACLs and no user attributes: an engine's API.
+    Api,
+}
+
+/// How a path differs from the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Difference {
+    /// The image holds the very same.
+    Same,
+    /// The image has no such path.
+    Added,
+    /// Content, target or type differ.
+    Content,
+    /// Only owner, mode or attributes differ.
+    Meta,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Difference::Same => "the same",
+            Difference::Added => "not in the image",
+            Difference::Content => "content differs",
+            Difference::Meta => "owner, mode or attributes differ",
+        })
+    }
+}
+
+/// An image and the life above it.
+pub struct ImageView {
+    stack: Arc<LayerStack>,
+    /// How many of the stack's layers, from the bottom, are the image.
+    image_layers: usize,
+    fidelity: Fidelity,
+}
+
+impl ImageView {
+    /// A view of `stack`, whose lowest `image_layers` layers are the image.
+    pub fn new(stack: Arc<LayerStack>, image_layers: usize, fidelity: Fidelity) -> ImageView {
+        ImageView { stack, image_layers, fidelity }
+    }
+
+    /// Where the visible entry at `path` comes from. The lowest layer counts as the base.
+    pub fn origin(&self, path: &RootPath) -> Origin {
+        match self.stack.layer_of(path) {
+            Some(0) => Origin::Base,
+            Some(layer) if layer < self.image_layers => Origin::Image,
+            _ => Origin::Container,
+        }
+    }
+
+    /// What the image alone holds at `path`.
+    pub fn entry(&self, path: &RootPath) -> Result<Option<Entry>, TreeError> {
+        self.stack.below(path, self.image_layers)
+    }
+
+    /// The regular file at `path` as each layer of the image left it, the topmost first; those of
+    /// more than `limit` bytes are left out.
+    pub fn versions(
+        &self,
+        path: &RootPath,
+        limit: u64,
+    ) -> Result<Vec<Box<dyn Content + '_>>, TreeError> {
+        let mut versions = Vec::new();
+        for layer in (1..=self.image_layers).rev() {
+            if let Some(entry) = self.stack.below(path, layer)?
+                && entry.kind.is_file()
+                && entry.kind.size() <= limit
+            {
+                versions.push(self.stack.open_below(&entry, layer)?);
+            }
+        }
+        Ok(versions)
+    }
+
+    /// How the visible `entry` differs from what the image holds at its path.
+    pub fn difference(&self, entry: &Entry) -> Result<Difference, TreeError> {
+        if self.stack.layer_of(&entry.path).is_some_and(|layer| layer < self.image_layers) {
+            return Ok(Difference::Same);
+        }
+        let old = self.entry(&entry.path)?;
+        old.map_or(Ok(Difference::Added), |old| self.compare(entry, &old, self.image_layers))
+    }
+
+    /// How the visible `entry` of a package differs from what the package put there: `record` is a
+    /// file that was written when the package was installed, and every layer above the one that
+    /// holds it came later, those of the image too.
+    pub fn difference_since(
+        &self,
+        entry: &Entry,
+        record: &RootPath,
+    ) -> Result<Difference, TreeError> {
+        let layers = (self.stack.layer_of(record), self.stack.layer_of(&entry.path));
+        if let (Some(installed), Some(changed)) = layers
+            && installed < changed
+            && let Some(old) = self.stack.below(&entry.path, installed + 1)?
+        {
+            return self.compare(entry, &old, installed + 1);
+        }
+        self.difference(entry)
+    }
+
+    /// Compares the visible `entry` with `old`, which the lowest `layers` layers hold.
+    fn compare(&self, entry: &Entry, old: &Entry, layers: usize) -> Result<Difference, TreeError> {
+        if !self.same_content(entry, old, layers)? {
+            return Ok(Difference::Content);
+        }
+        Ok(if self.same_meta(&entry.meta, &old.meta) { Difference::Same } else { Difference::Meta })
+    }
+
+    fn same_content(&self, entry: &Entry, old: &Entry, layers: usize) -> Result<bool, TreeError> {
+        if entry.kind != old.kind {
+            return Ok(false);
+        }
+        if !matches!(entry.kind, Kind::File { .. }) {
+            return Ok(true);
+        }
+        let mut ours = self.stack.open(entry)?;
+        let mut theirs = self.stack.open_below(old, layers)?;
+        equal_streams(&mut *ours, &mut *theirs)
+            .map_err(|e| TreeError::io("comparing with the image's", &entry.path, e))
+    }
+
+    fn same_meta(&self, new: &Meta, old: &Meta) -> bool {
+        let attributes = |xattrs: &Xattrs| -> Xattrs {
+            xattrs
+                .iter()
+                .filter(|(name, _)| match self.fidelity {
+                    Fidelity::Exact => true,
+                    Fidelity::Api => name.as_slice() == b"security.capability",
+                })
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect()
+        };
+        (new.mode, new.uid, new.gid) == (old.mode, old.uid, old.gid)
+            && attributes(&new.xattrs) == attributes(&old.xattrs)
+    }
+
+    /// Paths that some layer held and that the whole stack holds no more.
+    pub fn deleted(&self) -> Result<Vec<Deletion>, TreeError> {
+        self.stack.deleted()
+    }
+
+    /// Whether a deletion happened in the container's own life.
+    pub fn deleted_in_life(&self, deletion: &Deletion) -> bool {
+        deletion.layer >= self.image_layers
+    }
+}
+
+/// Whether two streams hold the same bytes to their ends.
+fn equal_streams(a: &mut dyn Read, b: &mut dyn Read) -> std::io::Result<bool> {
+    let (mut left, mut right) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
+    loop {
+        let n = fill(a, &mut left)?;
+        let m = fill(b, &mut right)?;
+        if left[..n] != right[..m] {
+            return Ok(false);
+        }
+        if n == 0 {
+            return Ok(true);
+        }
+    }
+}
+
+/// Reads until `buffer` is full or the stream ends.
+fn fill(from: &mut dyn Read, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match from.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(filled)
+}

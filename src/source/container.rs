@@ -1,0 +1,328 @@
+//! Opening a stopped container: which way in, and what it delivers.
+//!
+//! Two ways lead to the same tree. The layers on disk are exact, but their paths are in the
+//! engine's file system, so they are used only after a proof that it is ours. Else the engine's
+//! API delivers the image's layers (exact) and the container's own changes (whole seconds, no
+//! ACLs, no user attributes), and what it left out is a limitation of the archive.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{Binds, Mount, OpenOptions, Source, SourceSpec, by_api, on_disk};
+use crate::engine::{Container, Engine, EngineError, MountKind, State, Which};
+use crate::failure::{Failure, Kind};
+use crate::image::{Fidelity, ImageView};
+use crate::monitor::Monitor;
+use crate::survey::MountFact;
+use crate::tree::{Layer, LayerStack, Mounted, RootPath, Tree, TreeError, read_file};
+use crate::verdict::Lies;
+
+/// The facts of an opened container.
+pub struct ContainerFacts {
+    /// The engine it lives in.
+    pub engine: Engine,
+    /// Full id.
+    pub id: String,
+    /// Id of its image.
+    pub image_id: String,
+    /// The engine's whole description of it.
+    pub settings: Value,
+}
+
+/// The layers of a container, whichever way they were read.
+pub(super) struct Layers {
+    /// The image's, bottom first, then what is the container's own.
+    pub(super) layers: Vec<Layer>,
+    /// How many of them are the image.
+    pub(super) image_layers: usize,
+    /// What the container's own layer shows of metadata.
+    pub(super) fidelity: Fidelity,
+}
+
+/// The way the content of a container is reached.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Directories of this machine, proved to be the engine's.
+    OnDisk,
+    /// The engine's API.
+    Api,
+}
+
+/// Opens the container that `spec` names.
+pub(super) fn open(
+    spec: &SourceSpec,
+    options: &OpenOptions,
+    scratch: &Path,
+    monitor: &dyn Monitor,
+) -> Result<Source, Failure> {
+    let (which, name) = match spec {
+        SourceSpec::Podman(name) => (Which::Podman, name),
+        SourceSpec::Docker(name) => (Which::Docker, name),
+        SourceSpec::Rootfs(_) => {
+            return Err(Failure::new(Kind::Internal, "opening", spec.to_string())
+                .why("an unpacked root is no container"));
+        }
+    };
+    let failed = |e: EngineError| engine_failure("opening", spec, e);
+    let engine = Engine::connect(which).map_err(failed)?;
+    engine.heed_cancellation();
+    let container = engine.container(name).map_err(failed)?;
+    refuse_running(spec, &container)?;
+    monitor.phase("reading the container's layers");
+    let way = on_disk::way(&engine, &container).map_err(failed)?;
+    let mut limitations = vec![];
+    let layers = match way {
+        Way::OnDisk => on_disk::layers(&container).map_err(|e| unreadable(spec, e))?,
+        Way::Api => {
+            limitations.push(by_api::LIMITATION.to_owned());
+            by_api::layers(&engine, &container, scratch, monitor)
+                .map_err(|e| by_api_failure(spec, e))?
+        }
+    };
+    let base = match &options.base {
+        Some(name) => {
+            let image = engine.image(name).map_err(failed)?;
+            let layers = by_api::image_layers(&engine, &image.id, scratch)
+                .map_err(|e| by_api_failure(spec, e))?;
+            Some(Arc::new(LayerStack::new(layers)) as Arc<dyn Tree>)
+        }
+        None => None,
+    };
+    let trees = layers.layers.iter().take(layers.image_layers).map(|l| l.tree.clone()).collect();
+    let (image_layers, fidelity) = (layers.image_layers, layers.fidelity);
+    let stack = Arc::new(LayerStack::new(layers.layers));
+    let image = ImageView::new(stack.clone(), image_layers, fidelity);
+    let mut opened = Mounts::default();
+    for mount in &container.mounts {
+        opened.add(&engine, &container, mount, options.binds, way, scratch, spec)?;
+    }
+    limitations.extend(opened.limitations);
+    Ok(Source {
+        spec: spec.clone(),
+        name: container.name.clone(),
+        tree: Mounted::new(stack, opened.trees),
+        rootfs: None,
+        mounted: opened.mounted,
+        listed: opened.listed,
+        image: Some(image),
+        layers: trees,
+        base,
+        container: Some(ContainerFacts {
+            engine,
+            id: container.id.clone(),
+            image_id: container.image_id.clone(),
+            settings: container.raw,
+        }),
+        limitations,
+    })
+}
+
+fn refuse_running(spec: &SourceSpec, container: &Container) -> Result<(), Failure> {
+    let why = match &container.state {
+        State::Created | State::Exited => return Ok(()),
+        State::Running => "the container is running".to_owned(),
+        State::Paused => "the container is paused, its processes still hold data".to_owned(),
+        State::Other(word) => format!("the container is {word}"),
+    };
+    Err(Failure::new(Kind::Precondition, "opening", spec.to_string())
+        .why(why)
+        .safe("the container goes on as it was, nothing was changed")
+        .next(format!("stop it (`docker stop {}`) and run the same command again", container.name)))
+}
+
+/// A failure of an engine's call, with what the user can do.
+pub(crate) fn engine_failure(
+    doing: &str,
+    subject: &dyn std::fmt::Display,
+    error: EngineError,
+) -> Failure {
+    Failure::new(error.kind(), doing, subject.to_string())
+        .safe("the source is untouched, nothing was published")
+        .next(error.advice())
+        .because(error)
+}
+
+fn unreadable(spec: &SourceSpec, error: TreeError) -> Failure {
+    Failure::new(Kind::Resource, "reading", spec.to_string())
+        .because(error)
+        .safe("the source is untouched, nothing was published")
+        .next("make the source readable and run the same command again")
+}
+
+fn by_api_failure(spec: &SourceSpec, error: by_api::ApiError) -> Failure {
+    // A stream that ends because of it ends like a broken one.
+    if let Err(cancelled) = crate::failure::check_cancelled("reading", &spec.to_string()) {
+        return cancelled;
+    }
+    match error {
+        by_api::ApiError::Engine(error) => engine_failure("reading", spec, error),
+        error => Failure::new(Kind::Environment, "reading", spec.to_string())
+            .why("the engine's answer cannot be used")
+            .because(error)
+            .safe("the source is untouched, nothing was published")
+            .next("see the engine's log, then run the same command again"),
+    }
+}
+
+/// The mounts of a container, sorted by what happens with them.
+#[derive(Default)]
+struct Mounts {
+    trees: Vec<(RootPath, Arc<dyn Tree>)>,
+    mounted: Vec<Mount>,
+    listed: Vec<MountFact>,
+    limitations: Vec<String>,
+}
+
+impl Mounts {
+    #[allow(clippy::too_many_arguments)]
+    fn add(
+        &mut self,
+        engine: &Engine,
+        container: &Container,
+        mount: &crate::engine::Mount,
+        binds: Binds,
+        way: Way,
+        scratch: &Path,
+        spec: &SourceSpec,
+    ) -> Result<(), Failure> {
+        let mut fact = MountFact {
+            kind: word(mount.kind).to_owned(),
+            name: match mount.kind {
+                MountKind::Volume => mount.name.clone(),
+                _ => mount.source.to_string_lossy().into_owned(),
+            },
+            destination: mount.destination.clone(),
+            anonymous: mount.anonymous,
+            kept: false,
+        };
+        let lies = match (mount.kind, binds) {
+            (MountKind::Volume, _) => Lies::Volume,
+            (MountKind::Bind, Binds::Take) => Lies::Bind,
+            _ => {
+                self.listed.push(fact);
+                return Ok(());
+            }
+        };
+        let on_disk = match way {
+            Way::OnDisk => on_disk::mount(engine, mount)
+                .map_err(|e| engine_failure("reading", &mount.destination, e))?,
+            Way::Api => None,
+        };
+        let tree: Arc<dyn Tree> = match on_disk {
+            Some(rootfs) => Arc::new(rootfs),
+            None => {
+                self.limitations
+                    .push(by_api::mount_limitation(&mount.destination, engine.info().flavour));
+                by_api::mount(engine, &container.id, &mount.destination, scratch)
+                    .map_err(|e| by_api_failure(spec, e))?
+            }
+        };
+        fact.kept = true;
+        self.trees.push((mount.destination.clone(), tree));
+        self.mounted.push(Mount { fact, lies });
+        Ok(())
+    }
+}
+
+fn word(kind: MountKind) -> &'static str {
+    match kind {
+        MountKind::Volume => "volume",
+        MountKind::Bind => "bind",
+        MountKind::Tmpfs => "tmpfs",
+        MountKind::Other => "other",
+    }
+}
+
+impl ContainerFacts {
+    /// Makes sure that the container was not started, removed or replaced since it was opened.
+    pub(super) fn check_unchanged(&self, spec: &SourceSpec) -> Result<(), Failure> {
+        let now = self
+            .engine
+            .container(&self.id)
+            .map_err(|e| engine_failure("checking again", spec, e))?;
+        refuse_running(spec, &now)?;
+        let started = |raw: &Value| raw["State"]["StartedAt"].clone();
+        if started(&now.raw) != started(&self.settings) {
+            return Err(Failure::new(Kind::Precondition, "archiving", spec.to_string())
+                .why("the container was started while it was read")
+                .safe("the container goes on as it is, no bundle was written")
+                .next("stop it and run the same command again"));
+        }
+        Ok(())
+    }
+}
+
+/// The tree of a stopped container of our own.
+///
+/// # Errors
+/// The engine cannot deliver it.
+pub(crate) fn read_container(
+    engine: &Engine,
+    id: &str,
+    scratch: &Path,
+) -> Result<Arc<dyn Tree>, Failure> {
+    let failed = |e: EngineError| engine_failure("reading", &"the staging container", e);
+    let container = engine.container(id).map_err(failed)?;
+    let unusable = |error: Box<dyn std::error::Error + Send + Sync>| {
+        if let Err(cancelled) = crate::failure::check_cancelled("reading", "the staging container")
+        {
+            return cancelled;
+        }
+        Failure::new(Kind::Environment, "reading", "the staging container")
+            .because(error)
+            .next("see the engine's log, then run the same command again")
+    };
+    let layers = match on_disk::way(engine, &container).map_err(failed)? {
+        Way::OnDisk => on_disk::layers(&container).map_err(|e| unusable(e.into()))?,
+        Way::Api => by_api::layers(engine, &container, scratch, &crate::monitor::Silent)
+            .map_err(|e| unusable(e.into()))?,
+    };
+    Ok(Arc::new(LayerStack::new(layers.layers)))
+}
+
+/// Limit for one package's list of files.
+const LIST_LIMIT: u64 = 64 * 1024 * 1024;
+
+/// Every path in a package's file list in any of `layers`; names as `whole` resolves them.
+pub(super) fn ever_owned(
+    layers: &[Arc<dyn Tree>],
+    whole: &dyn Tree,
+) -> Result<BTreeSet<RootPath>, TreeError> {
+    let mut owned = BTreeSet::new();
+    let Ok(info) = RootPath::parse(b"/var/lib/dpkg/info") else { return Ok(owned) };
+    for layer in layers {
+        for entry in layer.children(&info)? {
+            if !entry.path.name().ends_with(b".list") {
+                continue;
+            }
+            // A list that cannot be read only means that a removal counts as made by hand.
+            let Ok(Some(list)) = read_file(&**layer, &entry.path, LIST_LIMIT) else { continue };
+            for line in list.split(|&b| b == b'\n').filter(|line| line.first() == Some(&b'/')) {
+                if let Ok(path) = RootPath::parse(line) {
+                    owned.insert(path);
+                }
+            }
+        }
+    }
+    // The lists say /bin/x where a merged /usr has /usr/bin/x.
+    let aliases: Vec<(RootPath, RootPath)> = whole
+        .children(&RootPath::root())?
+        .into_iter()
+        .filter(|entry| matches!(entry.kind, crate::tree::Kind::Symlink { .. }))
+        .filter_map(|entry| {
+            let target = crate::tree::resolve(whole, &entry.path).ok()??;
+            Some((entry.path, target))
+        })
+        .collect();
+    let aliased: Vec<RootPath> = owned
+        .iter()
+        .filter_map(|path| {
+            aliases.iter().find_map(|(from, to)| path.strip_prefix(from).map(|rest| to.join(&rest)))
+        })
+        .collect();
+    owned.extend(aliased);
+    Ok(owned)
+}

@@ -1,0 +1,205 @@
+//! [`Source`]: the place where a service lives, opened for reading.
+//!
+//! Whatever it is, a source is a tree with its volumes mounted into it, an image beneath it where
+//! there is one, and the facts of its container. Opening one changes nothing in it and executes
+//! nothing from it.
+
+mod by_api;
+mod container;
+mod on_disk;
+mod spec;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+pub use container::ContainerFacts;
+pub(crate) use container::{engine_failure, read_container};
+pub use spec::{SourceSpec, SpecError};
+
+use crate::failure::{Failure, Kind};
+use crate::image::ImageView;
+use crate::monitor::Monitor;
+use crate::survey::MountFact;
+use crate::tree::{Mounted, RootPath, Rootfs, Tree, TreeError};
+use crate::verdict::Lies;
+
+/// Whether the content of bind mounts is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Binds {
+    /// They are listed.
+    #[default]
+    List,
+    /// They are taken like volumes.
+    Take,
+}
+
+/// How to open a source.
+#[derive(Debug, Clone, Default)]
+pub struct OpenOptions {
+    /// What happens with bind mounts.
+    pub binds: Binds,
+    /// An image that can be had again, by its name in the source's engine.
+    pub base: Option<String>,
+}
+
+/// Something mounted into a source.
+pub(crate) struct Mount {
+    fact: MountFact,
+    lies: Lies,
+}
+
+/// An opened source.
+pub struct Source {
+    spec: SourceSpec,
+    name: String,
+    tree: Mounted,
+    /// The root as the concrete type, to ask what its walk did not enter.
+    rootfs: Option<Arc<Rootfs>>,
+    /// Mounts whose content is read, in the order of `tree`'s mounts.
+    mounted: Vec<Mount>,
+    /// Mounts that are only listed.
+    listed: Vec<MountFact>,
+    image: Option<ImageView>,
+    /// Trees of single image layers, bottom first.
+    layers: Vec<Arc<dyn Tree>>,
+    base: Option<Arc<dyn Tree>>,
+    container: Option<ContainerFacts>,
+    limitations: Vec<String>,
+}
+
+impl Source {
+    /// Opens what `spec` names. Contents that have to be copied to be read go into unlinked files
+    /// in `scratch`.
+    ///
+    /// # Errors
+    /// No such container or directory, a running container (precondition); no engine
+    /// (environment).
+    pub fn open(
+        spec: &SourceSpec,
+        options: &OpenOptions,
+        scratch: &Path,
+        monitor: &dyn Monitor,
+    ) -> Result<Source, Failure> {
+        match spec {
+            SourceSpec::Rootfs(dir) => Source::open_rootfs(spec, dir, options),
+            SourceSpec::Docker(_) | SourceSpec::Podman(_) => {
+                container::open(spec, options, scratch, monitor)
+            }
+        }
+    }
+
+    fn open_rootfs(
+        spec: &SourceSpec,
+        dir: &Path,
+        options: &OpenOptions,
+    ) -> Result<Source, Failure> {
+        let failed = || Failure::new(Kind::Precondition, "opening", spec.to_string());
+        if options.base.is_some() {
+            return Err(Failure::new(Kind::Usage, "opening", spec.to_string())
+                .why("--base names an image, and an unpacked root has none")
+                .next("leave --base out"));
+        }
+        let rootfs = Rootfs::open(dir).map_err(|e| {
+            failed().why("the directory cannot be opened").because(e).next("name an unpacked root")
+        })?;
+        let rootfs = Arc::new(rootfs);
+        let name = dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok(Source {
+            spec: spec.clone(),
+            name,
+            tree: Mounted::new(rootfs.clone(), vec![]),
+            rootfs: Some(rootfs),
+            mounted: vec![],
+            listed: vec![],
+            image: None,
+            layers: vec![],
+            base: None,
+            container: None,
+            limitations: vec![],
+        })
+    }
+
+    /// The whole tree, mounts included.
+    pub fn tree(&self) -> &dyn Tree {
+        &self.tree
+    }
+
+    /// The name without its scheme.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How it was named.
+    pub fn spec(&self) -> &SourceSpec {
+        &self.spec
+    }
+
+    /// The container's image.
+    pub fn image(&self) -> Option<&ImageView> {
+        self.image.as_ref()
+    }
+
+    /// The image that the user declared to be had again.
+    pub fn base(&self) -> Option<&dyn Tree> {
+        self.base.as_deref()
+    }
+
+    /// The container's facts, for a container.
+    pub fn container(&self) -> Option<&ContainerFacts> {
+        self.container.as_ref()
+    }
+
+    /// What the way in cannot deliver.
+    pub fn limitations(&self) -> &[String] {
+        &self.limitations
+    }
+
+    /// Where `path` lies.
+    pub fn lies(&self, path: &RootPath) -> Lies {
+        self.tree
+            .mount_of(path)
+            .and_then(|index| self.mounted.get(index))
+            .map_or(Lies::Root, |mount| mount.lies)
+    }
+
+    /// The mount that `path` lies in.
+    pub fn mount(&self, path: &RootPath) -> Option<&MountFact> {
+        let index = self.tree.mount_of(path)?;
+        self.mounted.get(index).map(|mount| &mount.fact)
+    }
+
+    /// All mounts, read or only listed.
+    pub fn mounts(&self) -> Vec<MountFact> {
+        self.mounted.iter().map(|m| m.fact.clone()).chain(self.listed.iter().cloned()).collect()
+    }
+
+    /// Directories where another file system begins, which a walk did not enter.
+    pub fn not_crossed(&self) -> Vec<RootPath> {
+        self.rootfs.as_ref().map(|rootfs| rootfs.skipped_mounts()).unwrap_or_default()
+    }
+
+    /// Every path that a package ever owned in any layer of the image, as the lists of installed
+    /// files in each layer say: what an upgrade or a removal took away is among them.
+    pub fn ever_owned(&self) -> Result<BTreeSet<RootPath>, TreeError> {
+        container::ever_owned(&self.layers, &self.tree)
+    }
+
+    /// Makes sure that the source is still what was opened.
+    ///
+    /// # Errors
+    /// A container that is gone or was started meanwhile (precondition).
+    pub fn check_unchanged(&self) -> Result<(), Failure> {
+        match &self.container {
+            Some(facts) => facts.check_unchanged(&self.spec),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.spec.fmt(f)
+    }
+}

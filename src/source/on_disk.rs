@@ -1,0 +1,134 @@
+//! The exact way into a container: its layers as directories of this machine.
+//!
+//! An engine tells where its layers are, but in *its* file system: with a remote or a
+//! containerised engine the same path may not exist here, or be something else. So a question is
+//! asked whose answer cannot be known otherwise: a random text goes through the API into a
+//! container of our own and has to appear on disk where the engine says that this container lies.
+
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::container::{Layers, Way};
+use crate::engine::{
+    Container, ContainerSpec, Engine, EngineError, Mount, MountKind, Staging, Volume, run_id,
+};
+use crate::image::Fidelity;
+use crate::pax;
+use crate::tree::{Kind, Layer, Meta, RootPath, Rootfs, Time, TreeError, Whiteouts, Xattrs};
+
+/// Name of the file that proves where layers are.
+const PROOF: &str = "regrow-proof";
+
+/// Which way leads into `container`.
+pub(super) fn way(engine: &Engine, container: &Container) -> Result<Way, EngineError> {
+    let readable = container.layers.as_ref().is_some_and(|dirs| {
+        style(&dirs.driver).is_some()
+            && dirs.upper.is_dir()
+            && dirs.lower.iter().all(|dir| dir.is_dir())
+    });
+    if !readable || !rustix::process::geteuid().is_root() {
+        return Ok(Way::Api);
+    }
+    Ok(if proved(engine, container)? { Way::OnDisk } else { Way::Api })
+}
+
+/// How the layers of a storage driver write down deletions; `None` for drivers without layers
+/// that can be read.
+fn style(driver: &str) -> Option<Whiteouts> {
+    match driver {
+        "overlay2" => Some(Whiteouts::Overlay),
+        "fuse-overlayfs" | "overlay" => Some(Whiteouts::FuseOverlay),
+        _ => None,
+    }
+}
+
+/// Whether what goes in through the API appears on this machine's disk.
+fn proved(engine: &Engine, container: &Container) -> Result<bool, EngineError> {
+    let staging = Staging::new(engine, run_id("proof"));
+    let spec = ContainerSpec::new(&container.image_id, &["true"]);
+    let id = staging.container(engine, None, &spec)?;
+    let secret = nonce(&id);
+    let Ok(tar) = proof_tar(&secret) else { return Ok(false) };
+    engine.put_archive(&id, &RootPath::root(), std::io::Cursor::new(tar))?;
+    let Some(dirs) = engine.container(&id)?.layers else { return Ok(false) };
+    let found = std::fs::read(dirs.upper.join(PROOF)).is_ok_and(|text| text == secret.as_bytes());
+    Ok(found)
+}
+
+/// A text nobody else knows: the id of a container made just now is itself random.
+fn nonce(id: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update(id);
+    hash.update(std::process::id().to_le_bytes());
+    hex::encode(hash.finalize())
+}
+
+fn proof_tar(secret: &str) -> Result<Vec<u8>, pax::WriteError> {
+    let mut writer = pax::Writer::new(Vec::new());
+    let size = secret.len() as u64;
+    let meta = Meta {
+        mode: 0o600,
+        uid: 0,
+        gid: 0,
+        mtime: Time { secs: 0, nanos: 0 },
+        xattrs: Xattrs::new(),
+    };
+    let member = pax::Member {
+        name: PROOF.as_bytes().to_vec(),
+        body: pax::Body::Node(Kind::File { size }),
+        meta,
+    };
+    let mut content = std::io::Cursor::new(secret.as_bytes().to_vec());
+    let extents = [crate::tree::Extent { offset: 0, length: size }];
+    writer.append(&member, Some(&mut content), &extents)?;
+    writer.finish()
+}
+
+/// The layers of `container`, read where [`way`] proved them to be.
+pub(super) fn layers(container: &Container) -> Result<Layers, TreeError> {
+    let mut layers = Vec::new();
+    let mut image_layers = 0;
+    if let Some(dirs) = &container.layers {
+        let style = style(&dirs.driver).unwrap_or(Whiteouts::Overlay);
+        for dir in &dirs.lower {
+            layers.push(Layer {
+                tree: std::sync::Arc::new(Rootfs::open(dir)?),
+                style: style.clone(),
+            });
+            // The engine's own mount points are not of the image.
+            if !is_init(dir) {
+                image_layers = layers.len();
+            }
+        }
+        layers.push(Layer { tree: std::sync::Arc::new(Rootfs::open(&dirs.upper)?), style });
+    }
+    Ok(Layers { layers, image_layers, fidelity: Fidelity::Exact })
+}
+
+/// Docker's layer between image and container.
+fn is_init(dir: &Path) -> bool {
+    dir.parent()
+        .and_then(Path::file_name)
+        .is_some_and(|name| name.as_encoded_bytes().ends_with(b"-init"))
+}
+
+/// The content of a mount where it lies on this machine; `None` where that is not sure.
+pub(super) fn mount(engine: &Engine, mount: &Mount) -> Result<Option<Rootfs>, EngineError> {
+    let plain = match mount.kind {
+        MountKind::Volume => is_plain(&engine.volume(&mount.name)?),
+        MountKind::Bind => true,
+        _ => false,
+    };
+    if !plain || mount.source.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    Ok(Rootfs::open(&mount.source).ok())
+}
+
+/// Whether a volume's content lies in its directory all the time. One of another driver, or with
+/// options for `mount`, is there only while a container runs: the directory is empty now.
+fn is_plain(volume: &Volume) -> bool {
+    matches!(volume.driver.as_str(), "local" | "")
+        && ["type", "device", "o"].iter().all(|option| !volume.options.contains_key(*option))
+}
