@@ -27,6 +27,7 @@ pub mod cancel;
 pub mod engine;
 pub mod failure;
 pub mod image;
+pub mod layout;
 pub mod monitor;
 pub mod namespace;
 pub mod packages;

@@ -1,0 +1,182 @@
+//! Data that only the program of its own version reads: where it is, and the commands that carry
+//! it over, with all values put in.
+
+use super::model::Database;
+use super::pattern::{PatternError, Vars};
+use super::scalar::ExpandError;
+use crate::tree::{RootPath, Tree, TreeError, list};
+
+/// One such data directory in a tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// Where its data is: not placed on a system with another version.
+    pub directory: RootPath,
+    /// Its version as it stands in the path.
+    pub version: String,
+    /// What `find` captured, `version` included.
+    pub vars: Vars,
+}
+
+/// A command with what flows in and out of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// The export file that its output becomes.
+    pub file: Option<String>,
+    /// The export file that becomes its input.
+    pub stdin: Option<String>,
+    /// The export file that its output has to equal, byte for byte.
+    pub expect: Option<String>,
+}
+
+/// Why instances could not be found.
+#[derive(Debug, thiserror::Error)]
+pub enum InstanceError {
+    /// A path could not be made of what was found.
+    #[error("the rule does not fit what was found")]
+    Expand(#[from] ExpandError),
+    /// The tree could not be read.
+    #[error("looking for databases")]
+    Tree(#[from] TreeError),
+}
+
+impl Database {
+    /// The instances in `tree`, in path order.
+    pub fn instances(&self, tree: &dyn Tree) -> Result<Vec<Instance>, InstanceError> {
+        let pattern = self.find.compile(&Vars::default()).map_err(ExpandError::from)?;
+        let base = RootPath::parse(&pattern.base()).map_err(ExpandError::from)?;
+        let depth = self.find.as_str().split('/').count();
+        let mut found = Vec::new();
+        let mut todo = vec![base];
+        while let Some(path) = todo.pop() {
+            if let Some(vars) = pattern.matches(path.as_bytes()) {
+                let version = vars.get("version").unwrap_or_default();
+                found.push(Instance {
+                    directory: self.directory.expand(&vars)?,
+                    version: String::from_utf8_lossy(version).into_owned(),
+                    vars,
+                });
+            } else if path.components().count() + 1 < depth {
+                todo.extend(
+                    list(tree, &path)?.into_iter().map(|entry| path.child(entry.path.name())),
+                );
+            }
+        }
+        found.sort_by(|a, b| a.directory.cmp(&b.directory));
+        Ok(found)
+    }
+
+    /// The commands for the copy of the old system, in order.
+    pub fn exports(&self, instance: &Instance) -> Result<Vec<Command>, PatternError> {
+        let vars = &instance.vars;
+        let command = |export: &super::model::Export| {
+            Ok(Command {
+                argv: export.run.expand(vars)?,
+                file: export.file.as_ref().map(|file| file.expand_text(vars)).transpose()?,
+                stdin: None,
+                expect: None,
+            })
+        };
+        self.export.iter().map(command).collect()
+    }
+
+    /// The commands for the new system, in order; `versions` gives `{old}` and `{new}`.
+    pub fn imports(
+        &self,
+        instance: &Instance,
+        versions: &Vars,
+    ) -> Result<Vec<Command>, PatternError> {
+        let vars = instance.vars.and(versions);
+        let file = |file: &Option<super::Template>| {
+            file.as_ref().map(|file| file.expand_text(&instance.vars)).transpose()
+        };
+        let command = |import: &super::model::Import| {
+            Ok(Command {
+                argv: import.run.expand(&vars)?,
+                file: None,
+                stdin: file(&import.stdin)?,
+                expect: file(&import.expect)?,
+            })
+        };
+        self.import.iter().map(command).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::{LayoutDb, Version};
+    use crate::tree::{Content, Entry, Kind, Meta, Time};
+
+    /// A tree of empty files.
+    struct Files(&'static [&'static str]);
+
+    impl Tree for Files {
+        fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + '_> {
+            Box::new(std::iter::empty())
+        }
+        fn entry(&self, path: &RootPath) -> Result<Option<Entry>, TreeError> {
+            let file = |f: &&&str| RootPath::parse(f.as_bytes()).unwrap().is_within(path);
+            let Some(found) = self.0.iter().find(file) else { return Ok(None) };
+            let is_file = found.as_bytes() == path.as_bytes();
+            let kind = if is_file { Kind::File { size: 0 } } else { Kind::Dir };
+            let mtime = Time { secs: 0, nanos: 0 };
+            let meta = Meta { mode: 0o755, uid: 0, gid: 0, mtime, xattrs: Default::default() };
+            Ok(Some(Entry { path: path.clone(), kind, meta, ctime: None, links: None }))
+        }
+        fn children(&self, path: &RootPath) -> Result<Vec<Entry>, TreeError> {
+            let below = |f: &&str| {
+                let file = RootPath::parse(f.as_bytes()).unwrap();
+                let rest = file.strip_prefix(path)?;
+                rest.components().next().map(|name| path.child(name))
+            };
+            let mut paths: Vec<RootPath> = self.0.iter().filter_map(below).collect();
+            paths.sort();
+            paths.dedup();
+            paths.iter().filter_map(|path| self.entry(path).transpose()).collect()
+        }
+        fn open<'a>(&'a self, _: &Entry) -> Result<Box<dyn Content + 'a>, TreeError> {
+            Ok(Box::new(std::io::Cursor::new(b"")))
+        }
+    }
+
+    #[test]
+    fn every_cluster_is_found_and_exported_and_imported_under_its_names() {
+        let tree = Files(&[
+            "/etc/postgresql/13/main/postgresql.conf",
+            "/etc/postgresql/13/second/postgresql.conf",
+            "/etc/postgresql/9.6/main/postgresql.conf",
+            "/etc/postgresql/13/empty/pg_hba.conf",
+            "/etc/postgresql/13/main/conf.d/postgresql.conf",
+            "/etc/postgresql/old/main/postgresql.conf",
+        ]);
+        let rule = LayoutDb::open(&[]).unwrap().rule("postgresql", "debian").unwrap().unwrap();
+        let database = &rule.databases[0];
+        let found = database.instances(&tree).unwrap();
+        let places: Vec<_> = found.iter().map(|i| i.directory.to_string()).collect();
+        assert_eq!(
+            places,
+            [
+                "/var/lib/postgresql/13/main",
+                "/var/lib/postgresql/13/second",
+                "/var/lib/postgresql/9.6/main"
+            ]
+        );
+        let exports = database.exports(&found[1]).unwrap();
+        let files: Vec<_> = exports.iter().filter_map(|c| c.file.as_deref()).collect();
+        assert_eq!(files, ["13-second.facts", "13-second.sql", "13-second.counts"]);
+        let version = |text: &str| text.parse::<Version>().unwrap();
+        let vars = Vars::versions(&version("13"), &version("17"));
+        let imports = database.imports(&found[1], &vars).unwrap();
+        assert_eq!(imports[0].argv[3..], ["sh", "17", "second", "13"].map(String::from));
+        assert_eq!(imports[1].stdin.as_deref(), Some("13-second.sql"));
+        assert_eq!(imports[2].expect.as_deref(), Some("13-second.counts"));
+    }
+
+    #[test]
+    fn a_tree_without_the_place_has_no_instances() {
+        let rule = LayoutDb::open(&[]).unwrap().rule("postgresql", "debian").unwrap().unwrap();
+        assert_eq!(rule.databases[0].instances(&Files(&["/etc/hosts"])).unwrap(), []);
+    }
+}

@@ -1,0 +1,366 @@
+//! [`LayoutDb`]: all rules in SQLite. Only here and in `rows` is SQL.
+//!
+//! The database is made anew in memory from the rules in the binary and the user's directories:
+//! what was read last takes the place of, or adds to, what was there for the same application and
+//! distribution. Nothing a caller passes becomes part of a statement's text.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, Row, SqlStr, SqliteConnection};
+use tokio::runtime::Runtime;
+
+use super::embedded::{MIGRATIONS, RULES};
+use super::rows::{insert, row, select};
+use super::{Earlier, LayoutError, LayoutMatcher, Pattern, Rule, Vars, Version, load};
+use crate::tree::RootPath;
+
+/// All rules, in SQLite.
+///
+/// Waits for SQLite on a runtime of its own: not to be used from inside an asynchronous task.
+#[derive(Debug)]
+pub struct LayoutDb {
+    runtime: Runtime,
+    connection: Mutex<SqliteConnection>,
+}
+
+/// An application that was found in a system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recognised {
+    /// Its name.
+    pub app: String,
+    /// Its version as far as its layout depends on it; `None` when it cannot be told.
+    pub version: Option<Version>,
+    /// What is known of it.
+    pub rule: Rule,
+}
+
+/// A file that a rule was made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleSource {
+    /// Its name in the binary, or its path.
+    pub file: String,
+    /// Whether it is part of the binary, and so trusted.
+    pub embedded: bool,
+}
+
+type Result<T> = std::result::Result<T, LayoutError>;
+
+impl LayoutDb {
+    /// Makes the database from the rules in the binary, then from every `*.yaml` below each of
+    /// `extra`, in order.
+    ///
+    /// # Errors
+    /// The first mistake in a rule, with its place; a directory that cannot be read.
+    pub fn open(extra: &[PathBuf]) -> Result<LayoutDb> {
+        let mut rules = Vec::new();
+        for (name, text) in RULES {
+            let rule = load::parse(name, text).map_err(LayoutError::Rule)?;
+            rules.push((RuleSource { file: (*name).to_owned(), embedded: true }, rule));
+        }
+        for dir in extra {
+            for (path, rule) in load::directory(dir)? {
+                let file = crate::tree::escaped(path.as_os_str().as_encoded_bytes());
+                rules.push((RuleSource { file, embedded: false }, rule));
+            }
+        }
+        LayoutDb::of(rules)
+    }
+
+    /// Makes the database from `rules`, in order.
+    fn of(rules: Vec<(RuleSource, Rule)>) -> Result<LayoutDb> {
+        let rules = joined(rules)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(LayoutError::Runtime)?;
+        let connection = runtime.block_on(async {
+            let options = SqliteConnectOptions::new().in_memory(true).disable_statement_logging();
+            let mut connection = options.connect().await?;
+            migrator().run_direct(None, &mut connection, false).await?;
+            let mut all = connection.begin().await?;
+            for (sources, rule) in rules.into_values() {
+                insert(&mut all, &sources, &rule).await?;
+            }
+            all.commit().await?;
+            Ok::<_, LayoutError>(connection)
+        })?;
+        Ok(LayoutDb { runtime, connection: Mutex::new(connection) })
+    }
+
+    /// All rules, the system's first, then by name.
+    pub fn apps(&self) -> Result<Vec<Rule>> {
+        let mut connection = self.lock();
+        self.runtime.block_on(async {
+            let ids = sqlx::query(
+                "SELECT id FROM rule ORDER BY scope = 'application', app, distribution",
+            )
+            .fetch_all(&mut *connection)
+            .await?;
+            let mut rules = Vec::with_capacity(ids.len());
+            for row in ids {
+                rules.push(select(&mut connection, row.try_get(0)?).await?);
+            }
+            Ok(rules)
+        })
+    }
+
+    /// The rule of `app` on `distribution`.
+    pub fn rule(&self, app: &str, distribution: &str) -> Result<Option<Rule>> {
+        let mut connection = self.lock();
+        self.runtime.block_on(async {
+            let row = sqlx::query("SELECT id FROM rule WHERE app = ?1 AND distribution = ?2")
+                .bind(app)
+                .bind(distribution)
+                .fetch_optional(&mut *connection)
+                .await?;
+            match row {
+                Some(row) => Ok(Some(select(&mut connection, row.try_get(0)?).await?)),
+                None => Ok(None),
+            }
+        })
+    }
+
+    /// The files that the rule of `app` on `distribution` was made of, in order.
+    pub fn sources(&self, app: &str, distribution: &str) -> Result<Vec<RuleSource>> {
+        let mut connection = self.lock();
+        self.runtime.block_on(async {
+            let rows = sqlx::query(
+                "SELECT file, embedded FROM source JOIN rule ON rule.id = source.rule \
+                 WHERE app = ?1 AND distribution = ?2 ORDER BY position",
+            )
+            .bind(app)
+            .bind(distribution)
+            .fetch_all(&mut *connection)
+            .await?;
+            rows.iter()
+                .map(|row| Ok(RuleSource { file: row.try_get(0)?, embedded: row.try_get(1)? }))
+                .collect()
+        })
+    }
+
+    /// Which applications a system has, the system's own rule first: one for every version that a
+    /// package's name tells, else one with the highest version found.
+    ///
+    /// `packages` are names and versions of what is installed; `exists` answers for a path.
+    pub fn recognise(
+        &self,
+        packages: &[(&str, &str)],
+        exists: &dyn Fn(&RootPath) -> bool,
+    ) -> Result<Vec<Recognised>> {
+        let mut found = Vec::new();
+        for rule in self.apps()? {
+            for version in versions(&rule, packages, exists)? {
+                let app = rule.app.to_string();
+                found.push(Recognised { app, version, rule: rule.clone() });
+            }
+        }
+        Ok(found)
+    }
+
+    /// What the rules of `recognised` say of paths.
+    pub fn layout(&self, recognised: &[Recognised]) -> Result<LayoutMatcher> {
+        LayoutMatcher::new(recognised)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, SqliteConnection> {
+        // A panic elsewhere leaves no statement half done: reading goes on.
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn migrator() -> Migrator {
+    let migrations = MIGRATIONS.iter().map(|(number, name, sql)| {
+        let sql = SqlStr::from_static(sql);
+        Migration::new(*number, (*name).into(), MigrationType::Simple, sql, false)
+    });
+    Migrator::with_migrations(migrations.collect())
+}
+
+/// The versions of `rule`'s application; empty when it is not there.
+fn versions(
+    rule: &Rule,
+    packages: &[(&str, &str)],
+    exists: &dyn Fn(&RootPath) -> bool,
+) -> Result<Vec<Option<Version>>> {
+    let mut named: Vec<Version> = Vec::new();
+    let mut highest: Option<Version> = None;
+    let mut unknown = false;
+    for mark in &rule.recognise.packages {
+        let pattern = Pattern::compile(mark.name.as_str(), &Vars::default())
+            .map_err(|error| row("package", error))?;
+        for (name, version) in packages {
+            let Some(vars) = pattern.matches(name.as_bytes()) else { continue };
+            let in_name = vars.get("version").map(|text| String::from_utf8_lossy(text));
+            let text = in_name.as_deref().unwrap_or(version);
+            match Version::of_package(text, rule.version.components) {
+                Some(version) => {
+                    let version = version.in_generation(mark.generation);
+                    if in_name.is_some() {
+                        named.push(version);
+                    } else {
+                        highest = highest.max(Some(version));
+                    }
+                }
+                None => unknown = true,
+            }
+        }
+    }
+    for mark in &rule.recognise.paths {
+        let path = mark.path.expand(&Vars::default()).map_err(|error| row("path", error))?;
+        if exists(&path) {
+            match &mark.version {
+                Some(version) => highest = highest.max(Some(version.clone())),
+                None => unknown = true,
+            }
+        }
+    }
+    named.extend(highest);
+    named.sort();
+    named.dedup();
+    let unknown = (named.is_empty() && unknown).then_some(None);
+    Ok(named.into_iter().map(Some).chain(unknown).collect())
+}
+
+type Sourced = (Vec<RuleSource>, Rule);
+
+/// One rule an application and distribution, in the order of files.
+fn joined(rules: Vec<(RuleSource, Rule)>) -> Result<BTreeMap<(String, String), Sourced>> {
+    let mut all: BTreeMap<_, Sourced> = BTreeMap::new();
+    for (source, rule) in rules {
+        let key = (rule.app.to_string(), rule.distribution.to_string());
+        match (rule.earlier, all.get_mut(&key)) {
+            (Earlier::Extend, Some((sources, earlier))) => {
+                sources.push(source);
+                extend(earlier, rule);
+            }
+            (Earlier::Extend, None) => {
+                let (app, distribution) = key;
+                return Err(LayoutError::Orphan { file: source.file, app, distribution });
+            }
+            (Earlier::Replace, _) => drop(all.insert(key, (vec![source], rule))),
+        }
+    }
+    Ok(all)
+}
+
+/// Adds the lists of `more` to those of `rule`. What is looked up by its first match goes in
+/// front, so that the later file decides.
+fn extend(rule: &mut Rule, more: Rule) {
+    rule.recognise.packages.extend(more.recognise.packages);
+    rule.recognise.paths.extend(more.recognise.paths);
+    rule.layout.extend(more.layout);
+    rule.created.extend(more.created);
+    rule.packages.splice(0..0, more.packages);
+    rule.accounts.splice(0..0, more.accounts);
+    rule.services.splice(0..0, more.services);
+    rule.databases.extend(more.databases);
+    rule.transitions.splice(0..0, more.transitions);
+    rule.rebuild.extend(more.rebuild);
+    rule.validate.extend(more.validate);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVERYTHING: &str = include_str!("../../fixtures/rules/everything.yaml");
+
+    fn of(files: &[(&str, &str)]) -> Result<LayoutDb> {
+        let source = |file: &str| RuleSource { file: file.to_owned(), embedded: false };
+        let rules =
+            files.iter().map(|(file, text)| (source(file), load::parse(file, text).unwrap()));
+        LayoutDb::of(rules.collect())
+    }
+
+    fn found(
+        db: &LayoutDb,
+        packages: &[(&str, &str)],
+        paths: &[&str],
+    ) -> Vec<(String, Option<String>)> {
+        let exists = |path: &RootPath| paths.contains(&path.to_string().as_str());
+        let found = db.recognise(packages, &exists).unwrap();
+        found.into_iter().map(|r| (r.app, r.version.map(|v| v.to_string()))).collect()
+    }
+
+    #[test]
+    fn a_rule_that_uses_every_word_comes_back_from_the_database_as_it_was() {
+        let db = of(&[("everything.yaml", EVERYTHING)]).unwrap();
+        let rule = load::parse("everything.yaml", EVERYTHING).unwrap();
+        assert_eq!(db.rule("everything", "debian").unwrap(), Some(rule.clone()));
+        assert_eq!(db.apps().unwrap(), [rule]);
+        assert_eq!(db.rule("everything", "alpine").unwrap(), None);
+        assert_eq!(db.rule("' OR 1=1 --", "debian").unwrap(), None);
+    }
+
+    #[test]
+    fn a_later_file_takes_the_place_of_an_earlier_one_or_adds_to_it() {
+        let first = "app: x\ntitle: First\nrecognise: {packages: [{name: x}]}\n\
+                     packages: [{from: a, to: [first], why: w}]\n\
+                     layout: [{glob: /a, worth: log, why: w}]\n";
+        let more = "app: x\ntitle: More\nearlier: extend\n\
+                    packages: [{from: a, to: [more], why: w}]\n\
+                    layout: [{glob: /b, worth: data, why: w}]\n";
+        let other = first.replace("First", "Other");
+        let db = of(&[("1.yaml", first), ("2.yaml", more)]).unwrap();
+        let rule = db.rule("x", "debian").unwrap().unwrap();
+        let globs: Vec<_> = rule.layout.iter().map(|e| e.glob.as_str()).collect();
+        assert_eq!((rule.title.as_str(), globs), ("First", vec!["/a", "/b"]));
+        let fate = rule.package("a", &Vars::default()).unwrap().unwrap();
+        assert_eq!(fate.to, ["more"]);
+        let files = |db: &LayoutDb| -> Vec<String> {
+            db.sources("x", "debian").unwrap().into_iter().map(|s| s.file).collect()
+        };
+        assert_eq!(files(&db), ["1.yaml", "2.yaml"]);
+        let db = of(&[("1.yaml", first), ("2.yaml", &other)]).unwrap();
+        assert_eq!(db.rule("x", "debian").unwrap().unwrap().title, "Other");
+        assert_eq!(files(&db), ["2.yaml"]);
+        let orphan = of(&[("2.yaml", more)]).unwrap_err();
+        assert_eq!(orphan.kind(), crate::failure::Kind::Refused);
+    }
+
+    #[test]
+    fn an_application_is_recognised_with_its_version() {
+        let db = of(&[("everything.yaml", EVERYTHING)]).unwrap();
+        let is = |version: Option<&str>| ("everything".to_owned(), version.map(str::to_owned));
+        assert_eq!(found(&db, &[("other", "1")], &[]), []);
+        assert_eq!(found(&db, &[("anything", "3:4.2.8p15-1")], &[]), [is(Some("1:4.2"))]);
+        let two =
+            [("everything-1.2", "1.2-1"), ("everything-1.4", "1.4-1"), ("everything-doc", "1")];
+        assert_eq!(found(&db, &two, &[]), [is(Some("1.2")), is(Some("1.4"))]);
+        assert_eq!(found(&db, &[], &["/opt/everything", "/opt/everything/bin"]), [is(Some("1.5"))]);
+        assert_eq!(found(&db, &[], &["/opt/everything"]), [is(None)]);
+        assert_eq!(found(&db, &[("anything", "git1")], &[]), [is(None)]);
+    }
+
+    #[test]
+    fn the_rules_in_the_binary_load_and_a_directory_adds_to_them() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("sub")).unwrap();
+        std::fs::write(dir.path().join("sub/everything.yaml"), EVERYTHING).unwrap();
+        std::fs::write(dir.path().join("notes.txt"), "not: [a rule").unwrap();
+        let db = LayoutDb::open(&[dir.path().to_owned()]).unwrap();
+        assert_eq!(db.apps().unwrap().len(), RULES.len() + 1);
+        assert_eq!(db.apps().unwrap()[0].scope, crate::layout::Scope::System);
+        assert!(!db.sources("everything", "debian").unwrap()[0].embedded);
+        let db = LayoutDb::open(&[]).unwrap();
+        let debian = db.recognise(&[("base-files", "11.1+deb11u11")], &|_| false).unwrap();
+        assert!(db.layout(&debian).is_ok());
+        let missing = LayoutDb::open(&[dir.path().join("none")]).unwrap_err();
+        assert_eq!(missing.kind(), crate::failure::Kind::Precondition);
+    }
+
+    #[test]
+    fn a_mistake_in_a_directory_names_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("x.yaml"), b"app: x\ntitle: \xff\n").unwrap();
+        let Err(LayoutError::Rule(error)) = LayoutDb::open(&[dir.path().to_owned()]) else {
+            panic!("not refused")
+        };
+        assert!(error.file.ends_with("x.yaml"));
+        assert_eq!((error.line, error.column), (2, 8));
+    }
+}

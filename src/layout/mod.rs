@@ -1,0 +1,120 @@
+//! The layout database: what is known of applications, and what follows from it for a tree.
+//!
+//! A [`Rule`] is one application's YAML file: how to recognise it, what its paths are worth, how
+//! one version's files become another's. [`LayoutDb`] holds all rules, those in the binary and
+//! those of the user's directories, in SQLite. From there on everything is a pure function:
+//! [`route`] orders transitions, [`apply`] does one [`Step`] to a draft, [`LayoutMatcher`] says
+//! what a path is worth. Nothing about an application is in code.
+
+mod change;
+mod check;
+mod database;
+mod db;
+mod edit;
+mod embedded;
+mod failing;
+mod lint;
+mod load;
+mod matcher;
+mod model;
+mod pattern;
+mod relocation;
+mod renaming;
+mod route;
+mod rows;
+mod scalar;
+mod step;
+mod version;
+
+use std::path::PathBuf;
+
+pub use change::{Edit, Op, Step, Syntax};
+pub use check::{lint_paths, render};
+pub use database::{Command, Instance, InstanceError};
+pub use db::{LayoutDb, Recognised, RuleSource};
+pub use edit::{Edited, edit};
+pub use load::{MAX_RULE, RuleError, parse};
+pub use matcher::{LayoutMatch, LayoutMatcher};
+pub use model::{
+    Created, Database, Earlier, Export, Import, LayoutEntry, PackageChange, PackageMark, PathMark,
+    Rebuild, Recognise, Renaming, Rule, Scope, Transition, Validator, VersionRule, When, Worth,
+};
+pub use pattern::{Pattern, PatternError, Template, Vars};
+pub use renaming::PackageFate;
+pub use route::{Gap, Route, route};
+pub use scalar::{
+    Argv, Digest, ExpandError, Mode, PathPattern, PathTemplate, ScalarError, Word, Words,
+};
+pub use step::{StepError, StepOutcome, apply};
+pub use version::{Range, Version, VersionError};
+
+use crate::failure;
+
+/// Why the layout database could not be made or asked.
+#[derive(Debug, thiserror::Error)]
+pub enum LayoutError {
+    /// A rule has a mistake.
+    #[error("a rule has a mistake")]
+    Rule(#[source] RuleError),
+    /// A rule extends one that does not exist.
+    #[error("`{file}` extends `{app}` on {distribution}, of which there is no earlier rule")]
+    Orphan {
+        /// The file.
+        file: String,
+        /// Its application.
+        app: String,
+        /// Its distribution.
+        distribution: String,
+    },
+    /// A rule file or directory could not be read.
+    #[error("reading rules from `{}`", crate::tree::escaped(path.as_os_str().as_encoded_bytes()))]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// SQLite refused.
+    #[error("using the layout database")]
+    Database(#[from] sqlx::Error),
+    /// The schema could not be set up.
+    #[error("setting up the layout database")]
+    Schema(#[from] sqlx::migrate::MigrateError),
+    /// What the database gave back is not what was put in.
+    #[error("reading back {what} from the layout database: {why}")]
+    Row {
+        /// Which value.
+        what: &'static str,
+        /// Why it is not one.
+        why: String,
+    },
+    /// A glob could not be compiled with the version found.
+    #[error("the layout of `{app}` does not compile")]
+    Glob {
+        /// The application.
+        app: String,
+        /// Why.
+        source: globset::Error,
+    },
+    /// No runtime for SQLite could be started.
+    #[error("starting the layout database")]
+    Runtime(#[source] std::io::Error),
+}
+
+impl LayoutError {
+    /// What sort of failure it is: a mistake in a rule is refused input.
+    pub fn kind(&self) -> failure::Kind {
+        match self {
+            LayoutError::Rule(_) | LayoutError::Orphan { .. } | LayoutError::Glob { .. } => {
+                failure::Kind::Refused
+            }
+            LayoutError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                failure::Kind::Precondition
+            }
+            LayoutError::Read { .. } | LayoutError::Runtime(_) => failure::Kind::Resource,
+            LayoutError::Database(_) | LayoutError::Schema(_) | LayoutError::Row { .. } => {
+                failure::Kind::Internal
+            }
+        }
+    }
+}

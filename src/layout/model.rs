@@ -1,0 +1,352 @@
+//! [`Rule`]: what is known of one application, as it stands in its YAML file.
+//!
+//! These types are the rule language: a key that is not a field here is a typo and refused, and a
+//! value that does not parse is refused where it stands, so a loaded rule needs no further checks
+//! of form. Nothing here acts; steps are values. `rules/README.md` explains the language to people.
+
+use serde::{Deserialize, Serialize};
+
+use super::change::Step;
+use super::pattern::{Template, Vars};
+use super::scalar::{Argv, Digest, PathPattern, PathTemplate, Word};
+use super::version::{Range, Version};
+use crate::tree::{Draft, RootPath};
+
+/// One application on one distribution.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Rule {
+    /// The application's name, shared by the files of all its distributions.
+    pub app: Word,
+    /// The family of distributions it is packaged for.
+    #[serde(default = "debian")]
+    pub distribution: Word,
+    /// The application's name for people.
+    pub title: String,
+    /// Whether it is a service or the system below all services.
+    #[serde(default)]
+    pub scope: Scope,
+    /// What becomes of an earlier rule for the same application and distribution.
+    #[serde(default)]
+    pub earlier: Earlier,
+    /// How much of its version matters to its layout.
+    #[serde(default)]
+    pub version: VersionRule,
+    /// How to see that it is there.
+    #[serde(default)]
+    pub recognise: Recognise,
+    /// What its paths are worth; the last match wins.
+    #[serde(default)]
+    pub layout: Vec<LayoutEntry>,
+    /// Paths that its packages make once and do not own: their absence is the user's decision.
+    #[serde(default)]
+    pub created: Vec<Created>,
+    /// Packages that have another name, or none, in the new version; the first match wins.
+    #[serde(default)]
+    pub packages: Vec<PackageChange>,
+    /// Accounts that have another name in the new version.
+    #[serde(default)]
+    pub accounts: Vec<Renaming>,
+    /// Services that have another name in the new version.
+    #[serde(default)]
+    pub services: Vec<Renaming>,
+    /// Data that only the program of its own version can read.
+    #[serde(default)]
+    pub databases: Vec<Database>,
+    /// How one version's files become another's.
+    #[serde(default)]
+    pub transitions: Vec<Transition>,
+    /// What has to be made again from placed files, whatever the versions.
+    #[serde(default)]
+    pub rebuild: Vec<Rebuild>,
+    /// Commands that succeed in the new system when the files are right.
+    #[serde(default)]
+    pub validate: Vec<Validator>,
+}
+
+fn debian() -> Word {
+    Word::from_static("debian")
+}
+
+/// Where a rule stands in the order of rules.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// The system: its layout gives way to every application's.
+    System,
+    /// An application.
+    #[default]
+    Application,
+}
+
+/// What a rule does to an earlier one of the same application and distribution.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Earlier {
+    /// Takes its place.
+    #[default]
+    Replace,
+    /// Adds to its lists; what is not a list stays as it was.
+    Extend,
+}
+
+/// How much of a version the layout depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VersionRule {
+    /// Leading numbers that are kept: 2 makes `7.4` of `7.4.33`.
+    pub components: usize,
+}
+
+impl Default for VersionRule {
+    fn default() -> Self {
+        VersionRule { components: 1 }
+    }
+}
+
+/// How an application is recognised; any one of these is enough.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recognise {
+    /// By an installed package.
+    #[serde(default)]
+    pub packages: Vec<PackageMark>,
+    /// By a path, for what came without a package.
+    #[serde(default)]
+    pub paths: Vec<PathMark>,
+}
+
+/// A package whose presence shows the application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackageMark {
+    /// A pattern of its name. With `{version}` the version is in the name, and every version
+    /// found is an installation of its own; without, it is the package's upstream version, and
+    /// the highest one found counts.
+    pub name: Template,
+    /// Lifts a successor above its predecessor whose version numbers were higher.
+    #[serde(default)]
+    pub generation: u32,
+}
+
+/// A path whose presence shows the application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PathMark {
+    /// The path, without wildcards.
+    pub path: PathTemplate,
+    /// The version it stands for, where it tells.
+    #[serde(default)]
+    pub version: Option<Version>,
+}
+
+/// What the paths of one glob are worth.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LayoutEntry {
+    /// Which paths; `/a/**` is the directory `/a` and everything below it. `{version}` is the
+    /// version of the installation.
+    pub glob: PathPattern,
+    /// Their worth.
+    pub worth: Worth,
+    /// With [`Worth::TemplateCopy`]: the file it was copied from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<PathTemplate>,
+    /// With [`Worth::TemplateCopy`]: what a package's script writes there, where the text is in no
+    /// file of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sha256: Vec<Digest>,
+    /// Only symbolic links that lead there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<PathPattern>,
+    /// The reason, for people.
+    pub why: String,
+}
+
+/// What a path is worth, whoever owns it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Worth {
+    /// Configuration: kept.
+    Config,
+    /// The service's data: kept.
+    Data,
+    /// Keys and passwords: kept, and named.
+    Secret,
+    /// Logs: the user chooses.
+    Log,
+    /// Can be recomputed by the service itself.
+    Cache,
+    /// Exists while the service runs.
+    Runtime,
+    /// Made by a package's scripts or a known generator, and made again by it.
+    Generated,
+    /// Bound to one version, and rebuilt from a list for another.
+    VersionBound,
+    /// Belongs to the machine, not to the service.
+    Identity,
+    /// Generated as long as it equals its template, or has one of the digests; else configuration.
+    TemplateCopy,
+}
+
+impl Worth {
+    /// The word as it stands in rules and outputs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Worth::Config => "config",
+            Worth::Data => "data",
+            Worth::Secret => "secret",
+            Worth::Log => "log",
+            Worth::Cache => "cache",
+            Worth::Runtime => "runtime",
+            Worth::Generated => "generated",
+            Worth::VersionBound => "version-bound",
+            Worth::Identity => "identity",
+            Worth::TemplateCopy => "template-copy",
+        }
+    }
+}
+
+/// A path that a package's scripts make without owning it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Created {
+    /// The path; may hold `{version}`.
+    pub path: PathTemplate,
+    /// What makes it.
+    pub why: String,
+}
+
+/// A package that is called otherwise, split or gone in the new version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackageChange {
+    /// A pattern of its old name; `{old}` is the old version, other names capture.
+    pub from: Template,
+    /// The names to install instead; none when it is gone.
+    pub to: Vec<Template>,
+    /// The first version in which it is so; without, in every newer one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Version>,
+    /// The reason, for people.
+    pub why: String,
+}
+
+/// An account or a service with a new name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Renaming {
+    /// The old name, with `{old}`.
+    pub from: Template,
+    /// The new name, with `{new}`.
+    pub to: Template,
+    /// The first version in which it is so; without, in every newer one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Version>,
+}
+
+/// Data that only the program of its own version can read, and how it gets into another.
+///
+/// One is looked for by `find`; every match is an instance, whose captures are variables below.
+/// When the version changes, `directory` is not placed on the new system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// A file that exists when there is such data.
+    pub find: PathPattern,
+    /// Its directory on the old system.
+    pub directory: PathTemplate,
+    /// Run in a throw-away copy of the old system, in order, as root, without network. What one
+    /// command starts the next one finds running.
+    pub export: Vec<Export>,
+    /// Run in the new system once all files are placed, in order, as root.
+    pub import: Vec<Import>,
+}
+
+/// A command in the copy of the old system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Export {
+    /// The command; it fails the export unless it exits 0.
+    pub run: Argv,
+    /// The export file that its output becomes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<Template>,
+}
+
+/// A command in the new system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Import {
+    /// The command; it fails the import unless it exits 0.
+    pub run: Argv,
+    /// The export file that becomes its input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdin: Option<Template>,
+    /// The export file that its output has to equal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect: Option<Template>,
+}
+
+/// How files of one range of versions become files of another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Transition {
+    /// The versions it starts from.
+    pub from: Range,
+    /// The versions it leads to.
+    pub to: Range,
+    /// What it does, in order.
+    pub steps: Vec<Step>,
+}
+
+/// A command that makes something again which is generated from files: run in the new system once
+/// all files are placed, before imports, also when no version changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rebuild {
+    /// The command.
+    pub run: Argv,
+    /// Run only when one of these was placed or removed.
+    pub placed: Vec<PathPattern>,
+    /// Run only then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<When>,
+    /// The reason, for people.
+    pub why: String,
+}
+
+/// A command that succeeds in the new system when the files are right.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Validator {
+    /// The command.
+    pub run: Argv,
+    /// Run only then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<When>,
+}
+
+/// A condition on the new system; all that is said has to hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct When {
+    /// This package is installed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<Template>,
+    /// This path exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathTemplate>,
+}
+
+impl Rebuild {
+    /// Whether `draft` places or removes one of the files it is made of.
+    pub fn is_due(&self, draft: &Draft) -> bool {
+        self.placed.iter().any(|glob| {
+            glob.compile(&Vars::default()).is_ok_and(|pattern| {
+                let is = |path: &RootPath| pattern.matches(path.as_bytes()).is_some();
+                draft.nodes().any(|node| is(&node.entry.path)) || draft.deletions().any(is)
+            })
+        })
+    }
+}
