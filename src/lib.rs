@@ -24,6 +24,7 @@
 pub mod accounts;
 pub mod bundle;
 pub mod cancel;
+pub mod classify;
 pub mod engine;
 pub mod failure;
 pub mod image;

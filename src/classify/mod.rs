@@ -1,0 +1,500 @@
+//! Classification: which class every path of a source has, and why.
+//!
+//! [`Classifier`] gathers the [`Evidence`] about a path (packages, image, rules, the user's globs,
+//! times); the ladder ([`decide`]) turns it into a [`Verdict`]. Gathering reads the source and
+//! executes nothing in it; deciding is a pure function of the evidence.
+
+mod evidence;
+mod globs;
+mod ladder;
+
+use std::collections::BTreeSet;
+use std::io::Read;
+
+use md5::{Digest, Md5};
+use sha2::Sha256;
+
+pub use evidence::{
+    Content, Evidence, LogPolicy, PackageEvidence, Place, RuleEvidence, Template, UserChoice,
+};
+pub use globs::{GlobError, Globs};
+pub use ladder::{Reason, Verdict, climb, decide};
+
+use crate::image::{Difference, ImageView};
+use crate::layout::{LayoutMatch, LayoutMatcher, Vars};
+use crate::packages::Md5 as Recorded;
+use crate::packages::dpkg::{AlternativeStatus, Dpkg};
+use crate::tree::{Entry, RootPath, Time, Tree, TreeError, resolve};
+use crate::verdict::{Lies, Origin};
+
+/// Directories that only a running system fills; the directories themselves belong to packages.
+const RUNTIME: &[&[u8]] = &[b"/proc", b"/sys", b"/dev", b"/run", b"/tmp"];
+
+/// Files that a container engine writes into every container.
+const ENGINE_MANAGED: &[&[u8]] =
+    &[b"/.dockerenv", b"/etc/hostname", b"/etc/hosts", b"/etc/resolv.conf", b"/etc/mtab"];
+
+/// The account files: merged by name at the restore.
+const ACCOUNTS: &[&[u8]] = &[
+    b"/etc/passwd",
+    b"/etc/group",
+    b"/etc/shadow",
+    b"/etc/gshadow",
+    b"/etc/subuid",
+    b"/etc/subgid",
+];
+
+/// A template larger than this is not compared: they are configuration files.
+const TEMPLATE_LIMIT: u64 = 4 * 1024 * 1024;
+
+/// After which moment a change counts as the service's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Baseline {
+    /// None is known: an unpacked root without a marker.
+    None,
+    /// Everything that is not in the container's image.
+    Image,
+    /// A moment.
+    Time(Time),
+}
+
+/// Everything that evidence is gathered from.
+pub struct Classifier<'a> {
+    /// The whole source.
+    pub tree: &'a dyn Tree,
+    /// Its package database.
+    pub dpkg: Option<&'a Dpkg>,
+    /// Its image, for a container.
+    pub image: Option<&'a ImageView>,
+    /// The image that the user declared to be had again.
+    pub base: Option<&'a dyn Tree>,
+    /// The rules of the applications it holds.
+    pub rules: &'a LayoutMatcher,
+    /// The user's own globs.
+    pub globs: &'a Globs,
+    /// The baseline.
+    pub baseline: Baseline,
+    /// What becomes of logs.
+    pub logs: LogPolicy,
+    /// Packages that the source's own package lists offer no more.
+    pub not_offered: &'a BTreeSet<String>,
+    /// Whether the package lists were there to tell.
+    pub lists_known: Option<()>,
+}
+
+impl Classifier<'_> {
+    /// All evidence about `entry`, which lies `lies`.
+    pub fn evidence(&self, entry: &Entry, lies: Lies) -> Result<Evidence, TreeError> {
+        let origin = match (lies, self.image) {
+            (Lies::Volume, _) => Origin::Volume,
+            (Lies::Bind, _) => Origin::Bind,
+            (Lies::Root, Some(image)) => image.origin(&entry.path),
+            (Lies::Root, None) => Origin::Root,
+        };
+        let mut evidence = Evidence {
+            user: self.globs.choice(&entry.path).cloned(),
+            place: self.place(&entry.path),
+            logs: self.logs,
+            newer: self.newer(entry, origin),
+            ..Evidence::none(entry.kind.word(), origin)
+        };
+        if lies != Lies::Root || evidence.place == Place::Runtime {
+            return Ok(evidence);
+        }
+        evidence.package = self.package(entry)?;
+        evidence.image = self.image.map(|image| self.difference(image, entry)).transpose()?;
+        if evidence.package.is_none() {
+            self.unowned(entry, &mut evidence)?;
+        }
+        Ok(evidence)
+    }
+
+    /// How `entry` differs from the image; a package's own from what the package put there.
+    ///
+    /// Directories belong to many packages, whose scripts may change them at any time: they are
+    /// compared with the image as a whole.
+    fn difference(&self, image: &ImageView, entry: &Entry) -> Result<Difference, TreeError> {
+        let owned = self.dpkg.and_then(|dpkg| dpkg.owner(&entry.path));
+        let Some(owned) = owned.filter(|_| !entry.kind.is_dir()) else {
+            return image.difference(entry);
+        };
+        for record in owned.package.records() {
+            if self.tree.entry(&record)?.is_some() {
+                return image.difference_since(entry, &record);
+            }
+        }
+        image.difference(entry)
+    }
+
+    /// The evidence about something that is there no more: the ladder's answer says whether its
+    /// absence is worth recording.
+    pub fn evidence_of_absent(&self, absent: &Entry, origin: Origin) -> Evidence {
+        let path = &absent.path;
+        Evidence {
+            user: self.globs.choice(path).cloned(),
+            place: self.place(path),
+            logs: self.logs,
+            alternative: self.alternative(path),
+            rule: self.rules.matches_entry(absent).map(rule_evidence),
+            ..Evidence::none(absent.kind.word(), origin)
+        }
+    }
+
+    /// Evidence that only matters where no package owns the path.
+    fn unowned(&self, entry: &Entry, evidence: &mut Evidence) -> Result<(), TreeError> {
+        let path = &entry.path;
+        evidence.alternative = self.alternative(path);
+        evidence.rule = self.rules.matches_entry(entry).map(rule_evidence);
+        evidence.compiled = self.compiled(path)?;
+        if entry.kind.is_file() {
+            if let Some(expected) = self.dpkg.and_then(|d| d.ucf_digest(path)) {
+                let equal = digest(self.tree, entry)? == expected;
+                evidence.ucf = Some(if equal { Content::Equal } else { Content::Differs });
+            }
+            evidence.template = self.template(entry)?;
+        }
+        if let Some(base) = self.base {
+            evidence.in_base = same_in(base, self.tree, entry)?;
+        }
+        Ok(())
+    }
+
+    fn place(&self, path: &RootPath) -> Place {
+        let bytes = path.as_bytes();
+        let below = |dir: &&[u8]| {
+            bytes.starts_with(dir) && bytes.get(dir.len()).is_some_and(|&b| b == b'/')
+        };
+        if RUNTIME.iter().any(below) {
+            Place::Runtime
+        } else if ACCOUNTS.contains(&bytes) {
+            Place::Accounts
+        } else if self.image.is_some() && ENGINE_MANAGED.contains(&bytes) {
+            Place::EngineManaged
+        } else {
+            Place::Ordinary
+        }
+    }
+
+    fn newer(&self, entry: &Entry, origin: Origin) -> Option<bool> {
+        match self.baseline {
+            Baseline::None => None,
+            Baseline::Image => Some(origin == Origin::Container),
+            Baseline::Time(moment) => {
+                Some(entry.meta.mtime > moment || entry.ctime.is_some_and(|ctime| ctime > moment))
+            }
+        }
+    }
+
+    fn package(&self, entry: &Entry) -> Result<Option<PackageEvidence>, TreeError> {
+        let Some(owned) = self.dpkg.and_then(|dpkg| dpkg.owner(&entry.path)) else {
+            return Ok(None);
+        };
+        let expected = owned.conffile.and_then(|c| c.md5).or(owned.digest);
+        let content = match (expected, entry.kind.is_file()) {
+            (Some(expected), true) if digest(self.tree, entry)? == expected => Content::Equal,
+            (Some(_), _) => Content::Differs,
+            (None, _) => Content::Unrecorded,
+        };
+        let name = owned.package.name.clone();
+        let offered = self.lists_known.map(|()| !self.not_offered.contains(&name));
+        Ok(Some(PackageEvidence { name, conffile: owned.conffile.is_some(), content, offered }))
+    }
+
+    fn alternative(&self, path: &RootPath) -> Option<bool> {
+        self.dpkg
+            .and_then(|dpkg| dpkg.is_alternative_link(path))
+            .map(|alternative| alternative.status == AlternativeStatus::Auto)
+    }
+
+    /// A `.pyc` whose source stands where the interpreter looks for it.
+    fn compiled(&self, path: &RootPath) -> Result<bool, TreeError> {
+        let name = path.name();
+        let (Some(dir), Some(stem)) = (path.parent(), name.strip_suffix(b".pyc")) else {
+            return Ok(false);
+        };
+        let module = stem.split(|&b| b == b'.').next().unwrap_or(stem);
+        if dir.name() != b"__pycache__" || module.is_empty() {
+            return Ok(false);
+        }
+        let Some(above) = dir.parent() else { return Ok(false) };
+        let source = above.child(&[module, b".py"].concat());
+        Ok(self.tree.entry(&source)?.is_some())
+    }
+
+    fn template(&self, entry: &Entry) -> Result<Option<Template>, TreeError> {
+        if entry.kind.size() > TEMPLATE_LIMIT {
+            return Ok(None);
+        }
+        let Some(rule) = self.rules.matches_entry(entry) else { return Ok(None) };
+        if !rule.entry.sha256.is_empty() {
+            let found = hex::encode(sha256(self.tree, entry)?);
+            if rule.entry.sha256.iter().any(|known| known.as_str() == found) {
+                return Ok(Some(Template::Script));
+            }
+        }
+        // A template that the rule's variables do not lead to explains nothing.
+        let template = rule.entry.template.as_ref().map(|t| t.expand(&Vars::default()));
+        let Some(Ok(template)) = template else { return Ok(None) };
+        let Some(place) = resolve(self.tree, &template)? else { return Ok(None) };
+        let Some(original) = self.tree.entry(&place)? else { return Ok(None) };
+        let same = original.kind == entry.kind
+            && digest(self.tree, &original)? == digest(self.tree, entry)?;
+        Ok(same.then_some(Template::File(template)))
+    }
+}
+
+/// Whether `base` holds the same as `entry` of `tree`: kind, content, owner and mode.
+fn same_in(base: &dyn Tree, tree: &dyn Tree, entry: &Entry) -> Result<bool, TreeError> {
+    let Some(theirs) = base.entry(&entry.path)? else { return Ok(false) };
+    let (a, b) = (&entry.meta, &theirs.meta);
+    if entry.kind != theirs.kind || (a.mode, a.uid, a.gid) != (b.mode, b.uid, b.gid) {
+        return Ok(false);
+    }
+    Ok(!entry.kind.is_file() || digest(tree, entry)? == digest(base, &theirs)?)
+}
+
+fn rule_evidence(found: LayoutMatch<'_>) -> RuleEvidence {
+    RuleEvidence {
+        app: found.app.to_owned(),
+        worth: found.entry.worth,
+        why: found.entry.why.clone(),
+    }
+}
+
+/// MD5 of a regular file: what package managers of this age record. It serves to recognise
+/// unchanged files, never to protect against somebody.
+pub fn digest(tree: &dyn Tree, entry: &Entry) -> Result<Recorded, TreeError> {
+    let mut hash = Md5::new();
+    feed(tree, entry, |bytes| hash.update(bytes))?;
+    Ok(Recorded(hash.finalize().into()))
+}
+
+fn sha256(tree: &dyn Tree, entry: &Entry) -> Result<[u8; 32], TreeError> {
+    let mut hash = Sha256::new();
+    feed(tree, entry, |bytes| hash.update(bytes))?;
+    Ok(hash.finalize().into())
+}
+
+/// Gives the content of a regular file to `take`, piece by piece.
+fn feed(tree: &dyn Tree, entry: &Entry, mut take: impl FnMut(&[u8])) -> Result<(), TreeError> {
+    let mut content = tree.open(entry)?;
+    let mut buffer = vec![0; 128 * 1024];
+    loop {
+        match content.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(n) => take(&buffer[..n]),
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(TreeError::io("reading", &entry.path, e)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::{Recognised, Worth, parse};
+    use crate::tree::memory::MemoryTree;
+
+    /// MD5 of `hello` and a newline, as package managers record it.
+    const HELLO: &str = "b1946ac92492d2347c6235b4d2611184";
+
+    fn path(text: &str) -> RootPath {
+        RootPath::parse(text.as_bytes()).unwrap()
+    }
+
+    /// A system with the package `app`, whose files all say `hello` when they are unchanged.
+    fn system() -> MemoryTree {
+        let status = format!(
+            "Package: app\nStatus: install ok installed\nVersion: 2\nArchitecture: all\n\
+             Conffiles:\n /etc/app.conf {HELLO}\n"
+        );
+        let list = "/.\n/etc\n/etc/app.conf\n/usr\n/usr/bin\n/usr/bin/app\n/usr/bin/unrecorded\n";
+        MemoryTree::default()
+            .file("/var/lib/dpkg/status", status)
+            .file("/var/lib/dpkg/info/app.list", list)
+            .file("/var/lib/dpkg/info/app.md5sums", format!("{HELLO}  usr/bin/app\n"))
+    }
+
+    /// What a classifier is made with, the defaults being that nothing is known.
+    struct Known {
+        tree: MemoryTree,
+        base: Option<MemoryTree>,
+        rules: &'static str,
+        globs: Vec<UserChoice>,
+        baseline: Baseline,
+        not_offered: BTreeSet<String>,
+        lists_known: Option<()>,
+    }
+
+    impl Known {
+        fn of(tree: MemoryTree) -> Known {
+            Known {
+                tree,
+                base: None,
+                rules: "",
+                globs: vec![],
+                baseline: Baseline::None,
+                not_offered: BTreeSet::new(),
+                lists_known: None,
+            }
+        }
+
+        fn evidence(&self, at: &str, lies: Lies) -> Evidence {
+            let text = format!(
+                "app: app\ntitle: X\nrecognise: {{paths: [{{path: /x}}]}}\nlayout:\n  \
+                 - {{glob: /never, worth: data, why: because}}\n{}",
+                self.rules
+            );
+            let rule = parse("x.yaml", &text).unwrap();
+            let app = Recognised { app: "app".to_owned(), version: None, rule };
+            let dpkg = Dpkg::load(&self.tree).unwrap();
+            let classifier = Classifier {
+                tree: &self.tree,
+                dpkg: dpkg.as_ref(),
+                image: None,
+                base: self.base.as_ref().map(|base| base as &dyn Tree),
+                rules: &LayoutMatcher::new(&[app]).unwrap(),
+                globs: &Globs::new(self.globs.clone()).unwrap(),
+                baseline: self.baseline,
+                logs: LogPolicy::Keep,
+                not_offered: &self.not_offered,
+                lists_known: self.lists_known,
+            };
+            let entry = self.tree.entry(&path(at)).unwrap().unwrap();
+            classifier.evidence(&entry, lies).unwrap()
+        }
+
+        fn of_root(&self, at: &str) -> Evidence {
+            self.evidence(at, Lies::Root)
+        }
+    }
+
+    fn package(conffile: bool, content: Content) -> Option<PackageEvidence> {
+        Some(PackageEvidence { name: "app".to_owned(), conffile, content, offered: None })
+    }
+
+    fn nothing() -> Evidence {
+        Evidence::none("file", Origin::Root)
+    }
+
+    #[test]
+    fn a_packages_file_is_compared_with_the_digest_that_was_recorded() {
+        let equal = Known::of(system().file("/usr/bin/app", "hello\n"));
+        let differs = Known::of(system().file("/usr/bin/app", "hallo\n"));
+        let replaced = Known::of(system().link("/usr/bin/app", "other"));
+        let unrecorded = Known::of(system().file("/usr/bin/unrecorded", "hello\n"));
+        let found = |known: Known, at: &str| known.of_root(at).package;
+        assert_eq!(found(equal, "/usr/bin/app"), package(false, Content::Equal));
+        assert_eq!(found(differs, "/usr/bin/app"), package(false, Content::Differs));
+        assert_eq!(found(replaced, "/usr/bin/app"), package(false, Content::Differs));
+        let unrecorded = found(unrecorded, "/usr/bin/unrecorded");
+        assert_eq!(unrecorded, package(false, Content::Unrecorded));
+    }
+
+    #[test]
+    fn a_conffile_is_compared_with_the_digest_in_the_status() {
+        for (text, content) in [("hello\n", Content::Equal), ("edited\n", Content::Differs)] {
+            let known = Known::of(system().file("/etc/app.conf", text));
+            let expected = Evidence { package: package(true, content), ..nothing() };
+            assert_eq!(known.of_root("/etc/app.conf"), expected);
+        }
+    }
+
+    #[test]
+    fn whether_a_repository_offers_the_package_is_said_only_where_lists_tell() {
+        let mut known = Known::of(system().file("/usr/bin/app", "hello\n"));
+        known.not_offered.insert("app".to_owned());
+        let offered = |known: &Known| known.of_root("/usr/bin/app").package.unwrap().offered;
+        assert_eq!(offered(&known), None);
+        known.lists_known = Some(());
+        assert_eq!(offered(&known), Some(false));
+        known.not_offered.clear();
+        assert_eq!(offered(&known), Some(true));
+    }
+
+    #[test]
+    fn of_a_path_that_nothing_knows_there_is_no_evidence() {
+        let known = Known::of(system().file("/srv/data", "mine"));
+        assert_eq!(known.of_root("/srv/data"), nothing());
+    }
+
+    #[test]
+    fn in_a_volume_the_package_database_has_no_say() {
+        let known = Known::of(system().file("/usr/bin/app", "hello\n"));
+        let expected = Evidence::none("file", Origin::Volume);
+        assert_eq!(known.evidence("/usr/bin/app", Lies::Volume), expected);
+    }
+
+    #[test]
+    fn what_lies_in_a_runtime_directory_is_runtime_and_the_directory_is_not() {
+        let known = Known::of(system().file("/run/pid", "1").file("/running", ""));
+        assert_eq!(known.of_root("/run/pid").place, Place::Runtime);
+        assert_eq!(known.of_root("/run").place, Place::Ordinary);
+        assert_eq!(known.of_root("/running").place, Place::Ordinary);
+        // Only an engine writes these, and an unpacked root has none.
+        let known = Known::of(system().file("/etc/hostname", "box").file("/etc/shadow", ""));
+        assert_eq!(known.of_root("/etc/hostname").place, Place::Ordinary);
+        assert_eq!(known.of_root("/etc/shadow").place, Place::Accounts);
+    }
+
+    #[test]
+    fn newer_means_after_the_baseline_and_not_at_it() {
+        let at = |secs| Time { secs, nanos: 0 };
+        let tree = system().file("/srv/data", "").meta("/srv/data", |meta| meta.mtime = at(100));
+        let mut known = Known::of(tree);
+        for (baseline, newer) in [(99, Some(true)), (100, Some(false)), (101, Some(false))] {
+            known.baseline = Baseline::Time(at(baseline));
+            assert_eq!(known.of_root("/srv/data").newer, newer, "{baseline}");
+        }
+    }
+
+    #[test]
+    fn compiled_python_counts_only_beside_its_source() {
+        let pyc = "/opt/__pycache__/tool.cpython-39.pyc";
+        let alone = Known::of(system().file(pyc, ""));
+        let beside = Known::of(system().file(pyc, "").file("/opt/tool.py", ""));
+        assert!(!alone.of_root(pyc).compiled);
+        assert!(beside.of_root(pyc).compiled);
+    }
+
+    #[test]
+    fn the_base_image_holds_the_same_only_with_equal_content_and_owner() {
+        let tree = || system().file("/opt/code", "text");
+        let mut known = Known::of(tree());
+        let mut in_base = |base: MemoryTree| {
+            known.base = Some(base);
+            known.of_root("/opt/code").in_base
+        };
+        assert!(in_base(tree()));
+        assert!(!in_base(system().file("/opt/code", "TEXT")));
+        assert!(!in_base(tree().meta("/opt/code", |meta| meta.uid = 5)));
+        assert!(!in_base(system()));
+    }
+
+    #[test]
+    fn a_copy_is_recognised_by_its_template_until_it_is_edited() {
+        let rules = "  - {glob: /etc/app.ini, worth: template-copy, template: /usr/share/app.ini, why: copied}\n";
+        let rule = Some(RuleEvidence {
+            app: "app".to_owned(),
+            worth: Worth::TemplateCopy,
+            why: "copied".to_owned(),
+        });
+        for (text, template) in
+            [("as shipped", Some(Template::File(path("/usr/share/app.ini")))), ("edited now", None)]
+        {
+            let tree = system().file("/usr/share/app.ini", "as shipped").file("/etc/app.ini", text);
+            let known = Known { rules, ..Known::of(tree) };
+            let expected = Evidence { rule: rule.clone(), template, ..nothing() };
+            assert_eq!(known.of_root("/etc/app.ini"), expected);
+        }
+    }
+
+    #[test]
+    fn the_users_glob_is_part_of_the_evidence_wherever_the_path_lies() {
+        let choice = UserChoice::Exclude("/srv/**".to_owned());
+        let mut known = Known::of(system().file("/srv/data", ""));
+        known.globs = vec![choice.clone()];
+        assert_eq!(known.of_root("/srv/data").user, Some(choice.clone()));
+        assert_eq!(known.evidence("/srv/data", Lies::Volume).user, Some(choice));
+    }
+}
