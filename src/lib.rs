@@ -22,6 +22,7 @@
 //! inside `engine` and `layout`.
 
 pub mod accounts;
+pub mod archive;
 pub mod bundle;
 pub mod cancel;
 pub mod classify;
@@ -31,6 +32,7 @@ pub mod image;
 pub mod layout;
 pub mod monitor;
 pub mod namespace;
+mod pack;
 pub mod packages;
 pub mod pax;
 pub mod source;

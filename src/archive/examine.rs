@@ -1,0 +1,524 @@
+//! [`examine`]: what every path of a source is worth, without writing anything.
+//!
+//! `inspect`, `explain`, `archive --dry-run` and `archive` itself all look at the same value, an
+//! [`Examined`]; nothing decides anew later on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::pristine::{Places, Pristine};
+use crate::bundle::Loss;
+use crate::classify::{Baseline, Classifier, Evidence, Globs, LogPolicy, Reason, decide};
+use crate::failure::{Failure, Kind as FailureKind};
+use crate::layout::{LayoutDb, LayoutMatcher, Recognised, Vars};
+use crate::monitor::Monitor;
+use crate::packages::apt::{self, Offer};
+use crate::packages::dpkg::Dpkg;
+use crate::source::Source;
+use crate::survey::{AppFact, Survey, os_release, packages};
+use crate::tree::{Entry, Kind, Meta, RootPath, Time, TreeError, Xattrs};
+use crate::verdict::{Class, Lies, Origin};
+
+/// From which moment on a change counts as the service's own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Since {
+    /// The container's image where there is one, else nothing.
+    #[default]
+    Default,
+    /// The modification time of this path in the source.
+    Marker(RootPath),
+    /// A moment.
+    Time(Time),
+}
+
+/// How to look at a source.
+#[derive(Debug, Clone, Default)]
+pub struct ExamineOptions {
+    /// The baseline.
+    pub since: Since,
+    /// The user's globs, in order.
+    pub globs: Vec<crate::classify::UserChoice>,
+    /// What becomes of logs.
+    pub logs: LogPolicy,
+}
+
+/// One path with its verdict.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    /// The path with its metadata; for a deletion what was known about it.
+    pub entry: Entry,
+    /// Its class.
+    pub class: Class,
+    /// Why.
+    pub reason: Reason,
+    /// Where it came from.
+    pub origin: Origin,
+    /// The package that owns it.
+    pub package: Option<String>,
+    /// Somebody removed it, and it stays removed.
+    pub deleted: bool,
+    /// Of an edited configuration file: what it was before, where that can be had.
+    pub pristine: Option<Pristine>,
+}
+
+/// Something that was there and could not be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// Which path.
+    pub path: RootPath,
+    /// Why.
+    pub why: String,
+}
+
+impl Lost {
+    /// As it stands in a bundle.
+    pub fn to_loss(&self) -> Loss {
+        Loss { subject: self.path.to_string(), what: "not kept".to_owned(), why: self.why.clone() }
+    }
+}
+
+/// What is known of one path.
+pub enum Explained {
+    /// It is there.
+    Present(Box<Evidence>),
+    /// It was removed, and stays so.
+    Removed(Box<Judged>),
+}
+
+/// A source, judged.
+pub struct Examined {
+    /// The facts.
+    pub survey: Survey,
+    /// Every path in order, deletions among them.
+    pub entries: Vec<Judged>,
+    /// The applications found, with their rules.
+    pub apps: Vec<Recognised>,
+    /// Observed losses.
+    pub losses: Vec<Lost>,
+    /// What the way in cannot deliver.
+    pub limitations: Vec<String>,
+}
+
+/// What the walk over a source needs to know beforehand.
+struct Grounds {
+    dpkg: Option<Dpkg>,
+    apps: Vec<Recognised>,
+    rules: LayoutMatcher,
+    globs: Globs,
+    baseline: Baseline,
+    not_offered: BTreeSet<String>,
+    lists_known: Option<()>,
+}
+
+/// Judges every path of `source`.
+///
+/// # Errors
+/// A marker that is not there, a malformed glob, a source that cannot be read at all. A single
+/// unreadable path is a loss, not an error.
+pub fn examine(
+    source: &Source,
+    layout: &LayoutDb,
+    options: &ExamineOptions,
+    monitor: &dyn Monitor,
+) -> Result<Examined, Failure> {
+    let grounds = grounds(source, layout, options, monitor)?;
+    let classifier = classifier(source, &grounds, options);
+    let places = Places {
+        tree: source.tree(),
+        dpkg: grounds.dpkg.as_ref(),
+        image: source.image(),
+        rules: &grounds.rules,
+    };
+    monitor.phase("judging every path");
+    let (mut entries, mut losses) = (Vec::new(), Vec::new());
+    let subject = source.to_string();
+    for item in source.tree().walk() {
+        crate::failure::check_cancelled("reading", &subject)?;
+        match item.and_then(|entry| judge(&classifier, &places, source, entry)) {
+            Ok(judged) => {
+                entries.push(judged);
+                if entries.len() % 1024 == 0 {
+                    monitor.progress(entries.len() as u64, None);
+                }
+            }
+            Err(error) => losses.push(lost(&error)),
+        }
+    }
+    losses.extend(source.not_crossed().into_iter().map(|path| Lost {
+        path,
+        why: "another file system is mounted there and was not entered".to_owned(),
+    }));
+    let absent = deletions(&classifier, source, &grounds, &entries)
+        .map_err(|e| unreadable(source, e, "looking for what was removed"))?;
+    entries.extend(absent);
+    entries.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
+    let survey = survey(source, &grounds).map_err(|e| unreadable(source, e, "surveying"))?;
+    let mut limitations = source.limitations().to_vec();
+    if let Some(dpkg) = &grounds.dpkg {
+        limitations.extend(dpkg.problems.iter().map(ToString::to_string));
+    }
+    Ok(Examined { survey, entries, apps: grounds.apps, losses, limitations })
+}
+
+/// Everything known of `path` in `source`; `None` when there is and was no such path.
+///
+/// # Errors
+/// As [`examine`].
+pub fn explain(
+    source: &Source,
+    layout: &LayoutDb,
+    options: &ExamineOptions,
+    path: &RootPath,
+    monitor: &dyn Monitor,
+) -> Result<Option<Explained>, Failure> {
+    let found = source.tree().entry(path).map_err(|e| unreadable(source, e, "explaining"))?;
+    let Some(entry) = found else {
+        // Only the whole picture tells whether something is missing.
+        let examined = examine(source, layout, options, monitor)?;
+        let removed = examined.entries.into_iter().find(|j| j.deleted && j.entry.path == *path);
+        return Ok(removed.map(|judged| Explained::Removed(Box::new(judged))));
+    };
+    let grounds = grounds(source, layout, options, monitor)?;
+    classifier(source, &grounds, options)
+        .evidence(&entry, source.lies(path))
+        .map(|evidence| Some(Explained::Present(Box::new(evidence))))
+        .map_err(|e| unreadable(source, e, "explaining"))
+}
+
+fn unreadable(source: &Source, error: TreeError, doing: &str) -> Failure {
+    Failure::new(FailureKind::Resource, doing, source.to_string())
+        .why("the source cannot be read")
+        .because(error)
+        .safe("the source is untouched, no bundle was written")
+        .next("make the source readable and run the same command again")
+}
+
+fn lost(error: &TreeError) -> Lost {
+    Lost { path: error.path().clone(), why: chain(error) }
+}
+
+/// An error with everything behind it, in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut at = error.source();
+    while let Some(cause) = at {
+        text.push_str(&format!(": {cause}"));
+        at = cause.source();
+    }
+    text
+}
+
+fn grounds(
+    source: &Source,
+    layout: &LayoutDb,
+    options: &ExamineOptions,
+    monitor: &dyn Monitor,
+) -> Result<Grounds, Failure> {
+    monitor.phase("reading the package database");
+    let tree = source.tree();
+    let dpkg = Dpkg::load(tree).map_err(|e| unreadable(source, e, "reading packages of"))?;
+    let installed: Vec<(&str, &str)> = dpkg
+        .iter()
+        .flat_map(|dpkg| dpkg.packages.iter().filter(|p| p.has_files()))
+        .map(|p| (p.name.as_str(), p.version.as_str()))
+        .collect();
+    let exists =
+        |path: &RootPath| crate::tree::resolve(tree, path).is_ok_and(|found| found.is_some());
+    let apps = layout.recognise(&installed, &exists).map_err(Failure::from)?;
+    let rules = layout.layout(&apps).map_err(Failure::from)?;
+    let globs = Globs::new(options.globs.clone()).map_err(|e| {
+        Failure::new(FailureKind::Usage, "reading globs for", source.to_string())
+            .because(e)
+            .next("write globs from the root, such as /srv/**")
+    })?;
+    let lists =
+        apt::origins(tree).map_err(|e| unreadable(source, e, "reading package lists of"))?;
+    let not_offered = match &lists {
+        Some(lists) => installed
+            .iter()
+            .filter(|(name, version)| lists.offers(name, version) == Offer::None)
+            .map(|(name, _)| (*name).to_owned())
+            .collect(),
+        None => BTreeSet::new(),
+    };
+    let baseline = baseline(source, &options.since)?;
+    let lists_known = lists.is_some().then_some(());
+    Ok(Grounds { dpkg, apps, rules, globs, baseline, not_offered, lists_known })
+}
+
+fn baseline(source: &Source, since: &Since) -> Result<Baseline, Failure> {
+    match since {
+        Since::Default if source.image().is_some() => Ok(Baseline::Image),
+        Since::Default => Ok(Baseline::None),
+        Since::Time(time) => Ok(Baseline::Time(*time)),
+        Since::Marker(path) => {
+            let found = crate::tree::resolve(source.tree(), path)
+                .and_then(|place| place.map_or(Ok(None), |p| source.tree().entry(&p)))
+                .map_err(|e| unreadable(source, e, "reading the marker of"))?;
+            let marker = found.ok_or_else(|| {
+                Failure::new(FailureKind::Precondition, "finding the marker", path.as_bytes())
+                    .why(format!("{source} holds no such path"))
+                    .next("name a path that exists in the source, or a time")
+            })?;
+            Ok(Baseline::Time(marker.meta.mtime))
+        }
+    }
+}
+
+fn classifier<'a>(
+    source: &'a Source,
+    grounds: &'a Grounds,
+    options: &ExamineOptions,
+) -> Classifier<'a> {
+    Classifier {
+        tree: source.tree(),
+        dpkg: grounds.dpkg.as_ref(),
+        image: source.image(),
+        base: source.base(),
+        rules: &grounds.rules,
+        globs: &grounds.globs,
+        baseline: grounds.baseline,
+        logs: options.logs,
+        not_offered: &grounds.not_offered,
+        lists_known: grounds.lists_known,
+    }
+}
+
+fn judge(
+    classifier: &Classifier,
+    places: &Places,
+    source: &Source,
+    entry: Entry,
+) -> Result<Judged, TreeError> {
+    let evidence = classifier.evidence(&entry, source.lies(&entry.path))?;
+    let verdict = decide(&evidence);
+    let mut judged = Judged {
+        entry,
+        class: verdict.class,
+        reason: verdict.reason,
+        origin: evidence.origin,
+        package: evidence.package.map(|p| p.name),
+        deleted: false,
+        pristine: None,
+    };
+    judged.pristine = places.find(&judged)?;
+    Ok(judged)
+}
+
+/// What is not there any more and would come back with the packages.
+fn deletions(
+    classifier: &Classifier,
+    source: &Source,
+    grounds: &Grounds,
+    present: &[Judged],
+) -> Result<Vec<Judged>, TreeError> {
+    let here =
+        |path: &RootPath| present.binary_search_by(|judged| judged.entry.path.cmp(path)).is_ok();
+    let mut gone: BTreeMap<RootPath, (Kind, Origin)> = BTreeMap::new();
+    let origin = if source.image().is_some() { Origin::Container } else { Origin::Root };
+    let unknown = || Kind::File { size: 0 };
+    if let Some(dpkg) = &grounds.dpkg {
+        for owned in dpkg.owned_paths() {
+            if !here(&owned.path) && !owned.excluded {
+                gone.insert(owned.path, (unknown(), origin));
+            }
+        }
+    }
+    for path in created(&grounds.apps) {
+        if !here(&path) {
+            gone.insert(path, (unknown(), origin));
+        }
+    }
+    if let Some(image) = source.image() {
+        let ever_owned = source.ever_owned()?;
+        for deletion in image.deleted()? {
+            // A package that was upgraded or removed takes its files along: no change by hand.
+            if !ever_owned.contains(&deletion.path) {
+                let origin = if image.deleted_in_life(&deletion) {
+                    Origin::Container
+                } else {
+                    Origin::Image
+                };
+                gone.entry(deletion.path).or_insert((deletion.kind, origin));
+            }
+        }
+    }
+    let worth_recording = |entry: &Entry, origin| {
+        let parent = entry.path.parent();
+        parent.is_some_and(|parent| here(&parent))
+            && source.lies(&entry.path) == Lies::Root
+            && decide(&classifier.evidence_of_absent(entry, origin)).class == Class::Mutable
+    };
+    Ok(gone
+        .into_iter()
+        .map(|(path, (kind, origin))| (absent(path, kind), origin))
+        .filter(|(entry, origin)| worth_recording(entry, *origin))
+        .map(|(entry, origin)| Judged {
+            package: None,
+            entry,
+            class: Class::Mutable,
+            reason: Reason::Removed,
+            origin,
+            deleted: true,
+            pristine: None,
+        })
+        .collect())
+}
+
+/// What the applications' packages make once without owning it.
+fn created(apps: &[Recognised]) -> Vec<RootPath> {
+    let paths = apps.iter().flat_map(|app| {
+        let mut vars = Vars::default();
+        if let Some(version) = &app.version {
+            vars.set("version", version.short());
+        }
+        // A path that needs a version nobody knows is no path.
+        app.rule.created.iter().filter_map(move |created| created.path.expand(&vars).ok())
+    });
+    paths.collect()
+}
+
+/// An entry for something that is not there: its metadata is unknown.
+fn absent(path: RootPath, kind: Kind) -> Entry {
+    let mtime = Time { secs: 0, nanos: 0 };
+    let kind = if kind.is_file() { Kind::File { size: 0 } } else { kind };
+    Entry {
+        path,
+        kind,
+        meta: Meta { mode: 0, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() },
+        ctime: None,
+        links: None,
+    }
+}
+
+/// The architecture of the system: that of the package manager's own package.
+fn architecture(dpkg: &Dpkg) -> String {
+    dpkg.is_installed("dpkg").map(|package| package.arch.clone()).unwrap_or_default()
+}
+
+fn survey(source: &Source, grounds: &Grounds) -> Result<Survey, TreeError> {
+    let (packages, intents) = grounds.dpkg.as_ref().map(packages).unwrap_or_default();
+    let apps = grounds
+        .apps
+        .iter()
+        .map(|app| AppFact {
+            name: app.app.clone(),
+            distribution: app.rule.distribution.to_string(),
+            version: app.version.as_ref().map(ToString::to_string),
+        })
+        .collect();
+    Ok(Survey {
+        source: source.to_string(),
+        name: source.name().to_owned(),
+        os: os_release(source.tree())?,
+        architecture: grounds.dpkg.as_ref().map(architecture).unwrap_or_default(),
+        packages,
+        intents,
+        apps,
+        mounts: source.mounts(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::monitor::Silent;
+    use crate::source::{OpenOptions, SourceSpec};
+
+    /// MD5 of `hello` and a newline, as package managers record it.
+    const HELLO: &str = "b1946ac92492d2347c6235b4d2611184";
+
+    fn write(root: &Path, at: &str, text: &str) {
+        let file = root.join(at);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+
+    /// A root in which the package `app` has some of its files, and something of its own.
+    fn root() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        let status = format!(
+            "Package: app\nStatus: install ok installed\nVersion: 2\nArchitecture: all\n\
+             Conffiles:\n /etc/app.conf {HELLO}\n"
+        );
+        let list = "/.\n/etc\n/etc/app.conf\n/usr\n/usr/bin\n/usr/bin/app\n/usr/bin/gone\n\
+                    /usr/share/absent/file\n/run/app\n";
+        write(root, "var/lib/dpkg/status", &status);
+        write(root, "var/lib/dpkg/info/app.list", list);
+        write(root, "var/lib/dpkg/info/app.md5sums", &format!("{HELLO}  usr/bin/app\n"));
+        write(root, "usr/bin/app", "hello\n");
+        write(root, "srv/data", "mine");
+        fs::create_dir_all(root.join("etc")).unwrap();
+        fs::create_dir_all(root.join("run")).unwrap();
+        dir
+    }
+
+    fn open(dir: &Path) -> Source {
+        let spec = SourceSpec::Rootfs(dir.to_owned());
+        Source::open(&spec, &OpenOptions::default(), dir, &Silent).unwrap()
+    }
+
+    fn judged(options: &ExamineOptions) -> Vec<Judged> {
+        let dir = root();
+        let layout = LayoutDb::open(&[]).unwrap();
+        examine(&open(dir.path()), &layout, options, &Silent).unwrap().entries
+    }
+
+    fn deleted(entries: &[Judged]) -> Vec<String> {
+        entries.iter().filter(|j| j.deleted).map(|j| j.entry.path.to_string()).collect()
+    }
+
+    #[test]
+    fn a_packages_file_that_is_gone_is_a_deletion_where_its_directory_still_is() {
+        let entries = judged(&ExamineOptions::default());
+        // Without its directory it is the directory that is gone; /run is empty in every stopped
+        // system.
+        assert_eq!(deleted(&entries), ["/etc/app.conf", "/usr/bin/gone"]);
+        let gone = entries.iter().find(|j| j.deleted).unwrap();
+        assert_eq!((gone.class, &gone.reason), (Class::Mutable, &Reason::Removed));
+    }
+
+    #[test]
+    fn what_the_user_excludes_is_not_recorded_as_deleted() {
+        let globs = vec![crate::classify::UserChoice::Exclude("/etc/**".to_owned())];
+        let entries = judged(&ExamineOptions { globs, ..ExamineOptions::default() });
+        assert_eq!(deleted(&entries), ["/usr/bin/gone"]);
+    }
+
+    #[test]
+    fn all_paths_stand_in_order_with_their_verdicts() {
+        let entries = judged(&ExamineOptions::default());
+        assert!(entries.is_sorted_by(|a, b| a.entry.path < b.entry.path));
+        let class = |at: &str| {
+            entries.iter().find(|j| j.entry.path.to_string() == at).map(|j| j.class).unwrap()
+        };
+        assert_eq!(class("/usr/bin/app"), Class::Immutable);
+        assert_eq!(class("/srv/data"), Class::Mutable);
+    }
+
+    #[test]
+    fn a_marker_that_is_not_there_is_a_precondition() {
+        let dir = root();
+        let since = Since::Marker(RootPath::parse(b"/none").unwrap());
+        let options = ExamineOptions { since, ..ExamineOptions::default() };
+        let layout = LayoutDb::open(&[]).unwrap();
+        let failure = examine(&open(dir.path()), &layout, &options, &Silent).err().unwrap();
+        assert_eq!(failure.kind(), FailureKind::Precondition);
+    }
+
+    #[test]
+    fn a_removed_path_is_explained_as_removed_and_an_unknown_one_not_at_all() {
+        let dir = root();
+        let layout = LayoutDb::open(&[]).unwrap();
+        let told = |at: &str| {
+            let path = RootPath::parse(at.as_bytes()).unwrap();
+            explain(&open(dir.path()), &layout, &ExamineOptions::default(), &path, &Silent).unwrap()
+        };
+        assert!(matches!(told("/usr/bin/gone"), Some(Explained::Removed(_))));
+        assert!(matches!(told("/srv/data"), Some(Explained::Present(_))));
+        assert!(told("/srv/nothing").is_none());
+    }
+}

@@ -1,0 +1,213 @@
+//! Exports: what the old version itself says about its data.
+//!
+//! The only place where something of the source is executed. It runs in a throw-away copy of the
+//! stopped container and its volumes, or of the root, without network; the source is not touched.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::Examined;
+use crate::engine::{ContainerSpec, EngineError, Made, Staging, VolumeName, run_id};
+use crate::failure::{Failure, Kind};
+use crate::layout;
+use crate::monitor::Monitor;
+use crate::pack::pack;
+use crate::source::{ContainerFacts, Source, SourceSpec};
+use crate::system::{Command, ContainerSystem, Network, RootSystem, System};
+use crate::tree::{Lost, RootPath, Rootfs, copy_tree, remove_tree};
+
+/// One export.
+pub(super) struct Export {
+    /// Its name in the bundle.
+    pub(super) name: String,
+    /// The application.
+    pub(super) app: String,
+    /// The version that wrote it.
+    pub(super) version: String,
+    /// What it wrote, from the beginning.
+    pub(super) content: File,
+}
+
+/// A command with the export it makes.
+struct Wanted {
+    app: String,
+    version: String,
+    command: layout::Command,
+}
+
+/// Runs the exports that the rules ask for; without any, no copy is made.
+///
+/// # Errors
+/// A command that fails (step): nothing is published then.
+pub(super) fn run(
+    source: &Source,
+    examined: &Examined,
+    scratch: &Path,
+    monitor: &dyn Monitor,
+) -> Result<Vec<Export>, Failure> {
+    let wanted = wanted(source, examined)?;
+    if wanted.is_empty() {
+        return Ok(vec![]);
+    }
+    monitor.phase("copying the old system for its exports");
+    let mut copy = Copy::of(source, scratch, monitor)?;
+    monitor.phase("exporting databases with the old version");
+    let batch = wanted
+        .iter()
+        .map(|wanted| Command { argv: wanted.command.argv.clone(), stdin: None })
+        .collect();
+    let ran = copy.system().run(batch)?;
+    let mut exports = Vec::new();
+    for (wanted, ran) in wanted.into_iter().zip(ran) {
+        if ran.code != 0 {
+            return Err(Failure::new(Kind::Step, "exporting with", wanted.command.argv.join(" "))
+                .why(format!("it ended with {}: {}", ran.code, ran.complaint()))
+                .safe("the source is untouched, no bundle was written")
+                .next("repair the old service, or leave the export out with --no-export"));
+        }
+        if let Some(name) = wanted.command.file {
+            let Wanted { app, version, .. } = wanted;
+            exports.push(Export { name, app, version, content: ran.stdout });
+        }
+    }
+    // A bundle holds them in the order of their names.
+    exports.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(exports)
+}
+
+fn wanted(source: &Source, examined: &Examined) -> Result<Vec<Wanted>, Failure> {
+    let mut all = Vec::new();
+    let mut seen = std::collections::BTreeSet::new();
+    for app in &examined.apps {
+        // Several versions of one application share its rule.
+        if !seen.insert(app.app.clone()) {
+            continue;
+        }
+        let misfit = |e: Box<dyn std::error::Error + Send + Sync>| {
+            Failure::new(Kind::Step, "applying the rule of", &app.app)
+                .because(e)
+                .next("correct the rule and run the same command again")
+        };
+        for database in &app.rule.databases {
+            for instance in database.instances(source.tree()).map_err(|e| misfit(e.into()))? {
+                for command in database.exports(&instance).map_err(|e| misfit(e.into()))? {
+                    let version = instance.version.clone();
+                    all.push(Wanted { app: app.app.clone(), version, command });
+                }
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// A throw-away copy of the old system.
+enum Copy {
+    Container { system: ContainerSystem, _staging: Staging },
+    Root { system: RootSystem, _dir: Removed },
+}
+
+/// A directory that is removed in the end.
+struct Removed(PathBuf);
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        // What is still there lies where the user looks for the bundle.
+        remove_tree(&self.0).ok();
+    }
+}
+
+impl Copy {
+    fn of(source: &Source, scratch: &Path, monitor: &dyn Monitor) -> Result<Copy, Failure> {
+        match (source.container(), source.spec()) {
+            (Some(facts), _) => container(source, facts),
+            (None, SourceSpec::Rootfs(dir)) => root(dir, scratch, monitor),
+            (None, _) => Err(Failure::new(Kind::Internal, "copying", source.to_string())
+                .why("it is neither a container nor a root")),
+        }
+    }
+
+    fn system(&mut self) -> &mut dyn System {
+        match self {
+            Copy::Container { system, .. } => system,
+            Copy::Root { system, .. } => system,
+        }
+    }
+}
+
+fn container(source: &Source, facts: &ContainerFacts) -> Result<Copy, Failure> {
+    let engine = &facts.engine;
+    let failed = |e: EngineError| crate::source::engine_failure("copying", source, e);
+    let staging = Staging::new(engine, run_id("export"));
+    let config = json!({ "Labels": staging.labels(&[]) });
+    let image = engine.commit(&facts.id, &config).map_err(failed)?;
+    staging.register(Made::Image(image.clone()));
+    let mut binds = Vec::new();
+    let mounts: Vec<_> = source.mounts().into_iter().filter(|m| m.kept).collect();
+    for mount in &mounts {
+        let labels = staging.labels(&[]);
+        let volume = engine.create_volume(VolumeName::Generated, &labels).map_err(failed)?;
+        staging.register(Made::Volume(volume.name.clone()));
+        binds.push(format!("{}:{}:nocopy", volume.name, mount.destination));
+    }
+    let spec = ContainerSpec::new(&image, &["sleep", "infinity"])
+        .config("User", "0:0")
+        .host("Binds", json!(binds))
+        .without_network();
+    let id = staging.container(engine, None, &spec).map_err(failed)?;
+    engine.start(&id).map_err(failed)?;
+    let mut system = ContainerSystem::new(engine.clone(), id);
+    for mount in &mounts {
+        fill(source, &mount.destination, &mut system)?;
+    }
+    Ok(Copy::Container { system, _staging: staging })
+}
+
+/// Copies what lies at `destination` of the source into the copy's volume there.
+fn fill(
+    source: &Source,
+    destination: &RootPath,
+    system: &mut ContainerSystem,
+) -> Result<(), Failure> {
+    let tar = pack(source.tree(), destination).map_err(|e| {
+        Failure::new(Kind::Resource, "copying the volume at", destination.as_bytes())
+            .because(e)
+            .safe("the source is untouched, no bundle was written")
+            .next("free space for temporary files and run the same command again")
+    })?;
+    let target = destination.to_string();
+    let mut command = Command::new(&["tar", "-xpf", "-", "--numeric-owner", "-C", &target]);
+    command.stdin = Some(tar);
+    match system.run(vec![command])?.pop() {
+        Some(ran) if ran.code != 0 => {
+            Err(Failure::new(Kind::Step, "copying the volume at", destination.as_bytes())
+                .why(ran.complaint())
+                .safe("the source is untouched, no bundle was written")
+                .next("leave the export out with --no-export"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn root(dir: &Path, scratch: &Path, monitor: &dyn Monitor) -> Result<Copy, Failure> {
+    let failed = |e: Box<dyn std::error::Error + Send + Sync>| {
+        Failure::new(Kind::Resource, "copying", dir.as_os_str().as_encoded_bytes())
+            .because(e)
+            .safe("the source is untouched, no bundle was written")
+            .next("free space beside the bundle, or leave the export out with --no-export")
+    };
+    let original = Rootfs::open(dir).map_err(|e| failed(e.into()))?;
+    let copy = scratch.join(format!(".regrow-export-{}", std::process::id()));
+    let problems = copy_tree(&original, &copy, monitor).map_err(|e| {
+        let ended = crate::failure::check_cancelled("copying", &dir.to_string_lossy());
+        ended.err().unwrap_or_else(|| failed(e.into()))
+    })?;
+    let removed = Removed(copy);
+    // Attributes that the file system there does not take matter less to an export than its data.
+    if let Some(unread) = problems.iter().find(|p| matches!(p.what, Lost::Unread { .. })) {
+        return Err(failed(unread.what.to_string().into()));
+    }
+    let system = RootSystem::open(&removed.0, Network::None)?;
+    Ok(Copy::Root { system, _dir: removed })
+}

@@ -1,0 +1,329 @@
+//! Archive: from a source to a bundle.
+//!
+//! Source → survey → walk → evidence → verdict → bundle → read-back → final name. Nothing in the
+//! source is executed, with one exception: an export runs the old version's own tools in a
+//! throw-away copy without network ([`export`]).
+
+mod examine;
+mod export;
+mod outcome;
+mod pristine;
+mod since;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+pub use examine::{ExamineOptions, Examined, Explained, Judged, Lost, Since, examine, explain};
+pub use outcome::{ArchiveReport, ClassTotal, ClassTotals};
+pub use pristine::Pristine;
+pub use since::{SinceError, parse_since};
+
+use crate::bundle::{
+    Area, BundleError, Digest, ExportRecord, Manifest, ManifestEntry, Node, VolumeRecord, Writer,
+};
+use crate::classify::Reason;
+use crate::failure::{Failure, Kind as FailureKind};
+use crate::layout::Worth;
+use crate::monitor::Monitor;
+use crate::source::Source;
+use crate::survey::MountFact;
+use crate::tree::{Content, Entry, Extent, Kind, Meta, RootPath, Time, Xattrs};
+use crate::verdict::Class;
+
+/// Whether databases are exported by the old version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Exports {
+    /// Run what the rules say.
+    #[default]
+    Run,
+    /// Keep only the data directories.
+    Skip,
+}
+
+/// How to archive what was examined.
+#[derive(Debug, Clone, Default)]
+pub struct ArchiveOptions {
+    /// What happens with databases.
+    pub exports: Exports,
+}
+
+/// Fails early where a bundle could not be published under `output`, before anything is read.
+///
+/// # Errors
+/// The file exists (precondition); its directory does not, or cannot be written.
+pub fn check_output(output: &Path) -> Result<(), Failure> {
+    Writer::create(output).map(drop).map_err(|e| e.into_failure("writing", output))
+}
+
+/// Where contents are copied to that cannot be read in place: beside the bundle, where the user
+/// wants data of this size, else the system's place for temporary files.
+pub fn scratch_dir(output: Option<&Path>) -> PathBuf {
+    match output.and_then(Path::parent) {
+        Some(dir) if dir.as_os_str().is_empty() => PathBuf::from("."),
+        Some(dir) => dir.to_owned(),
+        None => std::env::temp_dir(),
+    }
+}
+
+/// Writes the bundle of an examined source to `output`.
+///
+/// # Errors
+/// Nothing is left under the final name unless the whole bundle was written, read back and found
+/// equal. A path that cannot be read is a loss in the report; a failed export, a source that
+/// changed meanwhile and every failure to write end the run.
+pub fn archive(
+    source: &Source,
+    mut examined: Examined,
+    output: &Path,
+    options: &ArchiveOptions,
+    monitor: &dyn Monitor,
+) -> Result<ArchiveReport, Failure> {
+    let started = Instant::now();
+    let mut writer = Writer::create(output).map_err(|e| e.into_failure("writing", output))?;
+    let exports = match options.exports {
+        Exports::Run => export::run(source, &examined, &scratch_dir(Some(output)), monitor)?,
+        Exports::Skip => vec![],
+    };
+    monitor.phase("writing the bundle");
+    let frame = frame(&examined);
+    let mut manifest = Manifest::new();
+    manifest.volumes = volumes(source);
+    let written = write_entries(source, &mut examined, &frame, &mut writer, output, monitor)?;
+    manifest.entries = written;
+    manifest.exports = write_exports(&exports, &mut writer, output)?;
+    manifest.losses = examined.losses.iter().map(Lost::to_loss).collect();
+    manifest.limitations = examined.limitations.clone();
+    manifest.survey = to_value(&examined.survey)?;
+    if let Some(facts) = source.container() {
+        manifest.settings = facts.settings.clone();
+    }
+    source.check_unchanged()?;
+    crate::failure::check_cancelled("archiving", &source.to_string())?;
+    let (losses, limitations) = (manifest.losses.clone(), manifest.limitations.clone());
+    let published =
+        writer.finish(manifest, monitor).map_err(|e| e.into_failure("writing", output))?;
+    Ok(ArchiveReport {
+        bundle: published.path.to_string_lossy().into_owned(),
+        id: published.id,
+        bundle_bytes: published.bytes,
+        classes: outcome::totals(&examined.entries),
+        exports: exports.iter().map(|e| e.name.clone()).collect(),
+        secrets: secrets(&examined),
+        losses,
+        limitations,
+        held: vec![],
+        seconds: started.elapsed().as_secs_f64(),
+    })
+}
+
+fn to_value(value: &impl serde::Serialize) -> Result<serde_json::Value, Failure> {
+    serde_json::to_value(value)
+        .map_err(|e| Failure::new(FailureKind::Internal, "recording", "the survey").because(e))
+}
+
+/// Directories that are not kept themselves but hold something that is: they go along, so that
+/// the bundle unpacks into a tree whose directories have their owners and modes.
+fn frame(examined: &Examined) -> BTreeSet<RootPath> {
+    let mut frame = BTreeSet::new();
+    for judged in &examined.entries {
+        if judged.class == Class::Mutable {
+            let mut at = judged.entry.path.parent();
+            while let Some(dir) = at {
+                at = dir.parent();
+                if !frame.insert(dir) {
+                    break;
+                }
+            }
+        }
+    }
+    frame
+}
+
+fn volumes(source: &Source) -> Vec<VolumeRecord> {
+    source
+        .mounts()
+        .into_iter()
+        .filter(|mount| mount.kept)
+        .map(|mount| VolumeRecord { name: mount.area_name(), path: mount.destination })
+        .collect()
+}
+
+/// Stores what is kept and returns the manifest's entries, all paths in order. What turns out to
+/// be unreadable becomes a loss.
+fn write_entries(
+    source: &Source,
+    examined: &mut Examined,
+    frame: &BTreeSet<RootPath>,
+    writer: &mut Writer,
+    output: &Path,
+    monitor: &dyn Monitor,
+) -> Result<Vec<ManifestEntry>, Failure> {
+    let mut records = Vec::with_capacity(examined.entries.len());
+    for judged in &examined.entries {
+        let mount = source.mount(&judged.entry.path);
+        let volume = mount.map(MountFact::area_name);
+        let mut record = record(judged, volume.clone());
+        let keep = !judged.deleted
+            && judged.entry.kind != Kind::Socket
+            && (judged.class == Class::Mutable || frame.contains(&judged.entry.path));
+        if keep {
+            crate::failure::check_cancelled("archiving", &source.to_string())?;
+            let area = volume.as_deref().map_or(Area::Root, Area::Volume);
+            let below = match mount {
+                Some(mount) => judged.entry.path.strip_prefix(&mount.destination),
+                None => Some(judged.entry.path.clone()),
+            };
+            let path = below.unwrap_or_else(RootPath::root);
+            match store(source, &judged.entry, area, path, writer) {
+                Ok(()) => monitor.progress(records.len() as u64, None),
+                Err(Stored::Lost(why)) => {
+                    examined.losses.push(Lost { path: judged.entry.path.clone(), why });
+                    continue;
+                }
+                Err(Stored::Failed(error)) => return Err(error.into_failure("writing", output)),
+            }
+            record.stored = true;
+        }
+        if let Some(pristine) = &judged.pristine {
+            write_pristine(&judged.entry.path, pristine, writer, output)?;
+            record.pristine = Some(pristine.found.to_owned());
+        }
+        records.push(record);
+    }
+    Ok(records)
+}
+
+/// Why an entry was not stored.
+enum Stored {
+    /// The source could not be read there.
+    Lost(String),
+    /// The bundle could not be written.
+    Failed(BundleError),
+}
+
+fn store(
+    source: &Source,
+    entry: &Entry,
+    area: Area<'_>,
+    path: RootPath,
+    writer: &mut Writer,
+) -> Result<(), Stored> {
+    let placed = Entry { path, ..entry.clone() };
+    let outcome = if entry.kind.is_file() {
+        let tree = source.tree();
+        let lost = |e: crate::tree::TreeError| Stored::Lost(examine::chain(&e));
+        let extents = tree.extents(entry).map_err(lost)?;
+        let mut content = tree.open(entry).map_err(lost)?;
+        writer.add(area, &placed, Some(&mut *content), &extents)
+    } else {
+        writer.add(area, &placed, None, &[])
+    };
+    match outcome {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_about_one_entry() => Err(Stored::Lost(examine::chain(&error))),
+        Err(error) => Err(Stored::Failed(error)),
+    }
+}
+
+fn record(judged: &Judged, volume: Option<String>) -> ManifestEntry {
+    let node = (!judged.deleted).then(|| Node {
+        kind: judged.entry.kind.clone(),
+        meta: judged.entry.meta.clone(),
+        links: judged.entry.links,
+    });
+    ManifestEntry {
+        path: judged.entry.path.clone(),
+        class: judged.class,
+        reason: judged.reason.to_string(),
+        origin: judged.origin,
+        node,
+        stored: false,
+        digest: None,
+        volume,
+        package: judged.package.clone(),
+        pristine: None,
+    }
+}
+
+fn write_exports(
+    exports: &[export::Export],
+    writer: &mut Writer,
+    output: &Path,
+) -> Result<Vec<ExportRecord>, Failure> {
+    let mut records = Vec::new();
+    for export in exports {
+        let mut content = export.content.try_clone().map_err(|e| {
+            Failure::new(FailureKind::Resource, "reading the export", &export.name).because(e)
+        })?;
+        let unreadable = |e: std::io::Error| {
+            Failure::new(FailureKind::Resource, "reading the export", &export.name).because(e)
+        };
+        let size = content.metadata().map_err(unreadable)?.len();
+        let path = RootPath::parse(export.name.as_bytes()).map_err(|e| {
+            Failure::new(FailureKind::Step, "naming the export", &export.name)
+                .because(e)
+                .next("correct the rule that names it and run the same command again")
+        })?;
+        let digest = add_text(Area::Export, path, size, &mut content, writer, output)?;
+        records.push(ExportRecord {
+            name: export.name.clone(),
+            app: export.app.clone(),
+            member: format!("exports/{}", export.name),
+            digest,
+            facts: BTreeMap::from([("version".to_owned(), export.version.clone())]),
+        });
+    }
+    Ok(records)
+}
+
+/// Stores the pristine text of the file at `path`, under its path.
+fn write_pristine(
+    path: &RootPath,
+    pristine: &Pristine,
+    writer: &mut Writer,
+    output: &Path,
+) -> Result<(), Failure> {
+    let mut content = Cursor::new(pristine.bytes.as_slice());
+    let size = pristine.bytes.len() as u64;
+    add_text(Area::Pristine, path.clone(), size, &mut content, writer, output).map(drop)
+}
+
+/// Stores a file that stands for no path of the source: the root's own, readable by it alone.
+fn add_text(
+    area: Area<'_>,
+    path: RootPath,
+    size: u64,
+    content: &mut dyn Content,
+    writer: &mut Writer,
+    output: &Path,
+) -> Result<Digest, Failure> {
+    let name = path.to_string();
+    let mtime = Time { secs: 0, nanos: 0 };
+    let meta = Meta { mode: 0o600, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() };
+    let entry = Entry { path, kind: Kind::File { size }, meta, ctime: None, links: None };
+    let whole = [Extent { offset: 0, length: size }];
+    let extents = if size == 0 { &whole[..0] } else { &whole[..] };
+    let digest = writer
+        .add(area, &entry, Some(content), extents)
+        .map_err(|e| e.into_failure("writing", output))?;
+    digest.ok_or_else(|| {
+        Failure::new(FailureKind::Internal, "writing", name).why("a file was stored without digest")
+    })
+}
+
+/// The kept paths that hold keys or passwords: rules say which.
+fn secrets(examined: &Examined) -> Vec<String> {
+    examined
+        .entries
+        .iter()
+        .filter(|judged| !judged.deleted && judged.entry.kind.is_file())
+        .filter(|judged| judged.class == Class::Mutable && judged.entry.kind.size() > 0)
+        .filter(|judged| {
+            matches!(judged.reason, Reason::Rule { worth: Worth::Secret, .. })
+                || judged.entry.path.as_bytes().ends_with(b"shadow")
+        })
+        .map(|judged| judged.entry.path.to_string())
+        .collect()
+}

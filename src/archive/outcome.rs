@@ -1,0 +1,67 @@
+//! What `archive` returns: a value that `report` prints.
+//!
+//! The JSON names of the fields are a contract; they may grow and never change.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::Judged;
+use crate::bundle::Loss;
+use crate::verdict::{Class, Held};
+
+/// What `archive` did.
+#[derive(Debug, Clone, Serialize)]
+pub struct ArchiveReport {
+    /// Where the bundle is.
+    pub bundle: String,
+    /// Its id.
+    pub id: String,
+    /// Its size.
+    pub bundle_bytes: u64,
+    /// Paths by class.
+    pub classes: ClassTotals,
+    /// Names of the exports in it.
+    pub exports: Vec<String>,
+    /// Paths that hold keys or passwords and are kept unencrypted.
+    pub secrets: Vec<String>,
+    /// What was found and could not be kept.
+    pub losses: Vec<Loss>,
+    /// What the way in can never deliver.
+    pub limitations: Vec<String>,
+    /// Always empty: an archive decides everything.
+    pub held: Vec<Held>,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// How much there is of a class.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct ClassTotal {
+    /// Paths, deletions not counted.
+    pub paths: u64,
+    /// Sizes of regular files among them.
+    pub bytes: u64,
+}
+
+/// Totals by the word of a class, of what is there.
+pub type ClassTotals = BTreeMap<&'static str, ClassTotal>;
+
+impl ClassTotal {
+    /// Adds up `paths`, each a class and the size of a regular file (0 for anything else).
+    pub fn by_class(paths: impl Iterator<Item = (Class, u64)>) -> ClassTotals {
+        let mut totals = ClassTotals::new();
+        for (class, size) in paths {
+            let total = totals.entry(class.word()).or_default();
+            total.paths += 1;
+            total.bytes += size;
+        }
+        totals
+    }
+}
+
+/// Totals of what was judged; deletions are not there to be counted.
+pub(super) fn totals(entries: &[Judged]) -> ClassTotals {
+    let present = entries.iter().filter(|judged| !judged.deleted);
+    ClassTotal::by_class(present.map(|judged| (judged.class, judged.entry.kind.size())))
+}

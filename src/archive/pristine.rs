@@ -1,0 +1,113 @@
+//! The pristine text of an edited configuration file: what it was before somebody changed it.
+//!
+//! It is the base of a three-way merge, and the old system may be the last place where it can be
+//! had. It counts as found only when its digest is the one that the package manager recorded, or
+//! when a rule names the template that the file is a copy of.
+
+use std::io::Read;
+
+use md5::{Digest, Md5};
+
+use super::Judged;
+use crate::classify::Reason;
+use crate::image::ImageView;
+use crate::layout::Worth;
+use crate::layout::{LayoutMatcher, Vars};
+use crate::packages::Md5 as Recorded;
+use crate::packages::dpkg::Dpkg;
+use crate::tree::{RootPath, Tree, TreeError, read_file};
+
+/// Largest configuration file whose pristine text is kept, in bytes.
+const LIMIT: u64 = 4 * 1024 * 1024;
+
+/// A pristine text and where it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pristine {
+    /// The text.
+    pub bytes: Vec<u8>,
+    /// Where it was found: `image`, `ucf`, `template`, or `itself` for a file of which only owner,
+    /// mode or attributes were changed.
+    pub found: &'static str,
+}
+
+/// Where pristine texts are looked for.
+pub(super) struct Places<'a> {
+    pub(super) tree: &'a dyn Tree,
+    pub(super) dpkg: Option<&'a Dpkg>,
+    pub(super) image: Option<&'a ImageView>,
+    pub(super) rules: &'a LayoutMatcher,
+}
+
+impl Places<'_> {
+    /// The pristine text of an edited configuration file, where it can be had.
+    pub(super) fn find(&self, judged: &Judged) -> Result<Option<Pristine>, TreeError> {
+        let path = &judged.entry.path;
+        if !judged.entry.kind.is_file() || judged.entry.kind.size() > LIMIT {
+            return Ok(None);
+        }
+        match &judged.reason {
+            Reason::ConffileEdited(_) => self.conffile(path),
+            Reason::UcfEdited => self.ucf(path),
+            Reason::Rule { worth: Worth::TemplateCopy, .. } => self.template(path),
+            // Its own text is the package's: the new package's text takes its place.
+            Reason::PackageMetaChanged(_) => {
+                Ok(read_file(self.tree, path, LIMIT)?
+                    .map(|bytes| Pristine { bytes, found: "itself" }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn conffile(&self, path: &RootPath) -> Result<Option<Pristine>, TreeError> {
+        let owned = self.dpkg.and_then(|dpkg| dpkg.owner(path));
+        match owned.and_then(|owned| owned.conffile).and_then(|conffile| conffile.md5) {
+            Some(digest) => self.in_image(path, digest),
+            None => Ok(None),
+        }
+    }
+
+    fn ucf(&self, path: &RootPath) -> Result<Option<Pristine>, TreeError> {
+        let Some(digest) = self.dpkg.and_then(|dpkg| dpkg.ucf_digest(path)) else {
+            return Ok(None);
+        };
+        // ucf keeps its copies under the path with colons for slashes.
+        let colons: Vec<u8> =
+            path.as_bytes().iter().map(|&b| if b == b'/' { b':' } else { b }).collect();
+        if let Ok(cache) = RootPath::parse(b"/var/lib/ucf/cache")
+            && let Some(bytes) = read_file(self.tree, &cache.child(&colons), LIMIT)?
+            && recorded(&bytes) == digest
+        {
+            return Ok(Some(Pristine { bytes, found: "ucf" }));
+        }
+        self.in_image(path, digest)
+    }
+
+    fn template(&self, path: &RootPath) -> Result<Option<Pristine>, TreeError> {
+        let rule = self.rules.matches(path);
+        let Some(template) = rule.and_then(|found| found.entry.template.as_ref()) else {
+            return Ok(None);
+        };
+        let Ok(template) = template.expand(&Vars::default()) else { return Ok(None) };
+        let found = read_file(self.tree, &template, LIMIT)?;
+        Ok(found.map(|bytes| Pristine { bytes, found: "template" }))
+    }
+
+    /// The file as some layer of the image held it, if that was the recorded one.
+    fn in_image(&self, path: &RootPath, digest: Recorded) -> Result<Option<Pristine>, TreeError> {
+        let Some(image) = self.image else { return Ok(None) };
+        for mut content in image.versions(path, LIMIT)? {
+            let mut bytes = Vec::new();
+            content
+                .read_to_end(&mut bytes)
+                .map_err(|e| TreeError::io("reading the image's", path, e))?;
+            if recorded(&bytes) == digest {
+                return Ok(Some(Pristine { bytes, found: "image" }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn recorded(bytes: &[u8]) -> Recorded {
+    Recorded(Md5::digest(bytes).into())
+}
