@@ -35,6 +35,7 @@ pub mod namespace;
 mod pack;
 pub mod packages;
 pub mod pax;
+pub mod restore;
 pub mod source;
 pub mod survey;
 pub mod system;

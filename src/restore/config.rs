@@ -1,0 +1,353 @@
+//! Where an archived file meets a file of the new system's packages.
+//!
+//! Three texts decide: the pristine one of the old version (base), the archived one (ours) and the
+//! new default (theirs). Equal to the base on one side means that the other side's change stands;
+//! changes in different places are merged line by line; where both changed the same lines nobody
+//! but a person can decide. Ours stays active then, as the service was run with it, and the new
+//! default is put beside it.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use crate::layout::Worth;
+use crate::packages::dpkg::Dpkg;
+use crate::tree::{
+    ContentId, Draft, DraftContent, DraftNode, Entry, Kind, RootPath, Store, Tree, TreeError,
+};
+use crate::verdict::Held;
+
+/// Largest text that is merged, in bytes; larger files are data.
+const LIMIT: u64 = 4 * 1024 * 1024;
+
+/// The ending of a new default that is put beside an older file; Debian's own word for it.
+const NEW_DEFAULT: &[u8] = b".dpkg-dist";
+
+/// The ending of an archived file that is put beside the new system's own.
+const ARCHIVED: &[u8] = b".regrow-old";
+
+/// What was decided about one path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Meeting {
+    /// The path.
+    pub(super) path: RootPath,
+    /// What was done.
+    pub(super) outcome: Outcome,
+}
+
+/// How two versions of a file came together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The archived file: a rule calls it a secret or data, and what an installation made in its
+    /// place, such as a fresh key, is no default that anybody would want to see.
+    Own,
+    /// The archived file, as the new default is the old one.
+    Ours,
+    /// Changes of both sides, in different places.
+    Merged,
+    /// The new default with the archived owner, mode and attributes.
+    Dressed,
+    /// Left to a person: the archived one is in place.
+    OursHeld,
+    /// Left to a person: the new system's one is in place.
+    TheirsHeld,
+}
+
+impl Outcome {
+    /// The reason in a plan.
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            Outcome::Own => "it is the service's own, and has no default",
+            Outcome::Ours => "the default has not changed",
+            Outcome::Merged => "your changes and the new default's do not touch",
+            Outcome::Dressed => "only its owner, mode or attributes were changed",
+            Outcome::OursHeld => "you and the new version changed the same lines",
+            Outcome::TheirsHeld => "a program file of the old version was changed",
+        }
+    }
+}
+
+impl Meeting {
+    /// What is left to a person.
+    pub(super) fn held(&self) -> Option<Held> {
+        let beside = |ending: &[u8]| format!("{}{}", self.path, String::from_utf8_lossy(ending));
+        let reason = match self.outcome {
+            Outcome::Own | Outcome::Ours | Outcome::Merged | Outcome::Dressed => return None,
+            Outcome::OursHeld => format!(
+                "{}; the archived file is in place, the new default is {}",
+                self.outcome.reason(),
+                beside(NEW_DEFAULT)
+            ),
+            Outcome::TheirsHeld => format!(
+                "{}; the new version's file is in place, the archived one is {}",
+                self.outcome.reason(),
+                beside(ARCHIVED)
+            ),
+        };
+        Some(Held { subject: self.path.to_string(), reason })
+    }
+}
+
+/// Decides about every file of the settled `draft` that a package of `target` brings too.
+///
+/// `pristine` maps an archived content to the text it was made from; `worth` says what rules call
+/// a path.
+pub(super) fn meet(
+    draft: &mut Draft,
+    store: &dyn Store,
+    pristine: &BTreeMap<ContentId, ContentId>,
+    target: &dyn Tree,
+    dpkg: Option<&Dpkg>,
+    worth: &dyn Fn(&RootPath) -> Option<Worth>,
+) -> Result<Vec<Meeting>, TreeError> {
+    let paths: Vec<RootPath> =
+        draft.nodes().filter(|n| n.entry.kind.is_file()).map(|n| n.entry.path.clone()).collect();
+    let mut meetings = Vec::new();
+    for path in paths {
+        let Some(theirs) = target.entry(&path)?.filter(|entry| entry.kind.is_file()) else {
+            continue;
+        };
+        let Some(DraftNode { content: DraftContent::Stored(id), entry }) = draft.get(&path) else {
+            continue;
+        };
+        let (id, size) = (*id, entry.kind.size());
+        if !is_packaged(&path, dpkg) {
+            continue;
+        }
+        if size > LIMIT || theirs.kind.size() > LIMIT {
+            if is_program(&path, dpkg) {
+                hold_theirs(draft, &path);
+                meetings.push(Meeting { path, outcome: Outcome::TheirsHeld });
+            }
+            continue;
+        }
+        let ours = stored(store, id, &path)?;
+        let new = content(target, &theirs)?;
+        if ours == new {
+            continue;
+        }
+        let base = pristine.get(&id).map(|&base| stored(store, base, &path)).transpose()?;
+        let outcome = if matches!(worth(&path), Some(Worth::Secret | Worth::Data)) {
+            Outcome::Own
+        } else if base.as_ref() == Some(&new) {
+            Outcome::Ours
+        } else if base.as_ref() == Some(&ours) {
+            draft.write(&path, new);
+            Outcome::Dressed
+        } else if is_program(&path, dpkg) {
+            hold_theirs(draft, &path);
+            Outcome::TheirsHeld
+        } else {
+            match base.and_then(|base| diffy::merge_bytes(&base, &ours, &new).ok()) {
+                Some(merged) => {
+                    draft.write(&path, merged);
+                    Outcome::Merged
+                }
+                None => {
+                    put_beside(draft, &path, &theirs, new);
+                    Outcome::OursHeld
+                }
+            }
+        };
+        meetings.push(Meeting { path, outcome });
+    }
+    Ok(meetings)
+}
+
+/// A file that packages bring or configure; anything else that is there is data, and ours.
+fn is_packaged(path: &RootPath, dpkg: Option<&Dpkg>) -> bool {
+    path.as_bytes().starts_with(b"/etc/") || dpkg.is_some_and(|dpkg| dpkg.owner(path).is_some())
+}
+
+/// A file that a package owns outside the places where configuration and data live.
+fn is_program(path: &RootPath, dpkg: Option<&Dpkg>) -> bool {
+    let data = ["/etc/", "/var/", "/srv/", "/home/", "/root/", "/opt/", "/usr/local/"];
+    let owned = dpkg.and_then(|dpkg| dpkg.owner(path));
+    owned.is_some_and(|owned| owned.conffile.is_none())
+        && !data.iter().any(|dir| path.as_bytes().starts_with(dir.as_bytes()))
+}
+
+/// Moves the archived file aside: the new system's own stays.
+fn hold_theirs(draft: &mut Draft, path: &RootPath) {
+    for mut node in draft.take(path) {
+        if let Some(parent) = path.parent() {
+            node.entry.path = parent.child(&[path.name(), ARCHIVED].concat());
+            draft.put(node);
+        }
+    }
+}
+
+/// Puts the new default beside the archived file.
+fn put_beside(draft: &mut Draft, path: &RootPath, theirs: &Entry, new: Vec<u8>) {
+    let Some(parent) = path.parent() else { return };
+    let entry = Entry {
+        path: parent.child(&[path.name(), NEW_DEFAULT].concat()),
+        kind: Kind::File { size: new.len() as u64 },
+        links: None,
+        ..theirs.clone()
+    };
+    draft.put(DraftNode { entry, content: DraftContent::Bytes(new) });
+}
+
+fn stored(store: &dyn Store, id: ContentId, path: &RootPath) -> Result<Vec<u8>, TreeError> {
+    let failed = |e| TreeError::io("reading the archived", path, e);
+    let mut bytes = Vec::new();
+    store.open(id).map_err(failed)?.take(LIMIT).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+fn content(tree: &dyn Tree, entry: &Entry) -> Result<Vec<u8>, TreeError> {
+    let mut bytes = Vec::new();
+    tree.open(entry)?
+        .take(LIMIT)
+        .read_to_end(&mut bytes)
+        .map_err(|e| TreeError::io("reading the new", &entry.path, e))?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::tree::memory::MemoryTree;
+    use crate::tree::{Content, Extent, Meta, Time, Xattrs};
+
+    /// Contents by number.
+    struct Texts(&'static [&'static str]);
+
+    impl Store for Texts {
+        fn open(&self, id: ContentId) -> std::io::Result<Box<dyn Content + '_>> {
+            Ok(Box::new(Cursor::new(self.0[id.0 as usize].as_bytes())))
+        }
+        fn extents(&self, id: ContentId) -> std::io::Result<Vec<Extent>> {
+            Ok(vec![Extent { offset: 0, length: self.0[id.0 as usize].len() as u64 }])
+        }
+    }
+
+    const BASE: &str = "port 22\nbanner none\nlog auth\n";
+    const OURS: &str = "port 2222\nbanner none\nlog auth\n";
+
+    fn path(text: &str) -> RootPath {
+        RootPath::parse(text.as_bytes()).unwrap()
+    }
+
+    /// A system with one package, which owns `/etc/app.conf`, a conffile, and `/usr/bin/app`.
+    fn system(at: &str, text: &str) -> MemoryTree {
+        let status = "Package: app\nStatus: install ok installed\nVersion: 2\nArchitecture: all\n\
+                      Conffiles:\n /etc/app.conf 0123456789abcdef0123456789abcdef\n";
+        MemoryTree::default()
+            .file("/var/lib/dpkg/status", status)
+            .file("/var/lib/dpkg/info/app.list", "/.\n/etc\n/etc/app.conf\n/usr/bin/app\n")
+            .file(at, text)
+    }
+
+    /// What becomes of the archived file `at` with the text [`OURS`], and everything in the draft.
+    fn met(
+        at: &str,
+        base: Option<&'static str>,
+        theirs: &str,
+        worth: Option<Worth>,
+    ) -> (Vec<Meeting>, BTreeMap<String, String>) {
+        let texts: &'static [&'static str] = vec![OURS, base.unwrap_or_default()].leak();
+        let store = Texts(texts);
+        let pristine = base.map(|_| (ContentId(0), ContentId(1))).into_iter().collect();
+        let mtime = Time { secs: 0, nanos: 0 };
+        let meta = Meta { mode: 0o600, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() };
+        let kind = Kind::File { size: OURS.len() as u64 };
+        let entry = Entry { path: path(at), kind, meta, ctime: None, links: None };
+        let mut draft = Draft::default();
+        draft.put(DraftNode { entry, content: DraftContent::Stored(ContentId(0)) });
+        let target = system(at, theirs);
+        let dpkg = Dpkg::load(&target).unwrap();
+        let meetings =
+            meet(&mut draft, &store, &pristine, &target, dpkg.as_ref(), &|_| worth).unwrap();
+        let text = |node: &DraftNode| match &node.content {
+            DraftContent::Stored(id) => texts[id.0 as usize].to_owned(),
+            DraftContent::Bytes(bytes) => String::from_utf8(bytes.clone()).unwrap(),
+            DraftContent::None => String::new(),
+        };
+        let files = draft.nodes().map(|n| (n.entry.path.to_string(), text(n))).collect();
+        (meetings, files)
+    }
+
+    fn files(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(at, text)| ((*at).to_owned(), (*text).to_owned())).collect()
+    }
+
+    fn one(at: &str, outcome: Outcome) -> Vec<Meeting> {
+        vec![Meeting { path: path(at), outcome }]
+    }
+
+    #[test]
+    fn an_unchanged_default_leaves_the_archived_text() {
+        let (meetings, found) = met("/etc/app.conf", Some(BASE), BASE, None);
+        assert_eq!(meetings, one("/etc/app.conf", Outcome::Ours));
+        assert_eq!(found, files(&[("/etc/app.conf", OURS)]));
+        assert_eq!(meetings[0].held(), None);
+    }
+
+    #[test]
+    fn changes_in_different_places_are_merged() {
+        let new = "port 22\nbanner none\nlog authpriv\n";
+        let (meetings, found) = met("/etc/app.conf", Some(BASE), new, None);
+        assert_eq!(meetings, one("/etc/app.conf", Outcome::Merged));
+        let merged = "port 2222\nbanner none\nlog authpriv\n";
+        assert_eq!(found, files(&[("/etc/app.conf", merged)]));
+    }
+
+    #[test]
+    fn changes_of_the_same_line_are_held_with_both_texts() {
+        let new = "port 8022\nbanner none\nlog auth\n";
+        let (meetings, found) = met("/etc/app.conf", Some(BASE), new, None);
+        assert_eq!(meetings, one("/etc/app.conf", Outcome::OursHeld));
+        let both = files(&[("/etc/app.conf", OURS), ("/etc/app.conf.dpkg-dist", new)]);
+        assert_eq!(found, both);
+        let held = meetings[0].held().unwrap();
+        assert_eq!(held.subject, "/etc/app.conf");
+        assert!(held.reason.ends_with("the new default is /etc/app.conf.dpkg-dist"));
+    }
+
+    #[test]
+    fn an_unedited_file_takes_the_new_text() {
+        let new = "port 22\nbanner all\n";
+        let (meetings, found) = met("/etc/app.conf", Some(OURS), new, None);
+        assert_eq!(meetings, one("/etc/app.conf", Outcome::Dressed));
+        assert_eq!(found, files(&[("/etc/app.conf", new)]));
+    }
+
+    #[test]
+    fn without_the_old_default_a_difference_is_held() {
+        let (meetings, found) = met("/etc/other.conf", None, BASE, None);
+        assert_eq!(meetings, one("/etc/other.conf", Outcome::OursHeld));
+        assert_eq!(found.len(), 2);
+    }
+
+    #[test]
+    fn a_changed_program_is_put_aside_and_the_new_one_stays() {
+        let (meetings, found) = met("/usr/bin/app", Some(BASE), "new program\n", None);
+        assert_eq!(meetings, one("/usr/bin/app", Outcome::TheirsHeld));
+        assert_eq!(found, files(&[("/usr/bin/app.regrow-old", OURS)]));
+        let held = meetings[0].held().unwrap();
+        assert!(held.reason.ends_with("the archived one is /usr/bin/app.regrow-old"));
+    }
+
+    #[test]
+    fn a_secret_takes_the_place_of_a_fresh_one_and_nothing_is_put_beside_it() {
+        for worth in [Worth::Secret, Worth::Data] {
+            let (meetings, found) = met("/etc/app.key", None, "fresh key\n", Some(worth));
+            assert_eq!(meetings, one("/etc/app.key", Outcome::Own));
+            assert_eq!(found, files(&[("/etc/app.key", OURS)]));
+        }
+        let (meetings, _) = met("/etc/app.key", None, "fresh\n", Some(Worth::Config));
+        assert_eq!(meetings, one("/etc/app.key", Outcome::OursHeld));
+    }
+
+    #[test]
+    fn equal_texts_and_data_that_no_package_brings_do_not_meet() {
+        for (at, theirs) in [("/etc/app.conf", OURS), ("/srv/data", "anything\n")] {
+            let (meetings, found) = met(at, Some(BASE), theirs, None);
+            assert_eq!(meetings, vec![]);
+            assert_eq!(found, files(&[(at, OURS)]));
+        }
+    }
+}

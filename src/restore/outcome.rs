@@ -1,0 +1,73 @@
+//! What `plan`, `restore` and `gc` return: values that `report` prints.
+//!
+//! The JSON names of the fields are a contract; they may grow and never change.
+
+use serde::Serialize;
+
+use crate::bundle::Loss;
+use crate::verdict::Held;
+
+/// One step of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlanStep {
+    /// What is done: `install`, `place`, `remove`, `move`, `edit`, `run` …
+    pub action: String,
+    /// To what.
+    pub subject: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a restore would do.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlanReport {
+    /// The bundle's id.
+    pub bundle: String,
+    /// What it is restored onto.
+    pub target: String,
+    /// In order.
+    pub steps: Vec<PlanStep>,
+    /// Left to a person.
+    pub held: Vec<Held>,
+    /// What will be lost.
+    pub losses: Vec<Loss>,
+    /// What the way there can never deliver.
+    pub limitations: Vec<String>,
+}
+
+/// What a restore did.
+#[derive(Debug, Clone, Serialize)]
+pub struct RestoreReport {
+    /// The bundle's id.
+    pub bundle: String,
+    /// The new container's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    /// The new container's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container_id: Option<String>,
+    /// The restored root.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
+    /// What was done.
+    pub steps: Vec<PlanStep>,
+    /// Left to a person.
+    pub held: Vec<Held>,
+    /// What was lost.
+    pub losses: Vec<Loss>,
+    /// What the way there can never deliver.
+    pub limitations: Vec<String>,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// What `gc` removed.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct GarbageReport {
+    /// What was removed, in words.
+    pub removed: Vec<String>,
+    /// What belongs to a run that goes on, in words.
+    pub spared: Vec<String>,
+    /// Always empty: only what an interrupted run left is removed.
+    pub losses: Vec<Loss>,
+}

@@ -1,0 +1,186 @@
+//! Settling a draft onto a system: from the paths of the old tree to the paths of the new one.
+//!
+//! Where the old system had a directory the new one may have a link (a merged `/usr`), or nothing
+//! at all. A settled draft names real places only: every parent is a real directory of the new
+//! system or stands in the draft itself, and nothing is removed that is not there.
+
+use std::collections::BTreeSet;
+
+use crate::tree::{
+    Draft, DraftContent, DraftNode, Entry, Kind, Meta, RootPath, Time, Tree, TreeError, Xattrs,
+    resolve,
+};
+
+/// Where the old system's directories are known, whatever their class.
+pub(super) trait Directories {
+    /// The old system's directory at `path`, ready to be placed.
+    fn directory(&self, path: &RootPath) -> Option<Entry>;
+}
+
+/// `draft` with the paths that `target` really has, parents that are missing there added.
+pub(super) fn settle(
+    draft: &Draft,
+    old: &dyn Directories,
+    target: &dyn Tree,
+) -> Result<Draft, TreeError> {
+    let mut settled = Draft::default();
+    for node in draft.nodes() {
+        let place = match node.entry.kind {
+            Kind::Dir => real_directory(target, &node.entry.path)?,
+            _ => real_place(target, &node.entry.path)?,
+        };
+        // A link from /usr/bin to /bin leads to itself where the two are one.
+        if leads_to(target, &node.entry)? == Some(place.clone()) {
+            continue;
+        }
+        let mut node = node.clone();
+        node.entry.path = place;
+        settled.put(node);
+    }
+    add_parents(draft, &mut settled, old, target)?;
+    for path in draft.deletions() {
+        let place = real_place(target, path)?;
+        let there = target.entry(&place)?.is_some();
+        if there && settled.below(&place).next().is_none() {
+            settled.delete(place);
+        }
+    }
+    Ok(settled)
+}
+
+/// Where a symlink leads in `target`, its own last step not followed; `None` for anything else.
+fn leads_to(target: &dyn Tree, entry: &Entry) -> Result<Option<RootPath>, TreeError> {
+    let Kind::Symlink { target: text } = &entry.kind else { return Ok(None) };
+    let mut at = match (text.first(), entry.path.parent()) {
+        (Some(b'/'), _) | (_, None) => RootPath::root(),
+        (_, Some(parent)) => parent,
+    };
+    for step in text.split(|&b| b == b'/') {
+        at = match step {
+            b"" | b"." => at,
+            b".." => at.parent().unwrap_or_else(RootPath::root),
+            step => at.child(step),
+        };
+    }
+    real_place(target, &at).map(Some)
+}
+
+/// Adds every directory that a node needs and that is neither in the target nor in the draft.
+fn add_parents(
+    draft: &Draft,
+    settled: &mut Draft,
+    old: &dyn Directories,
+    target: &dyn Tree,
+) -> Result<(), TreeError> {
+    let mut seen: BTreeSet<RootPath> = BTreeSet::new();
+    for node in draft.nodes() {
+        for dir in node.entry.path.ancestors() {
+            if dir.is_root() || !seen.insert(dir.clone()) {
+                continue;
+            }
+            let place = real_directory(target, &dir)?;
+            let there = target.entry(&place)?.is_some_and(|entry| entry.kind.is_dir());
+            let planned = settled.get(&place).is_some_and(|node| node.entry.kind.is_dir());
+            if !there && !planned {
+                let mut entry = old.directory(&dir).unwrap_or_else(|| plain(&place));
+                entry.path = place;
+                settled.put(DraftNode { entry, content: DraftContent::None });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A directory that nobody described.
+fn plain(path: &RootPath) -> Entry {
+    let mtime = Time { secs: 0, nanos: 0 };
+    let meta = Meta { mode: 0o755, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() };
+    Entry { path: path.clone(), kind: Kind::Dir, meta, ctime: None, links: None }
+}
+
+/// Where `path` lies when links among its parents are followed as far as they exist.
+fn real_place(target: &dyn Tree, path: &RootPath) -> Result<RootPath, TreeError> {
+    match path.parent() {
+        None => Ok(RootPath::root()),
+        Some(parent) => Ok(real_directory(target, &parent)?.child(path.name())),
+    }
+}
+
+/// Where the directory `path` lies: followed to its end when it leads to a directory, and as far
+/// as it exists otherwise.
+pub(super) fn real_directory(target: &dyn Tree, path: &RootPath) -> Result<RootPath, TreeError> {
+    if path.is_root() {
+        return Ok(RootPath::root());
+    }
+    if let Some(place) = resolve(target, path)?
+        && target.entry(&place)?.is_some_and(|entry| entry.kind.is_dir())
+    {
+        return Ok(place);
+    }
+    real_place(target, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::memory::MemoryTree;
+
+    struct Old;
+
+    impl Directories for Old {
+        fn directory(&self, path: &RootPath) -> Option<Entry> {
+            let mut entry = plain(path);
+            entry.meta.mode = 0o750;
+            Some(entry)
+        }
+    }
+
+    fn path(text: &str) -> RootPath {
+        RootPath::parse(text.as_bytes()).unwrap()
+    }
+
+    fn node(at: &str, kind: Kind) -> DraftNode {
+        let entry = Entry { kind, ..plain(&path(at)) };
+        DraftNode { entry, content: DraftContent::None }
+    }
+
+    fn shown(draft: &Draft) -> Vec<String> {
+        draft.nodes().map(|n| format!("{} {:o}", n.entry.path, n.entry.meta.mode)).collect()
+    }
+
+    #[test]
+    fn a_path_below_a_merged_directory_settles_where_it_really_lies() {
+        let target = MemoryTree::default().dir("/usr/lib").link("/lib", "usr/lib");
+        let mut draft = Draft::default();
+        draft.put(node("/lib", Kind::Dir));
+        draft.put(node("/lib/firmware/x.bin", Kind::Fifo));
+        draft.delete(path("/lib/none"));
+        let settled = settle(&draft, &Old, &target).unwrap();
+        assert_eq!(
+            shown(&settled),
+            ["/usr/lib 755", "/usr/lib/firmware 750", "/usr/lib/firmware/x.bin 755"]
+        );
+        assert_eq!(settled.deletions().count(), 0);
+    }
+
+    #[test]
+    fn a_link_between_directories_that_are_one_now_is_left_out() {
+        let target = MemoryTree::default().file("/usr/bin/getfacl", "new").link("/bin", "usr/bin");
+        let mut draft = Draft::default();
+        draft.put(node("/usr/bin/getfacl", Kind::Symlink { target: b"/bin/getfacl".to_vec() }));
+        draft.put(node("/usr/bin/g", Kind::Symlink { target: b"../../bin/getfacl".to_vec() }));
+        let settled = settle(&draft, &Old, &target).unwrap();
+        assert_eq!(shown(&settled), ["/usr/bin/g 755"]);
+    }
+
+    #[test]
+    fn a_link_of_the_user_replaces_a_directory_and_is_not_followed() {
+        let target = MemoryTree::default().dir("/var/www/html").dir("/srv");
+        let mut draft = Draft::default();
+        draft.put(node("/var/www/html", Kind::Symlink { target: b"/srv".to_vec() }));
+        draft.delete(path("/srv"));
+        let settled = settle(&draft, &Old, &target).unwrap();
+        assert_eq!(shown(&settled), ["/var/www/html 755"]);
+        assert_eq!(settled.deletions().count(), 1);
+    }
+}

@@ -1,0 +1,301 @@
+//! What is run in the staged system: the installation of packages, the plan's commands, and the
+//! validators.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{Read, Seek};
+
+use super::packages::{PackagePlan, Renamed, plan_packages};
+use super::plan::{PlannedCommand, versions};
+use super::target::Target;
+use crate::bundle::Contents;
+use crate::failure::{Failure, Kind};
+use crate::layout::{LayoutDb, Rule, Vars};
+use crate::monitor::Monitor;
+use crate::survey::Survey;
+use crate::system::{Command, Ran};
+use crate::tree::Store;
+
+/// Where services are kept from starting while packages are installed. The name is Debian's; a
+/// file that is there already belongs to the base and comes back afterwards.
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+/// Puts a policy in place that denies every start, the base's own one aside.
+const DENY: &str = "[ ! -e \"$1\" ] || mv \"$1\" \"$1.regrow-base\"
+printf '#!/bin/sh\\nexit 101\\n' >\"$1\" && chmod 755 \"$1\"";
+
+/// Takes it away again.
+const ALLOW: &str = "rm -f \"$1\"; [ ! -e \"$1.regrow-base\" ] || mv \"$1.regrow-base\" \"$1\"";
+
+/// Names and versions of everything that can be installed, one `name version` a line.
+const OFFERED: &str = "apt-cache dumpavail | \
+     sed -n -e 's/^Package: //p' -e 's/^Version: //p' | paste -d ' ' - -";
+
+/// Largest list of offered packages that is read.
+const OFFERED_LIMIT: u64 = 64 * 1024 * 1024;
+
+/// Installs today's packages in the staged system.
+///
+/// # Errors
+/// No network (environment); packages that cannot be installed (step).
+pub(super) fn install(
+    target: &mut dyn Target,
+    survey: &Survey,
+    layout: &LayoutDb,
+    monitor: &dyn Monitor,
+) -> Result<PackagePlan, Failure> {
+    check_target(target, survey)?;
+    let installed = installed(target)?;
+    if survey.intents.is_empty() {
+        return Ok(PackagePlan::default());
+    }
+    monitor.phase("fetching the package lists");
+    fetch_lists(target)?;
+    let offered = offered(target)?;
+    let names: BTreeSet<String> = offered.iter().map(|(name, _)| name.clone()).collect();
+    let fates = Fates::new(survey, layout, &offered)?;
+    let plan = plan_packages(&survey.intents, &names, &installed, &|name| fates.of(name));
+    if !plan.install.is_empty() {
+        monitor.phase(&format!("installing {} packages", plan.install.len()));
+        install_packages(target, &plan)?;
+    }
+    run_quietly(target, "cleaning up after", &["apt-get", "clean"])?;
+    run_quietly(target, "cleaning up after", &["sh", "-c", "rm -rf /var/lib/apt/lists/*"])?;
+    Ok(plan)
+}
+
+/// Makes sure that the target is a system this bundle can go onto.
+fn check_target(target: &mut dyn Target, survey: &Survey) -> Result<(), Failure> {
+    let refused = |why: String| {
+        Failure::new(Kind::Precondition, "restoring onto", "the target")
+            .why(why)
+            .safe("nothing was made")
+            .next("choose a target of the same family and architecture")
+    };
+    let mut ran = run_one(target, Command::new(&["dpkg", "--print-architecture"]))?;
+    if ran.code != 0 {
+        return Err(refused("it has no dpkg, and the bundle is of a dpkg system".to_owned()));
+    }
+    let architecture = ran.text(64).map_err(|e| unreadable_output(e, "dpkg"))?;
+    let architecture = architecture.trim();
+    if !survey.architecture.is_empty() && survey.architecture != architecture {
+        return Err(refused(format!(
+            "its architecture is {architecture}, the bundle's is {}",
+            survey.architecture
+        )));
+    }
+    Ok(())
+}
+
+fn unreadable_output(error: std::io::Error, program: &str) -> Failure {
+    Failure::new(Kind::Resource, "reading the output of", program).because(error)
+}
+
+fn run_one(target: &mut dyn Target, command: Command) -> Result<Ran, Failure> {
+    let line = command.line();
+    target.run(vec![command])?.pop().ok_or_else(|| {
+        Failure::new(Kind::Internal, "running", line).why("the command gave no answer")
+    })
+}
+
+/// Runs something whose failure means that the staged system is unusable.
+fn run_quietly(target: &mut dyn Target, doing: &str, argv: &[&str]) -> Result<(), Failure> {
+    let ran = run_one(target, Command::new(argv))?;
+    if ran.code == 0 {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::Step, doing, argv.join(" "))
+        .why(format!("it ended with {}: {}", ran.code, ran.complaint()))
+        .safe("the old container and the bundle are as they were, nothing new was left")
+        .next("see the reason, then run the same command again"))
+}
+
+fn installed(target: &mut dyn Target) -> Result<BTreeSet<String>, Failure> {
+    let argv = ["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package}\n"];
+    let mut ran = run_one(target, Command::new(&argv))?;
+    let text = ran.text(OFFERED_LIMIT).map_err(|e| unreadable_output(e, "dpkg-query"))?;
+    Ok(text.lines().filter_map(|l| l.strip_prefix("installed ")).map(str::to_owned).collect())
+}
+
+fn fetch_lists(target: &mut dyn Target) -> Result<(), Failure> {
+    let argv = ["apt-get", "-q", "-o", "APT::Update::Error-Mode=any", "update"];
+    let ran = run_one(target, Command::new(&argv))?;
+    if ran.code == 0 {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::Environment, "fetching", "the package lists of the target")
+        .why(ran.complaint())
+        .safe("the old container and the bundle are as they were, nothing new was left")
+        .next("give the target a network and working sources, then run the same command again"))
+}
+
+/// What can be installed, with versions.
+fn offered(target: &mut dyn Target) -> Result<Vec<(String, String)>, Failure> {
+    let mut ran = run_one(target, Command::new(&["sh", "-c", OFFERED]))?;
+    let text = ran.text(OFFERED_LIMIT).map_err(|e| unreadable_output(e, "apt-cache"))?;
+    Ok(text
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .map(|(name, version)| (name.to_owned(), version.to_owned()))
+        .collect())
+}
+
+fn install_packages(target: &mut dyn Target, plan: &PackagePlan) -> Result<(), Failure> {
+    run_quietly(target, "denying services to start with", &["sh", "-c", DENY, "sh", POLICY])?;
+    let mut argv: Vec<String> = [
+        "apt-get",
+        "-qy",
+        "--no-install-recommends",
+        "-o",
+        "Dpkg::Options::=--force-confdef",
+        "-o",
+        "Dpkg::Options::=--force-confold",
+        "install",
+        "--",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    argv.extend(plan.install.iter().map(|package| package.name.clone()));
+    let ran = run_one(target, Command { argv, stdin: None })?;
+    let outcome = if ran.code == 0 {
+        Ok(())
+    } else {
+        let names: Vec<&str> = plan.install.iter().map(|p| p.name.as_str()).collect();
+        Err(Failure::new(installation_failure(&ran), "installing", names.join(" "))
+            .why(ran.complaint())
+            .safe("the old container and the bundle are as they were, nothing new was left")
+            .next("see the reason, then run the same command again"))
+    };
+    outcome?;
+    run_quietly(target, "allowing services to start with", &["sh", "-c", ALLOW, "sh", POLICY])
+}
+
+/// A full disk is no fault of the packages. The words are apt's and the C library's.
+fn installation_failure(ran: &Ran) -> Kind {
+    let complaint = String::from_utf8_lossy(&ran.stderr);
+    let full = ["No space left on device", "enough free space"];
+    if full.iter().any(|words| complaint.contains(words)) { Kind::Resource } else { Kind::Step }
+}
+
+/// What the rules say about package names on the way to what is offered today.
+struct Fates {
+    journeys: Vec<(Rule, Vars)>,
+}
+
+impl Fates {
+    fn new(
+        survey: &Survey,
+        layout: &LayoutDb,
+        offered: &[(String, String)],
+    ) -> Result<Fates, Failure> {
+        let nowhere = |_: &crate::tree::RootPath| false;
+        let offered: Vec<(&str, &str)> =
+            offered.iter().map(|(name, version)| (name.as_str(), version.as_str())).collect();
+        let today = layout.recognise(&offered, &nowhere).map_err(Failure::from)?;
+        let mut journeys = Vec::new();
+        for app in &survey.apps {
+            let rule = layout.rule(&app.name, &app.distribution).map_err(Failure::from)?;
+            let (Some(rule), Some((old, new))) = (rule, versions(app, &today)) else { continue };
+            let vars = Vars::versions(&old, &new);
+            journeys.push((rule, vars));
+        }
+        Ok(Fates { journeys })
+    }
+
+    fn of(&self, name: &str) -> Option<Renamed> {
+        self.journeys.iter().find_map(|(rule, vars)| {
+            // A pattern that cannot be filled in says nothing about this name.
+            let fate = rule.package(name, vars).ok()??;
+            Some(if fate.to.is_empty() { Renamed::Dropped(fate.why) } else { Renamed::To(fate.to) })
+        })
+    }
+}
+
+/// Runs the plan's commands in one batch: a server that one starts serves the next.
+///
+/// # Errors
+/// A command that does not exit 0, or whose output is not the expected one (step).
+pub(super) fn execute(
+    target: &mut dyn Target,
+    commands: &[PlannedCommand],
+    contents: &Contents,
+    monitor: &dyn Monitor,
+) -> Result<(), Failure> {
+    if commands.is_empty() {
+        return Ok(());
+    }
+    monitor.phase(&format!("running {} commands of the rules", commands.len()));
+    let batch = commands
+        .iter()
+        .map(|command| {
+            let stdin = command.stdin.as_deref().map(|name| export(contents, name)).transpose()?;
+            Ok(Command { argv: command.argv.clone(), stdin })
+        })
+        .collect::<Result<Vec<_>, Failure>>()?;
+    let ran = target.run(batch)?;
+    for (command, mut ran) in commands.iter().zip(ran) {
+        let failed = |why: String| {
+            Failure::new(Kind::Step, "running", command.argv.join(" "))
+                .why(why)
+                .safe("the old container and the bundle are as they were, nothing new was left")
+                .next("correct the rule or the target, then run the same command again")
+        };
+        if ran.code != 0 {
+            return Err(failed(format!("it ended with {}: {}", ran.code, ran.complaint())));
+        }
+        if let Some(name) = &command.expect {
+            let same = same_content(&mut ran.stdout, &mut export(contents, name)?)
+                .map_err(|e| unreadable_output(e, "the import"))?;
+            if !same {
+                return Err(failed(format!("its output differs from the archived {name}")));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// An export of the bundle as a file of its own.
+fn export(contents: &Contents, name: &str) -> Result<File, Failure> {
+    let failed =
+        |e: std::io::Error| Failure::new(Kind::Resource, "reading the export", name).because(e);
+    let id = contents.export(name).ok_or_else(|| {
+        Failure::new(Kind::Integrity, "reading the export", name).why("the bundle does not hold it")
+    })?;
+    let mut file = tempfile::tempfile().map_err(failed)?;
+    std::io::copy(&mut contents.open(id).map_err(failed)?, &mut file).map_err(failed)?;
+    file.rewind().map_err(failed)?;
+    Ok(file)
+}
+
+fn same_content(a: &mut File, b: &mut File) -> std::io::Result<bool> {
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    a.rewind()?;
+    b.rewind()?;
+    a.read_to_end(&mut left)?;
+    b.read_to_end(&mut right)?;
+    Ok(left == right)
+}
+
+/// Asks the applications whether their files are right.
+///
+/// # Errors
+/// The first validator that does not exit 0 (step).
+pub(super) fn validate(
+    target: &mut dyn Target,
+    validators: &[Vec<String>],
+    monitor: &dyn Monitor,
+) -> Result<(), Failure> {
+    for argv in validators {
+        monitor.phase(&format!("checking with {}", argv.join(" ")));
+        let ran = run_one(target, Command { argv: argv.clone(), stdin: None })?;
+        if ran.code != 0 {
+            return Err(Failure::new(Kind::Step, "checking with", argv.join(" "))
+                .why(format!("it ended with {}: {}", ran.code, ran.complaint()))
+                .safe("the old container and the bundle are as they were, nothing new was left")
+                .next(
+                    "write a rule for what it complains about, then run the same command again",
+                ));
+        }
+    }
+    Ok(())
+}
