@@ -1,8 +1,8 @@
 //! `regrow` brings a dead service back to life on a current OS.
 //!
-//! `archive` separates what of a stopped service cannot be had again from what packages and
+//! [`archive`] separates what of a stopped service cannot be had again from what packages and
 //! generators bring back, and writes the first, with a record of the second, into one file.
-//! `restore` installs today's packages on a current OS, puts that back over them, and absorbs
+//! [`restore`] installs today's packages on a current OS, puts that back over them, and absorbs
 //! what has moved between the versions. It is all or nothing, and the old service stays as it is.
 //!
 //! # Words
@@ -18,8 +18,17 @@
 //! - *held*: left to a person, with both texts in place and a question in the report.
 //! - *probe*: a question asked of the restored service.
 //!
+//! # Modules
+//!
+//! - Acts: [`archive`], [`restore`], and [`report`], which tells what they returned.
+//! - Judgement: [`classify`], [`verdict`].
+//! - Where services live: [`source`], [`engine`], [`image`], [`system`], [`namespace`].
+//! - Knowledge: [`layout`], [`packages`], [`accounts`], [`survey`].
+//! - Form: [`tree`], [`bundle`], [`pax`].
+//! - In every hand: [`failure`], [`monitor`], [`cancel`].
+//!
 //! Nothing here prints or exits. Every function blocks its caller; what is asynchronous stays
-//! inside `engine` and `layout`.
+//! inside [`engine`] and [`layout`]. Their order is in `docs/ARCHITECTURE.md`.
 
 pub mod accounts;
 pub mod archive;
@@ -35,6 +44,7 @@ pub mod namespace;
 mod pack;
 pub mod packages;
 pub mod pax;
+pub mod report;
 pub mod restore;
 pub mod source;
 pub mod survey;
