@@ -1,0 +1,146 @@
+//! `regrow archive`.
+
+use std::path::PathBuf;
+
+use clap::{ArgMatches, ValueEnum};
+use regrow::archive::{
+    ArchiveOptions, ExamineOptions, Exports, Since, archive, examine, parse_since,
+};
+use regrow::classify::{LogPolicy, UserChoice};
+use regrow::failure::{Failure, Kind};
+use regrow::report;
+use regrow::source::{Binds, OpenOptions, Source, SourceSpec};
+
+use super::Context;
+use super::exit_code::Exit;
+
+/// Arguments of `archive`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Where the service lives: docker:NAME, podman:NAME, rootfs:DIR
+    source: String,
+    /// The bundle to write; an existing file is not overwritten
+    #[arg(short, long, value_name = "FILE", required_unless_present = "dry_run")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    look: Look,
+    /// Do not run the old version to export databases
+    #[arg(long)]
+    no_export: bool,
+    /// Print the verdicts, write nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// How to look at a source; shared with `inspect` and `explain`.
+#[derive(clap::Args)]
+pub(crate) struct Look {
+    /// What counts as the service's own: after `image`, a path in the source, or a time
+    #[arg(long, value_name = "image|MARKER|TIME")]
+    since: Option<String>,
+    /// An image of the engine that can be had again
+    #[arg(long, value_name = "IMAGE")]
+    base: Option<String>,
+    /// Leave out what matches (the last matching glob wins)
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+    /// Keep what matches (the last matching glob wins)
+    #[arg(long, value_name = "GLOB")]
+    include: Vec<String>,
+    /// Take the content of bind mounts too
+    #[arg(long)]
+    binds: bool,
+    /// What becomes of logs
+    #[arg(long, value_enum, default_value_t = Logs::Keep)]
+    logs: Logs,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Logs {
+    Keep,
+    Drop,
+}
+
+impl Look {
+    /// Options for opening the source.
+    pub(crate) fn open_options(&self) -> OpenOptions {
+        OpenOptions {
+            binds: if self.binds { Binds::Take } else { Binds::List },
+            base: self.base.clone(),
+        }
+    }
+
+    /// Options for judging it; `matches` knows the order of the globs.
+    pub(crate) fn examine_options(
+        &self,
+        matches: Option<&ArgMatches>,
+    ) -> Result<ExamineOptions, Failure> {
+        let since = match self.since.as_deref() {
+            None | Some("image") => Since::Default,
+            Some(text) => parse_since(text).map_err(|e| {
+                Failure::new(Kind::Usage, "reading --since", text)
+                    .because(e)
+                    .next("give `image`, an absolute path, RFC 3339 or @SECONDS")
+            })?,
+        };
+        let logs = match self.logs {
+            Logs::Keep => LogPolicy::Keep,
+            Logs::Drop => LogPolicy::Drop,
+        };
+        Ok(ExamineOptions { since, globs: self.globs(matches), logs })
+    }
+
+    /// The globs in the order of the command line.
+    fn globs(&self, matches: Option<&ArgMatches>) -> Vec<UserChoice> {
+        let indices = |name: &str| -> Vec<usize> {
+            matches.and_then(|m| m.indices_of(name)).map(Iterator::collect).unwrap_or_default()
+        };
+        let excludes = self.exclude.iter().cloned().map(UserChoice::Exclude);
+        let includes = self.include.iter().cloned().map(UserChoice::Include);
+        let mut placed: Vec<(usize, UserChoice)> = indices("exclude")
+            .into_iter()
+            .zip(excludes)
+            .chain(indices("include").into_iter().zip(includes))
+            .collect();
+        placed.sort_by_key(|(index, _)| *index);
+        placed.into_iter().map(|(_, choice)| choice).collect()
+    }
+}
+
+/// Reads a source from the command line.
+pub(crate) fn source_spec(text: &str) -> Result<SourceSpec, Failure> {
+    SourceSpec::parse(text).map_err(|e| {
+        Failure::new(Kind::Usage, "reading the source", text)
+            .because(e)
+            .next("name a source as docker:NAME, podman:NAME or rootfs:DIR")
+    })
+}
+
+/// Runs the command.
+pub(crate) fn run(
+    args: &Args,
+    matches: Option<&ArgMatches>,
+    context: &Context,
+) -> anyhow::Result<Exit> {
+    let spec = source_spec(&args.source)?;
+    let examine_options = args.look.examine_options(matches)?;
+    let layout = context.layout()?;
+    if let Some(output) = &args.output {
+        regrow::archive::check_output(output)?;
+    }
+    let scratch = regrow::archive::scratch_dir(args.output.as_deref());
+    let open = args.look.open_options();
+    let source = Source::open(&spec, &open, &scratch, context.monitor)?;
+    let examined = examine(&source, &layout, &examine_options, context.monitor)?;
+    let (Some(output), false) = (&args.output, args.dry_run) else {
+        let report = report::Inspection::of_examined(&examined);
+        context.output.print(&report, report::inspection_text);
+        return Ok(Exit::Done);
+    };
+    let options =
+        ArchiveOptions { exports: if args.no_export { Exports::Skip } else { Exports::Run } };
+    let outcome = archive(&source, examined, output, &options, context.monitor)?;
+    let exit = if outcome.losses.is_empty() { Exit::Done } else { Exit::DoneWithLosses };
+    context.output.print(&outcome, report::archive_text);
+    Ok(exit)
+}

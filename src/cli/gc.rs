@@ -1,0 +1,18 @@
+//! `regrow gc`.
+
+use regrow::report;
+
+use super::Context;
+use super::exit_code::Exit;
+
+/// Arguments of `gc`.
+#[derive(clap::Args)]
+pub(crate) struct Args {}
+
+/// Runs the command.
+pub(crate) fn run(_args: &Args, context: &Context) -> anyhow::Result<Exit> {
+    let which = super::restore::which(context.global.engine);
+    let removed = regrow::restore::collect_garbage(which, context.monitor)?;
+    context.output.print(&removed, report::garbage_text);
+    Ok(Exit::Done)
+}

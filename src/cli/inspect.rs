@@ -1,0 +1,105 @@
+//! `regrow inspect` and `regrow explain`.
+
+use std::path::Path;
+
+use regrow::archive::{ExamineOptions, examine, explain};
+use regrow::bundle;
+use regrow::failure::{Failure, Kind};
+use regrow::report::{self, Explanation, Inspection};
+use regrow::source::Source;
+use regrow::tree::RootPath;
+
+use super::Context;
+use super::archive::{Look, source_spec};
+use super::exit_code::Exit;
+
+/// Arguments of `inspect`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// A bundle, or a source: docker:NAME, podman:NAME, rootfs:DIR
+    subject: String,
+    #[command(flatten)]
+    look: Look,
+}
+
+/// Arguments of `explain`.
+#[derive(clap::Args)]
+pub(crate) struct ExplainArgs {
+    /// A bundle, or a source: docker:NAME, podman:NAME, rootfs:DIR
+    subject: String,
+    /// The path inside the source
+    path: String,
+    #[command(flatten)]
+    look: Look,
+}
+
+/// What a word on the command line that may be either is.
+enum Subject<'a> {
+    Bundle(&'a Path),
+    Source(&'a str),
+}
+
+/// With a scheme it is a source; else an existing path is a bundle, and anything else a container.
+fn subject(text: &str) -> Subject<'_> {
+    let schemes = ["docker:", "podman:", "rootfs:", "tar:", "oci:"];
+    if !schemes.iter().any(|s| text.starts_with(s)) && Path::new(text).exists() {
+        Subject::Bundle(Path::new(text))
+    } else {
+        Subject::Source(text)
+    }
+}
+
+fn open_source(text: &str, look: &Look, context: &Context) -> Result<Source, Failure> {
+    let scratch = regrow::archive::scratch_dir(None);
+    Source::open(&source_spec(text)?, &look.open_options(), &scratch, context.monitor)
+}
+
+/// Runs `inspect`.
+pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
+    let report = match subject(&args.subject) {
+        Subject::Bundle(path) => {
+            let reader = bundle::Reader::open(path).map_err(|e| e.into_failure("opening", path))?;
+            Inspection::of_manifest(reader.manifest())
+        }
+        Subject::Source(text) => {
+            let options = args.look.examine_options(None)?;
+            let source = open_source(text, &args.look, context)?;
+            Inspection::of_examined(&examine(
+                &source,
+                &context.layout()?,
+                &options,
+                context.monitor,
+            )?)
+        }
+    };
+    context.output.print(&report, report::inspection_text);
+    Ok(Exit::Done)
+}
+
+/// Runs `explain`.
+pub(crate) fn explain_path(args: &ExplainArgs, context: &Context) -> anyhow::Result<Exit> {
+    let path = RootPath::parse(args.path.as_bytes()).map_err(|e| {
+        Failure::new(Kind::Usage, "reading the path", &args.path)
+            .because(e)
+            .next("give an absolute path inside the source")
+    })?;
+    let explanation = match subject(&args.subject) {
+        Subject::Bundle(file) => {
+            let reader = bundle::Reader::open(file).map_err(|e| e.into_failure("opening", file))?;
+            Explanation::of_manifest(reader.manifest(), &path)
+        }
+        Subject::Source(text) => {
+            let options: ExamineOptions = args.look.examine_options(None)?;
+            let source = open_source(text, &args.look, context)?;
+            explain(&source, &context.layout()?, &options, &path, context.monitor)?
+                .map(|found| Explanation::of_evidence(&path, &found))
+        }
+    };
+    let explanation = explanation.ok_or_else(|| {
+        Failure::new(Kind::Precondition, "explaining", path.as_bytes())
+            .why(format!("{} holds no such path", args.subject))
+            .next("`regrow inspect` lists the paths")
+    })?;
+    context.output.print(&explanation, report::explanation_text);
+    Ok(Exit::Done)
+}

@@ -1,0 +1,181 @@
+//! The command line. Only this module knows clap, prints, and picks exit codes.
+
+mod archive;
+mod exit_code;
+mod gc;
+mod inspect;
+mod output;
+mod restore;
+mod rules;
+mod signals;
+mod terminal;
+mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use regrow::failure::{Failure, Kind};
+use regrow::layout::LayoutDb;
+use regrow::monitor::Monitor;
+use regrow::tree::escaped;
+
+use exit_code::Exit;
+use output::Output;
+
+/// Brings a dead service back to life on a current OS.
+#[derive(Parser)]
+#[command(name = "regrow", version, about, max_term_width = 80, subcommand_required = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(clap::Args)]
+struct Global {
+    /// Print one JSON value on stdout, everything else on stderr
+    #[arg(long, global = true)]
+    json: bool,
+    /// Read further rules from this directory (repeatable)
+    #[arg(long, global = true, value_name = "DIR")]
+    rules: Vec<PathBuf>,
+    /// The engine that a restore builds in
+    #[arg(long, global = true, value_enum)]
+    engine: Option<EngineName>,
+    /// Say more on stderr
+    #[arg(short, long, global = true)]
+    verbose: bool,
+    /// Say only what went wrong on stderr
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+}
+
+/// An engine by name.
+#[derive(Clone, Copy, ValueEnum)]
+enum EngineName {
+    Docker,
+    Podman,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Take what cannot be had again out of a stopped container or a root
+    Archive(archive::Args),
+    /// Rebuild an archived service on a current OS
+    Restore(restore::Args),
+    /// Show what a restore would do, changing nothing
+    Plan(restore::PlanArgs),
+    /// Show what is kept, what is not, and why
+    Inspect(inspect::Args),
+    /// Show all evidence for one path
+    Explain(inspect::ExplainArgs),
+    /// Check that a bundle is whole
+    Verify(verify::Args),
+    /// Remove what an interrupted run left
+    Gc(gc::Args),
+    /// Look at the rules of the layout database
+    Rules(rules::Args),
+}
+
+/// What a command works with besides its own arguments.
+struct Context<'a> {
+    global: &'a Global,
+    monitor: &'a dyn Monitor,
+    output: Output,
+}
+
+impl Context<'_> {
+    /// The layout database with the user's rules.
+    fn layout(&self) -> Result<LayoutDb, Failure> {
+        LayoutDb::open(&self.global.rules).map_err(Failure::from)
+    }
+}
+
+/// Runs the command that the process was started with.
+pub(crate) fn main() -> ExitCode {
+    let matches = match Cli::command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return usage(&error),
+    };
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    signals::install();
+    let monitor = terminal::monitor(&cli.global);
+    let context = Context {
+        global: &cli.global,
+        monitor: &*monitor,
+        output: if cli.global.json { Output::Json } else { Output::Text },
+    };
+    let result = run(&cli.command, &matches, &context);
+    drop(monitor);
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            let failure = complete(error);
+            output::failure(&failure);
+            Exit::of(failure.kind()).into()
+        }
+    }
+}
+
+/// Every error of the library says all that a message needs. One that does not is a bug of ours,
+/// and is told as one.
+fn complete(error: anyhow::Error) -> Failure {
+    error.downcast::<Failure>().unwrap_or_else(|error| {
+        Failure::new(Kind::Internal, "running", "the command")
+            .why(format!("{error:#}"))
+            .safe("what is published is whole")
+            .next("report this as a bug")
+    })
+}
+
+fn run(command: &Command, matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
+    match command {
+        Command::Archive(args) => archive::run(args, sub(matches, "archive"), context),
+        Command::Restore(args) => restore::run(args, context),
+        Command::Plan(args) => restore::plan(args, context),
+        Command::Inspect(args) => inspect::run(args, context),
+        Command::Explain(args) => inspect::explain_path(args, context),
+        Command::Verify(args) => verify::run(args, context),
+        Command::Gc(args) => gc::run(args, context),
+        Command::Rules(args) => rules::run(args, context),
+    }
+}
+
+/// The matches of a subcommand, to learn the order in which options were given.
+fn sub<'a>(matches: &'a ArgMatches, name: &str) -> Option<&'a ArgMatches> {
+    matches.subcommand_matches(name)
+}
+
+/// Ends on what clap found: help and version, which are no errors, or a mistake.
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        // A closed stdout is the reader's choice.
+        error.print().ok();
+        return Exit::Done.into();
+    }
+    if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        error.print().ok();
+        return Exit::Usage.into();
+    }
+    // Its first paragraph names the mistake, the second may have a tip.
+    let text = error.render().to_string();
+    let why: Vec<String> = text
+        .trim_start_matches("error: ")
+        .lines()
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
+        .map(|line| escaped(line.trim().as_bytes()))
+        .filter(|line| !line.is_empty())
+        .collect();
+    output::failure(
+        &Failure::new(Kind::Usage, "reading", "the command line")
+            .why(why.join("; "))
+            .next("`regrow --help`, or `--help` after a command, says what it takes"),
+    );
+    Exit::Usage.into()
+}

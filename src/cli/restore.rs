@@ -1,0 +1,103 @@
+//! `regrow restore` and `regrow plan`.
+
+use std::path::{Path, PathBuf};
+
+use regrow::engine::Which;
+use regrow::failure::{Failure, Kind};
+use regrow::report;
+use regrow::restore::{RestoreOptions, Start, TargetSpec, plan as plan_restore, restore};
+
+use super::exit_code::Exit;
+use super::{Context, EngineName};
+
+/// Arguments of `restore`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The bundle
+    file: PathBuf,
+    /// Where to: an image of the engine (debian:trixie), or rootfs:DIR
+    #[arg(long, value_name = "TARGET")]
+    onto: String,
+    /// The new container's name (default: the archived one's)
+    #[arg(long)]
+    name: Option<String>,
+    /// Give the resulting image this tag
+    #[arg(long, value_name = "IMAGE")]
+    tag: Option<String>,
+    /// Start the new container
+    #[arg(long)]
+    start: bool,
+    /// Print the plan, change nothing that lasts
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Arguments of `plan`.
+#[derive(clap::Args)]
+pub(crate) struct PlanArgs {
+    /// The bundle
+    file: PathBuf,
+    /// Where to: an image of the engine (debian:trixie), or rootfs:DIR
+    #[arg(long, value_name = "TARGET")]
+    onto: String,
+    /// The new container's name (default: the archived one's)
+    #[arg(long)]
+    name: Option<String>,
+}
+
+fn target(text: &str) -> Result<TargetSpec, Failure> {
+    TargetSpec::parse(text).map_err(|e| {
+        Failure::new(Kind::Usage, "reading --onto", text)
+            .because(e)
+            .next("name an image such as debian:trixie, or rootfs:DIR")
+    })
+}
+
+pub(crate) fn which(engine: Option<EngineName>) -> Which {
+    match engine {
+        Some(EngineName::Docker) => Which::Docker,
+        Some(EngineName::Podman) => Which::Podman,
+        None => Which::Any,
+    }
+}
+
+/// Runs `restore`.
+pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
+    let options = RestoreOptions {
+        target: target(&args.onto)?,
+        engine: which(context.global.engine),
+        name: args.name.clone(),
+        tag: args.tag.clone(),
+        start: if args.start { Start::Yes } else { Start::No },
+    };
+    if args.dry_run {
+        return print_plan(&args.file, &options, context);
+    }
+    let outcome = restore(&args.file, &context.layout()?, &options, context.monitor)?;
+    let exit = exit(&outcome.losses, &outcome.held);
+    context.output.print(&outcome, report::restore_text);
+    Ok(exit)
+}
+
+/// Runs `plan`.
+pub(crate) fn plan(args: &PlanArgs, context: &Context) -> anyhow::Result<Exit> {
+    let options = RestoreOptions {
+        target: target(&args.onto)?,
+        engine: which(context.global.engine),
+        name: args.name.clone(),
+        tag: None,
+        start: Start::No,
+    };
+    print_plan(&args.file, &options, context)
+}
+
+fn print_plan(file: &Path, options: &RestoreOptions, context: &Context) -> anyhow::Result<Exit> {
+    let planned = plan_restore(file, &context.layout()?, options, context.monitor)?;
+    let exit = exit(&planned.losses, &planned.held);
+    context.output.print(&planned, report::plan_text);
+    Ok(exit)
+}
+
+fn exit<L, H>(losses: &[L], held: &[H]) -> Exit {
+    if losses.is_empty() && held.is_empty() { Exit::Done } else { Exit::DoneWithLosses }
+}

@@ -1,0 +1,200 @@
+//! Every directory in `fixtures/cases` is a golden test of the rules in the binary: the tree
+//! `before` is taken as the draft of a restore, the applications that `case.yaml` names are brought
+//! from one version to another, and the draft has to be the tree `after`. What has to be held is
+//! listed in `case.yaml`, and doing all steps twice has to change nothing more.
+//!
+//! With `REGROW_BLESS=1` the trees `after` are written instead; read what changed before keeping it.
+
+// A test that cannot go on has failed.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use regrow::layout::{LayoutDb, Route, StepOutcome, Vars, apply, route};
+use regrow::tree::{
+    Content, ContentId, Draft, DraftContent, DraftNode, Entry, Extent, Kind, Meta, RootPath, Store,
+    Time, Tree, TreeError,
+};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    apps: Vec<App>,
+    #[serde(default)]
+    deleted_before: Vec<String>,
+    #[serde(default)]
+    deleted_after: Vec<String>,
+    /// `PATH: question`, as a person would read it.
+    #[serde(default)]
+    held: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct App {
+    app: String,
+    from: String,
+    to: String,
+}
+
+/// Neither archived contents nor anything below the draft.
+struct Empty;
+
+impl Store for Empty {
+    fn open(&self, _: ContentId) -> std::io::Result<Box<dyn Content + '_>> {
+        Err(std::io::ErrorKind::NotFound.into())
+    }
+    fn extents(&self, _: ContentId) -> std::io::Result<Vec<Extent>> {
+        Ok(vec![])
+    }
+}
+
+impl Tree for Empty {
+    fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + '_> {
+        Box::new(std::iter::empty())
+    }
+    fn entry(&self, _: &RootPath) -> Result<Option<Entry>, TreeError> {
+        Ok(None)
+    }
+    fn children(&self, _: &RootPath) -> Result<Vec<Entry>, TreeError> {
+        Ok(vec![])
+    }
+    fn open<'a>(&'a self, entry: &Entry) -> Result<Box<dyn Content + 'a>, TreeError> {
+        Err(TreeError::io("reading", &entry.path, std::io::ErrorKind::NotFound.into()))
+    }
+}
+
+fn root_path(text: &str) -> RootPath {
+    RootPath::parse(text.as_bytes()).unwrap()
+}
+
+/// What is below `dir`, as a draft; directories only where they are empty.
+fn draft(dir: &Path) -> Draft {
+    let mut draft = Draft::default();
+    for found in walkdir::WalkDir::new(dir).min_depth(1) {
+        let found = found.unwrap();
+        let path = found.path();
+        let name = path.strip_prefix(dir).unwrap().to_str().unwrap();
+        let meta = path.symlink_metadata().unwrap();
+        let (kind, content) = if meta.is_symlink() {
+            let target = fs::read_link(path).unwrap().into_os_string().into_encoded_bytes();
+            (Kind::Symlink { target }, DraftContent::None)
+        } else if meta.is_file() {
+            let bytes = fs::read(path).unwrap();
+            (Kind::File { size: bytes.len() as u64 }, DraftContent::Bytes(bytes))
+        } else {
+            continue;
+        };
+        // Only whether a file can be executed survives a checkout.
+        let mode = if meta.permissions().mode() & 0o100 == 0 { 0o644 } else { 0o755 };
+        let time = Time { secs: 0, nanos: 0 };
+        let meta = Meta { mode, uid: 0, gid: 0, mtime: time, xattrs: BTreeMap::new() };
+        let entry = Entry { path: root_path(name), kind, meta, ctime: None, links: None };
+        draft.put(DraftNode { entry, content });
+    }
+    draft
+}
+
+/// A draft as text, to be compared and read.
+fn shown(draft: &Draft) -> BTreeMap<String, String> {
+    let entry = |node: &DraftNode| {
+        let text = match (&node.entry.kind, &node.content) {
+            (Kind::Symlink { target }, _) => format!("-> {}", String::from_utf8_lossy(target)),
+            (_, DraftContent::Bytes(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
+            (kind, _) => kind.word().to_owned(),
+        };
+        (node.entry.path.to_string(), text)
+    };
+    draft.nodes().map(entry).collect()
+}
+
+fn run(case: &Case, db: &LayoutDb, draft: &mut Draft) -> Vec<StepOutcome> {
+    let mut outcomes = Vec::new();
+    for app in &case.apps {
+        let rule = db.rule(&app.app, "debian").unwrap().unwrap();
+        let (from, to) = (app.from.parse().unwrap(), app.to.parse().unwrap());
+        let Route::Steps(transitions) = route(&rule, &from, &to) else {
+            panic!("no route of {} from {from} to {to}", app.app)
+        };
+        let vars = Vars::versions(&from, &to);
+        for step in transitions.iter().flat_map(|t| &t.steps) {
+            outcomes.extend(apply(step, &vars, draft, &Empty, &Empty).unwrap());
+        }
+    }
+    outcomes
+}
+
+fn write(draft: &Draft, dir: &Path) {
+    if dir.exists() {
+        fs::remove_dir_all(dir).unwrap();
+    }
+    for node in draft.nodes() {
+        let path = dir.join(node.entry.path.to_string().trim_start_matches('/'));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        match (&node.entry.kind, &node.content) {
+            (Kind::Symlink { target }, _) => {
+                std::os::unix::fs::symlink(String::from_utf8_lossy(target).as_ref(), path).unwrap();
+            }
+            (_, DraftContent::Bytes(bytes)) => fs::write(path, bytes).unwrap(),
+            _ => {}
+        }
+    }
+}
+
+fn cases() -> Vec<PathBuf> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/cases");
+    let mut cases: Vec<_> = fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()).collect();
+    cases.retain(|path| path.join("case.yaml").exists() && path.join("before").exists());
+    cases.sort();
+    cases
+}
+
+#[test]
+fn the_rules_turn_every_tree_before_into_its_tree_after() {
+    let db = LayoutDb::open(&[]).unwrap();
+    for dir in cases() {
+        let name = dir.file_name().unwrap().to_str().unwrap().to_owned();
+        let text = fs::read_to_string(dir.join("case.yaml")).unwrap();
+        let case: Case = serde_yaml::from_str(&text).unwrap();
+        let mut done = draft(&dir.join("before"));
+        case.deleted_before.iter().for_each(|path| done.delete(root_path(path)));
+        let outcomes = run(&case, &db, &mut done);
+        if std::env::var_os("REGROW_BLESS").is_some() {
+            write(&done, &dir.join("after"));
+            continue;
+        }
+        assert_eq!(shown(&done), shown(&draft(&dir.join("after"))), "{name}");
+        let deleted: Vec<_> = done.deletions().map(ToString::to_string).collect();
+        assert_eq!(deleted, case.deleted_after, "{name}");
+        let held: Vec<_> = outcomes
+            .iter()
+            .filter_map(|outcome| match outcome {
+                StepOutcome::Hold { path, why } => Some(format!("{path}: {why}")),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(held, case.held, "{name}");
+
+        let mut twice = done.clone();
+        let again = run(&case, &db, &mut twice);
+        assert_eq!(shown(&twice), shown(&done), "{name}, done twice");
+        let changed: Vec<_> =
+            again.iter().filter(|o| matches!(o, StepOutcome::Changed { .. })).collect();
+        assert!(changed.is_empty(), "{name}, done twice: {changed:?}");
+    }
+}
+
+#[test]
+fn every_rule_that_changes_files_has_a_case() {
+    let texts: Vec<String> =
+        cases().iter().map(|dir| fs::read_to_string(dir.join("case.yaml")).unwrap()).collect();
+    for rule in LayoutDb::open(&[]).unwrap().apps().unwrap() {
+        let changes = rule.transitions.iter().any(|t| !t.steps.is_empty());
+        let named = format!("app: {}", rule.app);
+        assert!(!changes || texts.iter().any(|text| text.contains(&named)), "{named}");
+    }
+}

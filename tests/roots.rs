@@ -1,0 +1,345 @@
+//! From one unpacked root to another, by the program itself and without any engine: what arrives,
+//! and what is left when something goes wrong.
+//!
+//! Needs what `tests/root` needs, and `getfattr`. The old system has no packages to install again,
+//! so no network is needed.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod root;
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// A rule for a package that both systems have; `check` is its validator.
+fn rule(check: &str) -> String {
+    format!(
+        "app: probe\ntitle: Probe\nversion: {{components: 1}}\n\
+         recognise:\n  packages:\n    - name: base-files\n\
+         validate:\n  - run: {check}\n"
+    )
+}
+
+/// A directory with an old root, its bundle, and a new root.
+struct Roots {
+    dir: tempfile::TempDir,
+}
+
+impl Roots {
+    /// The new root is a copy of a real one, or empty.
+    fn new(intents: &[&str]) -> Roots {
+        let dir = tempfile::Builder::new()
+            .prefix("roots-")
+            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+            .unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let roots = Roots { dir };
+        old_system(&roots.at("old"), intents);
+        fs::create_dir(roots.at("rules")).unwrap();
+        roots.validate_with("['true']");
+        let archived =
+            roots.regrow(&["archive", "rootfs:old", "-o", "x.regrow", "--rules", "rules"]);
+        assert_eq!(code(&archived), 0, "{archived:?}");
+        roots
+    }
+
+    fn with_target(self) -> Roots {
+        sh(&format!("cp -a '{}' '{}'", root::debian().display(), self.at("new").display()));
+        self
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.dir.path());
+        command.env("DOCKER_HOST", "unix:///nonexistent");
+        command.env("CONTAINER_HOST", "unix:///nonexistent");
+        command
+    }
+
+    fn regrow(&self, args: &[&str]) -> Output {
+        self.command(env!("CARGO_BIN_EXE_regrow")).args(args).output().unwrap()
+    }
+
+    fn restore(&self, onto: &str, more: &[&str]) -> Output {
+        let args = [&["restore", "x.regrow", "--onto", onto], more].concat();
+        self.regrow(&args)
+    }
+
+    /// The rules' only validator is `check` from now on.
+    fn validate_with(&self, check: &str) {
+        fs::write(self.at("rules/probe.yaml"), rule(check)).unwrap();
+    }
+
+    /// What lies in the directory.
+    fn names(&self) -> Vec<String> {
+        let listed = fs::read_dir(self.dir.path()).unwrap();
+        let mut names: Vec<String> =
+            listed.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap_or(-1)
+}
+
+fn complaint(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn sh(script: &str) -> String {
+    let ran = Command::new("bash").args(["-euc", script]).output().unwrap();
+    assert!(ran.status.success(), "{script}: {}", complaint(&ran));
+    String::from_utf8_lossy(&ran.stdout).into_owned()
+}
+
+/// Everything that `find`, `stat` and `getfattr` say about what is below `dir`, contents included,
+/// access times left aside.
+fn state(dir: &Path) -> String {
+    sh(&format!(
+        "cd '{}'; find . -printf '%p %y %m %U %G %T@ %n %l\\n' | LC_ALL=C sort; \
+         find . -type f -printf '%p %s\\n' | LC_ALL=C sort; \
+         find . '(' -type b -o -type c ')' -exec stat -c '%n %t:%T' {{}} + | LC_ALL=C sort; \
+         find . -print0 | LC_ALL=C sort -z | xargs -0 getfattr -h -d -m - -e hex; \
+         find . -type f -size -2M -print0 | LC_ALL=C sort -z | xargs -0 -r sha256sum",
+        dir.display()
+    ))
+}
+
+fn status(package: &str, more: &str) -> String {
+    format!(
+        "Package: {package}\nStatus: install ok installed\nArchitecture: amd64\n\
+         Version: 11.1\nMaintainer: nobody\nDescription: x\n{more}\n"
+    )
+}
+
+/// An old Debian with a service that consists of its data.
+fn old_system(dir: &Path, intents: &[&str]) {
+    for sub in ["etc", "usr/sbin", "var/lib/dpkg/info", "srv", "root", "proc", "sys", "dev", "run"]
+    {
+        fs::create_dir_all(dir.join(sub)).unwrap();
+    }
+    let write = |path: &str, text: &str| fs::write(dir.join(path), text).unwrap();
+    write("etc/os-release", "ID=debian\nVERSION_ID=\"11\"\nVERSION_CODENAME=bullseye\n");
+    let mut packages = status(
+        "base-files",
+        "Essential: yes\nConffiles:\n /etc/issue.net 0123456789abcdef0123456789abcdef\n",
+    );
+    packages.extend(intents.iter().map(|name| status(name, "Priority: optional\n")));
+    write("var/lib/dpkg/status", &packages);
+    write("var/lib/dpkg/info/base-files.list", "/.\n/etc\n/etc/issue.net\n");
+    for name in intents {
+        write(&format!("var/lib/dpkg/info/{name}.list"), "/.\n");
+    }
+    write("etc/passwd", "root:x:0:0:root:/root:/bin/bash\nalice:x:1000:1000::/srv:/bin/sh\n");
+    write("etc/group", "root:x:0:\nalice:x:1000:\n");
+    write("etc/resolv.conf", "nameserver 192.0.2.1\n");
+    write("usr/sbin/policy-rc.d", "#!/bin/sh\n# the user's own\nexit 101\n");
+    fs::set_permissions(dir.join("usr/sbin/policy-rc.d"), PermissionsExt::from_mode(0o755))
+        .unwrap();
+    data(&dir.join("srv/data"));
+}
+
+/// Everything a file can have.
+fn data(dir: &Path) {
+    fs::create_dir_all(dir.join("sub")).unwrap();
+    let write = |path: &str| fs::write(dir.join(path), path).unwrap();
+    for name in ["plain", "all-bits", "before-1970", "acl", "attributes", "capable", "sub/nano"] {
+        write(name);
+    }
+    fs::hard_link(dir.join("plain"), dir.join("sub/plain-too")).unwrap();
+    symlink("../../nowhere", dir.join("link")).unwrap();
+    let sparse = File::create(dir.join("sparse")).unwrap();
+    sparse.write_all_at(b"data", 1 << 20).unwrap();
+    sparse.set_len(4 << 20).unwrap();
+    chown(dir.join("all-bits"), Some(1000), Some(1000)).unwrap();
+    fs::set_permissions(dir.join("all-bits"), PermissionsExt::from_mode(0o7777)).unwrap();
+    sh(&format!(
+        "cd '{}'; mkfifo -m 640 fifo; mknod -m 600 char c 5 70000; mknod block b 8 1
+         printf x >$'new\\nline \\xff'; touch -h -d '1999-12-31 23:59:59.000000001 UTC' link
+         setfacl -n -m u:1000:rw,g:54321:r,m::rw acl; setfacl -d -m u:1000:rwx sub
+         setfattr -n user.empty attributes; setfattr -n user.note -v 'a=b' attributes
+         setfattr -n trusted.note -v x sub; setcap cap_net_bind_service+ep capable
+         chown 1000:54321 sub; chmod 3771 sub
+         touch -d '1961-04-12 06:07:00.25 UTC' before-1970
+         touch -d '2021-06-01 12:00:00.123456789 UTC' sub/nano; touch -d @1 sub; touch -d @2 .",
+        dir.display()
+    ));
+}
+
+#[test]
+fn what_a_file_can_have_arrives_in_the_new_root_and_the_old_one_is_untouched() {
+    let roots = Roots::new(&[]).with_target();
+    let wanted = state(&roots.at("old/srv/data"));
+    let old = state(&roots.at("old"));
+    let inode = |root: &str| fs::metadata(roots.at(root)).unwrap().ino();
+    let before = inode("new");
+    let resolver =
+        state(&roots.at("new/etc")).lines().find(|l| l.contains("resolv")).map(str::to_owned);
+    let restored = roots.restore("rootfs:new", &["--json"]);
+    assert_eq!(code(&restored), 0, "{}", complaint(&restored));
+    assert_eq!(state(&roots.at("new/srv/data")), wanted);
+    let sparse = fs::metadata(roots.at("new/srv/data/sparse")).unwrap();
+    assert!(sparse.blocks() < 64, "{}", sparse.blocks());
+    assert_eq!(inode("new/srv/data/plain"), inode("new/srv/data/sub/plain-too"));
+    assert!(!roots.at("new/etc/issue.net").exists(), "a deletion is a change too");
+    let policy = fs::read_to_string(roots.at("new/usr/sbin/policy-rc.d")).unwrap();
+    assert!(policy.contains("the user's own"), "{policy}");
+    let after =
+        state(&roots.at("new/etc")).lines().find(|l| l.contains("resolv")).map(str::to_owned);
+    assert_eq!(after, resolver);
+    assert_ne!(inode("new"), before, "the root is exchanged, not changed");
+    assert_eq!(roots.names(), ["new", "old", "rules", "x.regrow"]);
+    assert_eq!(sh(&format!("find '{}' -name '*regrow*'", roots.at("new").display())), "");
+    assert_eq!(state(&roots.at("old")), old);
+    let report: serde_json::Value = serde_json::from_slice(&restored.stdout).unwrap();
+    assert_eq!((&report["losses"], &report["root"]), (&serde_json::json!([]), &"new".into()));
+}
+
+#[test]
+fn a_root_is_as_it_was_after_every_failure() {
+    let roots = Roots::new(&[]).with_target();
+    let before = state(&roots.at("new"));
+    let same = |what: &str| {
+        assert_eq!(state(&roots.at("new")), before, "{what}");
+        let names = roots.names();
+        assert!(!names.iter().any(|name| name.contains("staging")), "{what}: {names:?}");
+    };
+
+    roots.validate_with("[sh, -c, 'echo not like this >&2; exit 3']");
+    let failed = roots.restore("rootfs:new", &["--rules", "rules"]);
+    assert_eq!(code(&failed), 11, "{}", complaint(&failed));
+    assert!(complaint(&failed).contains("not like this"), "{}", complaint(&failed));
+    same("a validator that fails");
+
+    let planned = roots.restore("rootfs:new", &["--dry-run"]);
+    assert_eq!(code(&planned), 0, "{}", complaint(&planned));
+    same("a dry run");
+
+    roots.validate_with("[sleep, '1000']");
+    assert_eq!(interrupted(&roots), 130);
+    same("an interruption");
+
+    // What a killed run leaves is removed by the next.
+    fs::create_dir_all(roots.at(".new.regrow-staging-1/etc")).unwrap();
+    let held = File::open(roots.at("new")).unwrap();
+    rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    assert_eq!(code(&roots.restore("rootfs:new", &[])), 8);
+    assert!(roots.at(".new.regrow-staging-1").exists());
+    drop(held);
+    symlink("new", roots.at("link")).unwrap();
+    let restored = roots.restore("rootfs:link", &[]);
+    assert_eq!(code(&restored), 0, "{}", complaint(&restored));
+    assert_eq!(roots.names(), ["link", "new", "old", "rules", "x.regrow"]);
+    assert_eq!(fs::read_link(roots.at("link")).unwrap(), Path::new("new"));
+    assert!(roots.at("new/srv/data/plain").exists());
+}
+
+/// Sends SIGINT while a validator runs, and returns how the run ended.
+fn interrupted(roots: &Roots) -> i32 {
+    let mut run = roots
+        .command(env!("CARGO_BIN_EXE_regrow"))
+        .args(["restore", "x.regrow", "--onto", "rootfs:new", "--rules", "rules"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(run.stderr.take().unwrap()).split(b'\n');
+    for line in lines {
+        let line = line.unwrap();
+        if String::from_utf8_lossy(&line).contains("checking with sleep") {
+            let pid = rustix::process::Pid::from_raw(run.id() as i32).unwrap();
+            rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        }
+    }
+    run.wait().unwrap().code().unwrap_or(-1)
+}
+
+#[test]
+fn without_a_network_packages_are_no_reason_to_change_anything() {
+    let roots = Roots::new(&["hello"]).with_target();
+    let before = state(&roots.at("new"));
+    let ran = roots
+        .command("unshare")
+        .args([
+            "--net",
+            env!("CARGO_BIN_EXE_regrow"),
+            "restore",
+            "x.regrow",
+            "--onto",
+            "rootfs:new",
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(code(&ran), 7, "{}", complaint(&ran));
+    assert!(complaint(&ran).contains("network"), "{}", complaint(&ran));
+    assert_eq!(state(&roots.at("new")), before);
+    assert_eq!(roots.names(), ["new", "old", "rules", "x.regrow"]);
+}
+
+#[test]
+fn what_is_no_root_or_no_place_for_one_is_refused_before_anything_is_made() {
+    let roots = Roots::new(&[]);
+    fs::create_dir_all(roots.at("empty")).unwrap();
+    fs::create_dir_all(roots.at("bare/etc")).unwrap();
+    fs::write(roots.at("bare/etc/os-release"), "ID=debian\nVERSION_ID=13\n").unwrap();
+    let names = roots.names();
+    for (onto, more, wanted) in [
+        ("rootfs:missing", &[][..], 10),
+        ("rootfs:x.regrow", &[], 10),
+        ("rootfs:empty", &[], 10),
+        ("rootfs:bare", &[], 10),
+        ("rootfs:/", &[], 10),
+        ("rootfs:", &[], 2),
+        ("rootfs:empty", &["--name", "x"], 2),
+        ("rootfs:empty", &["--tag", "x"], 2),
+        ("rootfs:empty", &["--start"], 2),
+    ] {
+        let ran = roots.restore(onto, more);
+        assert_eq!(code(&ran), wanted, "{onto} {more:?}: {}", complaint(&ran));
+        assert_eq!(roots.names(), names, "{onto}");
+    }
+}
+
+#[test]
+fn the_surroundings_are_named_when_they_are_the_reason() {
+    let roots = Roots::new(&[]).with_target();
+    let before = state(&roots.at("new"));
+    fs::copy(env!("CARGO_BIN_EXE_regrow"), roots.at("regrow")).unwrap();
+    fs::set_permissions(roots.at("x.regrow"), PermissionsExt::from_mode(0o644)).unwrap();
+    // Seen from below the directory itself, whose parents may be closed to others.
+    let nobody = "setpriv --reuid 65534 --regid 65534 --clear-groups \
+                  ./regrow restore x.regrow --onto rootfs:new";
+    let ran = roots.command("sh").args(["-c", nobody]).env("TMPDIR", "/tmp").output().unwrap();
+    assert_eq!(code(&ran), 7, "{}", complaint(&ran));
+    assert!(complaint(&ran).contains("root"), "{}", complaint(&ran));
+
+    let in_mounts = |script: &str| {
+        let script = format!(
+            "{script}; ./regrow restore x.regrow --onto rootfs:\"$at\"; code=$?; \
+             ls -A \"$(dirname \"$at\")\" | grep regrow-staging && exit 99; exit $code"
+        );
+        roots.command("unshare").args(["--mount", "bash", "-c", &script]).output().unwrap()
+    };
+    // Room for the root, not for its copy.
+    let full = in_mounts(
+        "set -e; mkdir full; mount -t tmpfs -o mode=755 tmpfs full; cp -a new full/new; \
+         used=$(df --output=used -k full | tail -1); \
+         mount -o remount,size=$((used * 5 / 4))k full; at=full/new; set +e",
+    );
+    assert_eq!(code(&full), 6, "{}", complaint(&full));
+    let mounted = in_mounts("mount -t tmpfs tmpfs new/mnt && at=new");
+    assert_eq!(code(&mounted), 10, "{}", complaint(&mounted));
+    assert!(complaint(&mounted).contains("unmount /mnt"), "{}", complaint(&mounted));
+    let itself = in_mounts("mount --bind new new && at=new");
+    assert_eq!(code(&itself), 10, "{}", complaint(&itself));
+    assert_eq!(state(&roots.at("new")), before);
+}
