@@ -59,6 +59,7 @@ pub(super) fn run(
         .map(|wanted| Command { argv: wanted.command.argv.clone(), stdin: None })
         .collect();
     let ran = copy.system().run(batch)?;
+    copy.clean(monitor);
     let mut exports = Vec::new();
     for (wanted, ran) in wanted.into_iter().zip(ran) {
         if ran.code != 0 {
@@ -104,7 +105,7 @@ fn wanted(source: &Source, examined: &Examined) -> Result<Vec<Wanted>, Failure> 
 
 /// A throw-away copy of the old system.
 enum Copy {
-    Container { system: ContainerSystem, _staging: Staging },
+    Container { system: ContainerSystem, staging: Staging },
     Root { system: RootSystem, _dir: Removed },
 }
 
@@ -125,6 +126,15 @@ impl Copy {
             (None, SourceSpec::Rootfs(dir)) => root(dir, scratch, monitor),
             (None, _) => Err(Failure::new(Kind::Internal, "copying", source.to_string())
                 .why("it is neither a container nor a root")),
+        }
+    }
+
+    /// Removes the copy and tells what could not be removed; dropping it says nothing.
+    fn clean(self, monitor: &dyn Monitor) {
+        if let Copy::Container { staging, .. } = self {
+            for left in staging.discard() {
+                monitor.notice(&left.to_string());
+            }
         }
     }
 
@@ -161,7 +171,7 @@ fn container(source: &Source, facts: &ContainerFacts) -> Result<Copy, Failure> {
     for mount in &mounts {
         fill(source, &mount.destination, &mut system)?;
     }
-    Ok(Copy::Container { system, _staging: staging })
+    Ok(Copy::Container { system, staging })
 }
 
 /// Copies what lies at `destination` of the source into the copy's volume there.

@@ -5,12 +5,14 @@
 //! process could not remove is found by its label later. Only what carries the label is ever
 //! removed by [`Engine::remove_leftover`].
 
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use super::image::with_algorithm;
-use super::{ContainerSpec, Engine, EngineError};
+use super::{ContainerSpec, Engine, EngineError, Object};
 
 /// The label of everything under construction; its value is the id of the run.
 pub const STAGING_LABEL: &str = "regrow.staging";
@@ -19,6 +21,10 @@ pub const STAGING_LABEL: &str = "regrow.staging";
 /// label cannot be taken off again: it says nothing any more once the run is over, and all that
 /// carries [`STAGING_LABEL`] with the same id is gone.
 pub const RUN_LABEL: &str = "regrow.restore";
+
+/// Pauses before a removal that the engine refused is tried again: it may still be letting go of
+/// what it has just stopped, and says so by an error of its storage driver.
+const PAUSES: [u64; 5] = [100, 400, 1_500, 3_000, 5_000];
 
 /// Something that was made in an engine.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +35,21 @@ pub enum Made {
     Volume(String),
     /// An image, by id or by name. Removed last.
     Image(String),
+}
+
+/// Something that could not be removed.
+#[derive(Debug)]
+pub struct Undeleted {
+    /// What it is.
+    pub made: Made,
+    /// The last answer.
+    pub why: EngineError,
+}
+
+impl fmt::Display for Undeleted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the {} is still there, and `regrow gc` removes it: {}", self.made, self.why)
+    }
 }
 
 /// Something that an interrupted run left.
@@ -106,8 +127,9 @@ impl Staging {
     }
 
     /// Removes everything that is registered or carries the label of this run, and was not
-    /// disarmed; returns what could not be removed.
-    pub fn discard(self) -> Vec<(Made, EngineError)> {
+    /// disarmed; returns what could not be removed. The guard has done its work then.
+    #[must_use = "what could not be removed is still there"]
+    pub fn discard(&self) -> Vec<Undeleted> {
         self.remove_all()
     }
 
@@ -116,7 +138,7 @@ impl Staging {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn remove_all(&self) -> Vec<(Made, EngineError)> {
+    fn remove_all(&self) -> Vec<Undeleted> {
         let (mut made, published) = {
             let mut ledger = self.ledger();
             if ledger.closed {
@@ -135,13 +157,7 @@ impl Staging {
             }
         }
         made.sort_by_key(Made::turn);
-        let mut failed = vec![];
-        for made in made {
-            if let Err(error) = self.engine.remove_made(&made) {
-                failed.push((made, error));
-            }
-        }
-        failed
+        self.engine.remove_stubborn(made)
     }
 }
 
@@ -156,13 +172,24 @@ impl Made {
     }
 }
 
+impl fmt::Display for Made {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let object = match self.clone() {
+            Made::Container(id) => Object::Container(id),
+            Made::Volume(name) => Object::Volume(name),
+            Made::Image(id) => Object::Image(id),
+        };
+        object.fmt(f)
+    }
+}
+
 fn draft_name(run: &str) -> String {
     format!("regrow-unfinished-{run}")
 }
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        // What is still there afterwards is found by its label.
+        // Nobody is there to be told; what is still there afterwards is found by its label.
         drop(self.remove_all());
     }
 }
@@ -179,6 +206,28 @@ impl Engine {
             Err(error) if error.is_absence() => Ok(()),
             other => other,
         }
+    }
+
+    /// Removes all of `made`, in this order, and tries again what the engine refuses; returns what
+    /// could not be removed.
+    fn remove_stubborn(&self, made: Vec<Made>) -> Vec<Undeleted> {
+        let mut left = self.attempt(made);
+        for pause in PAUSES {
+            if !left.iter().any(|u| matches!(u.why, EngineError::Refused { .. })) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(pause));
+            left = self.attempt(left.into_iter().map(|u| u.made).collect());
+        }
+        left
+    }
+
+    fn attempt(&self, made: Vec<Made>) -> Vec<Undeleted> {
+        let attempt = |made: Made| match self.remove_made(&made) {
+            Ok(()) => None,
+            Err(why) => Some(Undeleted { made, why }),
+        };
+        made.into_iter().filter_map(attempt).collect()
     }
 
     /// What carries `label`, in the order in which it can be removed.

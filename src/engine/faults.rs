@@ -2,10 +2,10 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, Made, Staging};
 use crate::failure::Kind;
 
 /// How the played engine answers a request for `/containers/x/…`.
@@ -15,6 +15,8 @@ enum Answer {
     Raw(Vec<u8>),
     /// These bytes, and then nothing, with the connection left open.
     Hanging(Vec<u8>),
+    /// One after the other, and the last one from then on.
+    Turns(Arc<Mutex<Vec<Vec<u8>>>>),
 }
 
 fn chunked(chunks: &[&[u8]], end: &str) -> Vec<u8> {
@@ -50,6 +52,10 @@ fn serve(stream: UnixStream, answer: &Answer) -> io::Result<()> {
         r if r.contains("/info") => plain("200 OK", r#"{"Driver":"played"}"#),
         _ => match answer {
             Answer::Raw(bytes) => bytes.clone(),
+            Answer::Turns(turns) => {
+                let mut turns = turns.lock().unwrap();
+                if turns.len() > 1 { turns.remove(0) } else { turns[0].clone() }
+            }
             Answer::Hanging(bytes) => {
                 stream.write_all(bytes)?;
                 return stream.read_to_end(&mut vec![]).map(drop);
@@ -149,4 +155,24 @@ fn answers_that_make_no_sense_say_so() {
         let error = engine.container("x").unwrap_err();
         assert_eq!(error.kind(), Kind::Environment, "{status} {body}: {error:?}");
     }
+}
+
+#[test]
+fn a_removal_that_is_refused_is_tried_again_and_then_told() {
+    let busy = plain("500 Internal Server Error", r#"{"message":"device or resource busy"}"#);
+    let gone = plain("204 No Content", "");
+    let staged = |answers: Vec<Vec<u8>>| {
+        let (engine, dir) = played(Answer::Turns(Arc::new(Mutex::new(answers))));
+        let staging = Staging::new(&engine, "x");
+        staging.register(Made::Container("x".to_owned()));
+        (staging, dir)
+    };
+    let (staging, _dir) = staged(vec![busy.clone(), busy.clone(), gone]);
+    assert!(staging.discard().is_empty());
+
+    let (staging, _dir) = staged(vec![busy]);
+    let left: Vec<String> = staging.discard().iter().map(ToString::to_string).collect();
+    assert_eq!(left.len(), 1);
+    assert!(left[0].contains("container `x` is still there"), "{left:?}");
+    assert!(left[0].contains("device or resource busy"), "{left:?}");
 }

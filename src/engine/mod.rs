@@ -38,7 +38,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 pub use append::LayerFile;
-pub use cleanup::{Leftover, Made, RUN_LABEL, STAGING_LABEL, Staging};
+pub use cleanup::{Leftover, Made, RUN_LABEL, STAGING_LABEL, Staging, Undeleted};
 pub use connect::Which;
 pub use container::{Change, ChangeKind, Container, LayerDirs, Mount, MountKind, State};
 pub use create::ContainerSpec;

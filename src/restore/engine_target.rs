@@ -449,6 +449,12 @@ impl Target for EngineTarget {
         Ok(Published::Container { name: self.name.clone(), id, dropped, grants: carried.grants })
     }
 
+    fn clean(&mut self) -> Vec<String> {
+        // The layers that were read are let go of before their container goes.
+        self.below = None;
+        self.staging.discard().into_iter().map(|left| left.to_string()).collect()
+    }
+
     fn volume_names(&self) -> Vec<(String, String)> {
         self.volumes
             .iter()

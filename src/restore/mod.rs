@@ -199,6 +199,9 @@ pub fn restore(
     crate::failure::check_cancelled("restoring", &options.target.to_string())?;
     monitor.phase("publishing");
     let published = target.publish()?;
+    for left in target.clean() {
+        monitor.notice(&left);
+    }
     for (old, new) in target.volume_names() {
         plan.steps.push(PlanStep {
             action: "volume".to_owned(),

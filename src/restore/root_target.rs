@@ -231,8 +231,14 @@ impl Target for RootTarget {
 
     fn publish(&mut self) -> Result<Published, Failure> {
         exchange(&self.staged.0, &self.dir).map_err(|e| failed("exchanging", &self.dir, e))?;
-        // Dropping `staged` now removes what was there before.
+        // What was there before is now the copy, and goes with it.
         Ok(Published::Root(self.named.clone()))
+    }
+
+    fn clean(&mut self) -> Vec<String> {
+        let dir = &self.staged.0;
+        let left = remove_tree(dir).err();
+        left.map(|why| format!("{} is still there: {why}", dir.display())).into_iter().collect()
     }
 
     fn volume_names(&self) -> Vec<(String, String)> {

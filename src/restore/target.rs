@@ -106,6 +106,10 @@ pub(super) trait Target {
     /// Gives the staged system its final name; nothing can fail after it.
     fn publish(&mut self) -> Result<Published, Failure>;
 
+    /// Removes what only served the construction; what could not be removed, in words. Dropping
+    /// does it too, and says nothing.
+    fn clean(&mut self) -> Vec<String>;
+
     /// Named volumes that were made: archived name and new name.
     fn volume_names(&self) -> Vec<(String, String)>;
 }
