@@ -81,6 +81,31 @@ pub enum Conflict {
     Unreadable { file: AccountFile, lines: usize },
 }
 
+impl Decision {
+    /// The name of the account or of the file that it is about.
+    pub fn subject(&self) -> String {
+        match self {
+            Decision::Kept { name, .. }
+            | Decision::Returned { name }
+            | Decision::Added { name, .. }
+            | Decision::Renamed { from: name, .. }
+            | Decision::Renumbered { name, .. }
+            | Decision::PasswordCarried { name, .. }
+            | Decision::ShellCarried { name, .. }
+            | Decision::HomeCarried { name, .. }
+            | Decision::MembershipCarried { user: name, .. }
+            | Decision::MembershipDropped { user: name, .. }
+            | Decision::SubidsCarried { owner: name, .. }
+            | Decision::SubidsMoved { owner: name, .. }
+            | Decision::SubidsDropped { owner: name, .. } => {
+                String::from_utf8_lossy(name).into_owned()
+            }
+            Decision::NssLineCarried { file, .. } => file.path().to_string(),
+            Decision::Conflict(_) => "accounts".to_owned(),
+        }
+    }
+}
+
 impl fmt::Display for AccountKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
