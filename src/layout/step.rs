@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
-use super::change::{Edit, Step};
+use super::change::{Edit, Step, Syntax};
 use super::edit::edit;
 use super::model::When;
 use super::pattern::{Pattern, PatternError, Vars};
@@ -16,7 +16,7 @@ use super::relocation::{copied, moved};
 use super::scalar::{ExpandError, PathPattern};
 use crate::tree::{
     ContentId, Draft, DraftContent, DraftNode, Entry, Kind, Meta, RootPath, Store, Time, Tree,
-    TreeError, read_file,
+    TreeError, escaped, read_file,
 };
 
 /// Largest configuration file that is edited, and largest account database that is read, in bytes.
@@ -227,7 +227,7 @@ fn linked(
     if draft.get(path).is_some() || target.entry(path)?.is_some() {
         return Ok(vec![]);
     }
-    let what = format!("link to {}", crate::tree::escaped(&text));
+    let what = format!("link to {}", escaped(&text));
     let meta = Meta {
         mode: 0o777,
         uid: 0,
@@ -333,6 +333,11 @@ fn edited(
     let pattern = how.file.compile(vars)?;
     let mut done = Vec::new();
     for path in matching(&how.file, vars, draft)? {
+        let captured = pattern.matches(path.as_bytes()).unwrap_or_default().and(vars);
+        if let Some(what) = redirected(&path, how, &captured, draft)? {
+            done.push(StepOutcome::Changed { path, what });
+            continue;
+        }
         let Some(node) = draft.get(&path).filter(|node| node.entry.kind.is_file()) else {
             continue;
         };
@@ -341,8 +346,7 @@ fn edited(
             done.push(StepOutcome::Hold { path, why });
             continue;
         };
-        let captured = pattern.matches(path.as_bytes()).unwrap_or_default();
-        let edited = edit(&text, how.syntax, &how.ops, &captured.and(vars))?;
+        let edited = edit(&text, how.syntax, &how.ops, &captured)?;
         if text.contains(&0) {
             // No text: what would be changed in it is for a person to look at.
             if edited.bytes != text {
@@ -361,6 +365,26 @@ fn edited(
         done.extend(edited.doubts.into_iter().map(held));
     }
     Ok(done)
+}
+
+/// Edits where the symbolic link at `path` leads, as a text.
+fn redirected(
+    path: &RootPath,
+    how: &Edit,
+    vars: &Vars,
+    draft: &mut Draft,
+) -> Result<Option<String>, StepError> {
+    let Some(DraftNode { entry: Entry { kind: Kind::Symlink { target }, .. }, .. }) =
+        draft.get_mut(path).filter(|_| how.syntax == Syntax::Text)
+    else {
+        return Ok(None);
+    };
+    let edited = edit(target, how.syntax, &how.ops, vars)?.bytes;
+    if edited == *target {
+        return Ok(None);
+    }
+    let was = std::mem::replace(target, edited);
+    Ok(Some(format!("leads to {}, was {}", escaped(target), escaped(&was))))
 }
 
 #[cfg(test)]
@@ -588,6 +612,23 @@ mod tests {
         );
         let edited = d.get(&path("/a/x.conf")).unwrap();
         assert_eq!(edited.content, DraftContent::Bytes(b"a = 17\n".to_vec()));
+    }
+
+    #[test]
+    fn where_a_link_leads_is_a_text_too() {
+        let mut d = draft(vec![link("/m/13.load", "../avail/p13.load"), link("/m/x", "/p131")]);
+        let step = |syntax| {
+            format!(
+                "edit: {{file: '/m/*', syntax: {syntax}, ops: [replace: {{text: 'avail/p{{old}}.load', with: 'avail/p{{new}}.load'}}]}}"
+            )
+        };
+        assert_eq!(told(&step("ini"), &mut d), [""; 0]);
+        assert_eq!(
+            told(&step("text"), &mut d),
+            ["/m/13.load: leads to ../avail/p17.load, was ../avail/p13.load"]
+        );
+        assert_eq!(told(&step("text"), &mut d), [""; 0]);
+        assert_eq!(shown(&d), ["/m/13.load -> ../avail/p17.load", "/m/x -> /p131"]);
     }
 
     #[test]
