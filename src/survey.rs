@@ -44,6 +44,10 @@ pub struct IntentFact {
     pub name: String,
     /// Why it is asked for again.
     pub why: IntentWhy,
+    /// Of a package that brings nothing itself: the installed packages it depends on. They are what
+    /// was wanted, should its own name be gone one day.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stands_for: Vec<String>,
 }
 
 /// Why a package is asked for again.
@@ -175,6 +179,16 @@ fn of_the_system(dpkg: &Dpkg) -> BTreeSet<&str> {
     found
 }
 
+/// Where even a package that brings nothing has its papers.
+const PAPERS: &[&[u8]] = &[b"/usr/share/doc/", b"/usr/share/lintian/", b"/usr/share/bug/"];
+
+/// The packages that bring some content.
+fn with_content(dpkg: &Dpkg) -> BTreeSet<&str> {
+    let is_paper = |path: &RootPath| PAPERS.iter().any(|dir| path.as_bytes().starts_with(dir));
+    let contents = dpkg.owned_paths().filter(|p| p.owned.digest.is_some() && !is_paper(&p.path));
+    contents.map(|p| p.owned.package.name.as_str()).collect()
+}
+
 /// What a package database says about packages: all of them, and the ones to ask for again.
 pub fn packages(dpkg: &Dpkg) -> (Vec<PackageFact>, Vec<IntentFact>) {
     let facts = dpkg
@@ -195,6 +209,14 @@ pub fn packages(dpkg: &Dpkg) -> (Vec<PackageFact>, Vec<IntentFact>) {
         .flat_map(|package| package.depends.iter().flatten().map(String::as_str))
         .collect();
     let system = of_the_system(dpkg);
+    let with_content = with_content(dpkg);
+    let stands_for = |package: &Package| -> Vec<String> {
+        if with_content.contains(package.name.as_str()) {
+            return vec![];
+        }
+        let wanted = package.depends.iter().flatten();
+        wanted.filter(|name| dpkg.is_installed(name).is_some()).cloned().collect()
+    };
     let intents = dpkg
         .intents(|package| system.contains(package.name.as_str()))
         .iter()
@@ -205,6 +227,7 @@ pub fn packages(dpkg: &Dpkg) -> (Vec<PackageFact>, Vec<IntentFact>) {
                 Why::Manual => IntentWhy::Manual,
                 Why::Leaf | Why::Orphan => IntentWhy::Leaf,
             },
+            stands_for: stands_for(intent.package),
         })
         .collect();
     (facts, intents)

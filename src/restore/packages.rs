@@ -39,6 +39,26 @@ pub struct PackagePlan {
     pub dropped: BTreeMap<String, String>,
 }
 
+/// What the target's repositories offer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Offered {
+    /// Names of packages.
+    pub packages: BTreeSet<String>,
+    /// Further names that packages answer to, with those packages.
+    pub provided: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Offered {
+    /// What to ask for to get `name`; of several packages that answer to it none is chosen.
+    fn named<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        if self.packages.contains(name) {
+            return Some(name);
+        }
+        let providers = self.provided.get(name)?;
+        providers.first().filter(|_| providers.len() == 1).map(String::as_str)
+    }
+}
+
 /// What a rule says about a package's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Renamed {
@@ -54,7 +74,7 @@ pub enum Renamed {
 /// asks the rules about an old name.
 pub fn plan_packages(
     intents: &[IntentFact],
-    offered: &BTreeSet<String>,
+    offered: &Offered,
     installed: &BTreeSet<String>,
     renamed: &dyn Fn(&str) -> Option<Renamed>,
 ) -> PackagePlan {
@@ -67,7 +87,7 @@ pub fn plan_packages(
                 continue;
             }
             Some(Renamed::To(names)) => names,
-            None => vec![intent.name.clone()],
+            None => todays_names(intent, offered, installed, renamed),
         };
         for name in names {
             if installed.contains(&name) {
@@ -75,9 +95,9 @@ pub fn plan_packages(
             } else if intent.why == IntentWhy::Needed && name.starts_with("lib") {
                 let why = "a library comes along with what needs it".to_owned();
                 plan.dropped.insert(name, why);
-            } else if offered.contains(&name) {
-                let formerly = (name != intent.name).then(|| intent.name.clone());
-                install.entry(name).or_insert(formerly);
+            } else if let Some(today) = offered.named(&name) {
+                let formerly = (today != intent.name).then(|| intent.name.clone());
+                install.entry(today.to_owned()).or_insert(formerly);
             } else if intent.why == IntentWhy::Manual {
                 plan.missing.push(Missing { name });
             } else {
@@ -93,6 +113,27 @@ pub fn plan_packages(
     plan
 }
 
+/// The name of an intent that no rule names: its own, or, where that is gone and it only stood for
+/// other packages, theirs.
+fn todays_names(
+    intent: &IntentFact,
+    offered: &Offered,
+    installed: &BTreeSet<String>,
+    renamed: &dyn Fn(&str) -> Option<Renamed>,
+) -> Vec<String> {
+    let is_there = |name: &str| installed.contains(name) || offered.named(name).is_some();
+    if is_there(&intent.name) || intent.stands_for.is_empty() {
+        return vec![intent.name.clone()];
+    }
+    let others = intent.stands_for.iter().flat_map(|name| match renamed(name) {
+        Some(Renamed::To(names)) => names,
+        Some(Renamed::Dropped(_)) => vec![],
+        None => vec![name.clone()],
+    });
+    let others: Vec<String> = others.filter(|name| is_there(name)).collect();
+    if others.is_empty() { vec![intent.name.clone()] } else { others }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,8 +142,12 @@ mod tests {
         names.iter().map(|&n| n.to_owned()).collect()
     }
 
+    fn offered(names: &[&str]) -> Offered {
+        Offered { packages: set(names), provided: BTreeMap::new() }
+    }
+
     fn intent(name: &str, why: IntentWhy) -> IntentFact {
-        IntentFact { name: name.into(), why }
+        IntentFact { name: name.into(), why, stands_for: vec![] }
     }
 
     #[test]
@@ -111,7 +156,7 @@ mod tests {
             |name: &str| (name == "php7.4-fpm").then(|| Renamed::To(vec!["php8.4-fpm".to_owned()]));
         let plan = plan_packages(
             &[intent("nginx", IntentWhy::Manual), intent("php7.4-fpm", IntentWhy::Manual)],
-            &set(&["nginx", "php8.4-fpm"]),
+            &offered(&["nginx", "php8.4-fpm"]),
             &set(&[]),
             &rename,
         );
@@ -130,12 +175,45 @@ mod tests {
                 intent("helper", IntentWhy::Leaf),
                 intent("there", IntentWhy::Manual),
             ],
-            &set(&[]),
+            &offered(&[]),
             &set(&["there"]),
             &|_| None,
         );
         assert_eq!(plan.missing, [Missing { name: "gone".into() }]);
         assert!(plan.dropped.contains_key("helper"));
         assert_eq!(plan.present, ["there"]);
+    }
+
+    #[test]
+    fn a_name_that_one_package_answers_to_today_is_that_package() {
+        let provided = BTreeMap::from([
+            ("dnsutils".to_owned(), set(&["bind9-dnsutils"])),
+            ("mta".to_owned(), set(&["exim", "postfix"])),
+        ]);
+        let offered = Offered { packages: set(&["bind9-dnsutils", "exim", "postfix"]), provided };
+        let intents = [intent("dnsutils", IntentWhy::Manual), intent("mta", IntentWhy::Manual)];
+        let plan = plan_packages(&intents, &offered, &set(&[]), &|_| None);
+        let expected =
+            [Install { name: "bind9-dnsutils".into(), formerly: Some("dnsutils".into()) }];
+        assert_eq!(plan.install, expected);
+        assert_eq!(plan.missing, [Missing { name: "mta".into() }]);
+    }
+
+    #[test]
+    fn a_name_that_is_gone_gives_way_to_what_it_stood_for() {
+        let mut meta = intent("tools", IntentWhy::Manual);
+        meta.stands_for = vec!["tool13".to_owned(), "libx".to_owned(), "gone".to_owned()];
+        let rename =
+            |name: &str| (name == "tool13").then(|| Renamed::To(vec!["tool17".to_owned()]));
+        let plan_with = |meta: &IntentFact, names: &[&str]| {
+            plan_packages(std::slice::from_ref(meta), &offered(names), &set(&[]), &rename)
+        };
+        let plan = plan_with(&meta, &["tool17", "libx"]);
+        let names: Vec<&str> = plan.install.iter().map(|i| i.name.as_str()).collect();
+        assert_eq!(names, ["libx", "tool17"]);
+        assert_eq!(plan.missing, []);
+        // Its own name comes first, and without anything it stood for it is missed.
+        assert_eq!(plan_with(&meta, &["tools", "libx"]).install[0].name, "tools");
+        assert_eq!(plan_with(&meta, &[]).missing, [Missing { name: "tools".into() }]);
     }
 }

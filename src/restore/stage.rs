@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read, Seek};
 
-use super::packages::{PackagePlan, Renamed, plan_packages};
-use super::plan::{PlannedCommand, versions};
+use super::journey::versions;
+use super::notes::PlannedCommand;
+use super::packages::{Offered, PackagePlan, Renamed, plan_packages};
 use super::target::Target;
 use crate::bundle::Contents;
 use crate::failure::{Failure, Kind};
@@ -27,9 +28,8 @@ printf '#!/bin/sh\\nexit 101\\n' >\"$1\" && chmod 755 \"$1\"";
 /// Takes it away again.
 const ALLOW: &str = "rm -f \"$1\"; [ ! -e \"$1.regrow-base\" ] || mv \"$1.regrow-base\" \"$1\"";
 
-/// Names and versions of everything that can be installed, one `name version` a line.
-const OFFERED: &str = "apt-cache dumpavail | \
-     sed -n -e 's/^Package: //p' -e 's/^Version: //p' | paste -d ' ' - -";
+/// Names and versions of everything that can be installed, and the names they answer to.
+const OFFERED: &str = "apt-cache dumpavail | grep -E '^(Package|Version|Provides): '";
 
 /// Largest list of offered packages that is read.
 const OFFERED_LIMIT: u64 = 64 * 1024 * 1024;
@@ -51,10 +51,9 @@ pub(super) fn install(
     }
     monitor.phase("fetching the package lists");
     fetch_lists(target)?;
-    let offered = offered(target)?;
-    let names: BTreeSet<String> = offered.iter().map(|(name, _)| name.clone()).collect();
-    let fates = Fates::new(survey, layout, &offered)?;
-    let plan = plan_packages(&survey.intents, &names, &installed, &|name| fates.of(name));
+    let (offered, versions) = offered(target)?;
+    let fates = Fates::new(survey, layout, &versions)?;
+    let plan = plan_packages(&survey.intents, &offered, &installed, &|name| fates.of(name));
     if !plan.install.is_empty() {
         monitor.phase(&format!("installing {} packages", plan.install.len()));
         install_packages(target, &plan)?;
@@ -129,15 +128,30 @@ fn fetch_lists(target: &mut dyn Target) -> Result<(), Failure> {
         .next("give the target a network and working sources, then run the same command again"))
 }
 
-/// What can be installed, with versions.
-fn offered(target: &mut dyn Target) -> Result<Vec<(String, String)>, Failure> {
+/// What can be installed, and the packages of it with their versions.
+fn offered(target: &mut dyn Target) -> Result<(Offered, Vec<(String, String)>), Failure> {
     let mut ran = run_one(target, Command::new(&["sh", "-c", OFFERED]))?;
     let text = ran.text(OFFERED_LIMIT).map_err(|e| unreadable_output(e, "apt-cache"))?;
-    Ok(text
-        .lines()
-        .filter_map(|line| line.split_once(' '))
-        .map(|(name, version)| (name.to_owned(), version.to_owned()))
-        .collect())
+    let mut offered = Offered::default();
+    let mut versions = Vec::new();
+    let mut package = "";
+    for (field, value) in text.lines().filter_map(|line| line.split_once(": ")) {
+        match field {
+            "Package" => package = value,
+            "Version" => {
+                offered.packages.insert(package.to_owned());
+                versions.push((package.to_owned(), value.to_owned()));
+            }
+            // `a (= 1), b`: the versions of names do not matter.
+            _ => {
+                for name in value.split(',').filter_map(|name| name.split_whitespace().next()) {
+                    let providers = offered.provided.entry(name.to_owned()).or_default();
+                    providers.insert(package.to_owned());
+                }
+            }
+        }
+    }
+    Ok((offered, versions))
 }
 
 fn install_packages(target: &mut dyn Target, plan: &PackagePlan) -> Result<(), Failure> {
