@@ -3,12 +3,13 @@
 //! Three texts decide: the pristine one of the old version (base), the archived one (ours) and the
 //! new default (theirs). Equal to the base on one side means that the other side's change stands;
 //! changes in different places are merged line by line; where both changed the same lines nobody
-//! but a person can decide. Ours stays active then, as the service was run with it, and the new
-//! default is put beside it.
+//! but a person can decide. Ours stay active there, as the service was run with them, and both
+//! texts are put beside. Without a base nothing can be merged: all of ours stays active.
 
 use std::collections::BTreeMap;
 use std::io::Read;
 
+use super::merge::{Merged, merge};
 use crate::layout::Worth;
 use crate::packages::dpkg::Dpkg;
 use crate::tree::{
@@ -46,6 +47,11 @@ pub(super) enum Outcome {
     Merged,
     /// The new default with the archived owner, mode and attributes.
     Dressed,
+    /// Left to a person: merged, but for places where the archived lines are in place.
+    MergedHeld {
+        /// How many places.
+        places: usize,
+    },
     /// Left to a person: the archived one is in place.
     OursHeld,
     /// Left to a person: the new system's one is in place.
@@ -60,7 +66,8 @@ impl Outcome {
             Outcome::Ours => "the default has not changed",
             Outcome::Merged => "your changes and the new default's do not touch",
             Outcome::Dressed => "only its owner, mode or attributes were changed",
-            Outcome::OursHeld => "you and the new version changed the same lines",
+            Outcome::MergedHeld { .. } => "you and the new version changed the same lines",
+            Outcome::OursHeld => "it differs from the new default, and the old default is unknown",
             Outcome::TheirsHeld => "a program file of the old version was changed",
         }
     }
@@ -72,6 +79,14 @@ impl Meeting {
         let beside = |ending: &[u8]| format!("{}{}", self.path, String::from_utf8_lossy(ending));
         let reason = match self.outcome {
             Outcome::Own | Outcome::Ours | Outcome::Merged | Outcome::Dressed => return None,
+            Outcome::MergedHeld { places } => format!(
+                "{} ({}); yours are in place there, and all else is merged; \
+                 the archived file is {}, the new default is {}",
+                self.outcome.reason(),
+                if places == 1 { "in one place".to_owned() } else { format!("in {places} places") },
+                beside(ARCHIVED),
+                beside(NEW_DEFAULT)
+            ),
             Outcome::OursHeld => format!(
                 "{}; the archived file is in place, the new default is {}",
                 self.outcome.reason(),
@@ -137,13 +152,22 @@ pub(super) fn meet(
             hold_theirs(draft, &path);
             Outcome::TheirsHeld
         } else {
-            match base.and_then(|base| diffy::merge_bytes(&base, &ours, &new).ok()) {
-                Some(merged) => {
-                    draft.write(&path, merged);
+            match base.map(|base| merge(&base, &ours, &new)) {
+                Some(Merged { text, conflicts: 0 }) => {
+                    draft.write(&path, text);
                     Outcome::Merged
                 }
+                Some(Merged { text, conflicts: places }) => {
+                    let archived = draft.get(&path).map(|node| node.entry.clone());
+                    draft.write(&path, text);
+                    if let Some(entry) = archived {
+                        put_beside(draft, &entry, ARCHIVED, ours);
+                    }
+                    put_beside(draft, &theirs, NEW_DEFAULT, new);
+                    Outcome::MergedHeld { places }
+                }
                 None => {
-                    put_beside(draft, &path, &theirs, new);
+                    put_beside(draft, &theirs, NEW_DEFAULT, new);
                     Outcome::OursHeld
                 }
             }
@@ -176,16 +200,16 @@ fn hold_theirs(draft: &mut Draft, path: &RootPath) {
     }
 }
 
-/// Puts the new default beside the archived file.
-fn put_beside(draft: &mut Draft, path: &RootPath, theirs: &Entry, new: Vec<u8>) {
-    let Some(parent) = path.parent() else { return };
+/// Puts `text`, which is that of `entry`, beside the file under a name with `ending`.
+fn put_beside(draft: &mut Draft, entry: &Entry, ending: &[u8], text: Vec<u8>) {
+    let Some(parent) = entry.path.parent() else { return };
     let entry = Entry {
-        path: parent.child(&[path.name(), NEW_DEFAULT].concat()),
-        kind: Kind::File { size: new.len() as u64 },
+        path: parent.child(&[entry.path.name(), ending].concat()),
+        kind: Kind::File { size: text.len() as u64 },
         links: None,
-        ..theirs.clone()
+        ..entry.clone()
     };
-    draft.put(DraftNode { entry, content: DraftContent::Bytes(new) });
+    draft.put(DraftNode { entry, content: DraftContent::Bytes(text) });
 }
 
 fn stored(store: &dyn Store, id: ContentId, path: &RootPath) -> Result<Vec<u8>, TreeError> {
@@ -297,13 +321,19 @@ mod tests {
 
     #[test]
     fn changes_of_the_same_line_are_held_with_both_texts() {
-        let new = "port 8022\nbanner none\nlog auth\n";
+        let new = "port 8022\nbanner none\nlog authpriv\n";
         let (meetings, found) = met("/etc/app.conf", Some(BASE), new, None);
-        assert_eq!(meetings, one("/etc/app.conf", Outcome::OursHeld));
-        let both = files(&[("/etc/app.conf", OURS), ("/etc/app.conf.dpkg-dist", new)]);
-        assert_eq!(found, both);
+        assert_eq!(meetings, one("/etc/app.conf", Outcome::MergedHeld { places: 1 }));
+        let merged = "port 2222\nbanner none\nlog authpriv\n";
+        let all = files(&[
+            ("/etc/app.conf", merged),
+            ("/etc/app.conf.dpkg-dist", new),
+            ("/etc/app.conf.regrow-old", OURS),
+        ]);
+        assert_eq!(found, all);
         let held = meetings[0].held().unwrap();
         assert_eq!(held.subject, "/etc/app.conf");
+        assert!(held.reason.contains("the archived file is /etc/app.conf.regrow-old"));
         assert!(held.reason.ends_with("the new default is /etc/app.conf.dpkg-dist"));
     }
 

@@ -1,0 +1,100 @@
+//! Three texts become one, line by line.
+//!
+//! What only one side changed is taken from that side. Where both changed the same lines ours
+//! stand: the service was run with them. How many such places there are is told, because only a
+//! person can say whether that is right.
+
+use diffy::MergeOptions;
+
+/// A merged text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Merged {
+    /// The text.
+    pub(super) text: Vec<u8>,
+    /// Places where both sides changed the same lines; ours are in the text.
+    pub(super) conflicts: usize,
+}
+
+/// The marks that begin a line around a place where both sides changed the same lines.
+const MARKS: [u8; 4] = *b"<|=>";
+
+/// Merges what became of `base` on both sides.
+pub(super) fn merge(base: &[u8], ours: &[u8], theirs: &[u8]) -> Merged {
+    // One longer than anything in the texts that could be taken for a mark.
+    let length = 1 + [base, ours, theirs].map(longest_mark).into_iter().max().unwrap_or(0).max(6);
+    let mut options = MergeOptions::new();
+    options.set_conflict_marker_length(length);
+    match options.merge_bytes(base, ours, theirs) {
+        Ok(text) => Merged { text, conflicts: 0 },
+        Err(marked) => ours_where_marked(&marked, length),
+    }
+}
+
+/// The longest run of one mark that begins a line of `text`.
+fn longest_mark(text: &[u8]) -> usize {
+    let runs = text.split(|&b| b == b'\n').filter_map(|line| {
+        let mark = line.first().filter(|first| MARKS.contains(first))?;
+        Some(line.iter().take_while(|b| *b == mark).count())
+    });
+    runs.max().unwrap_or(0)
+}
+
+fn ours_where_marked(marked: &[u8], length: usize) -> Merged {
+    let mut text = Vec::with_capacity(marked.len());
+    let mut conflicts = 0;
+    let mut taken = true;
+    for line in marked.split_inclusive(|&b| b == b'\n') {
+        let mark = line.first().filter(|first| {
+            MARKS.contains(first) && line.iter().take_while(|b| b == first).count() == length
+        });
+        match mark {
+            Some(b'<') => conflicts += 1,
+            Some(b'>') => taken = true,
+            Some(_) => taken = false,
+            None if taken => text.extend_from_slice(line),
+            None => {}
+        }
+    }
+    Merged { text, conflicts }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn merged(base: &str, ours: &str, theirs: &str) -> (String, usize) {
+        let merged = merge(base.as_bytes(), ours.as_bytes(), theirs.as_bytes());
+        (String::from_utf8(merged.text).unwrap(), merged.conflicts)
+    }
+
+    #[test]
+    fn what_one_side_changed_is_taken_from_it() {
+        let (base, ours) = ("a\nb\nc\nd\ne\n", "A\nb\nc\nd\ne\n");
+        assert_eq!(merged(base, ours, "a\nb\nc\nd\nE\n"), ("A\nb\nc\nd\nE\n".to_owned(), 0));
+    }
+
+    #[test]
+    fn where_both_changed_the_same_lines_ours_stand_and_the_rest_is_merged() {
+        let base = "bind a\nx\ny\nport 1\nx\ny\nlog on\n";
+        let ours = "bind a\nx\ny\nport 2\nx\ny\nlog on\n";
+        let theirs = "bind b\nx\ny\nport 3\nx\ny\nlog on\nnew\n";
+        let expected = "bind b\nx\ny\nport 2\nx\ny\nlog on\nnew\n".to_owned();
+        assert_eq!(merged(base, ours, theirs), (expected, 1));
+    }
+
+    #[test]
+    fn a_side_without_a_last_line_end_and_an_empty_one_are_texts_too() {
+        assert_eq!(merged("a\nb", "a\nc", "a\nd").1, 1);
+        assert!(merged("a\nb", "a\nc", "a\nd").0.starts_with("a\nc"));
+        assert_eq!(merged("a\n", "", "b\n"), (String::new(), 1));
+        assert_eq!(merged("", "a\n", "b\n"), ("a\n".to_owned(), 1));
+    }
+
+    #[test]
+    fn lines_that_look_like_marks_are_lines() {
+        let marks = "<<<<<<< ours\n=======\n>>>>>>>>> theirs\n|||||||\n";
+        let (base, theirs) = (format!("{marks}x\n"), format!("{marks}z\n"));
+        let ours = format!("{marks}y\n");
+        assert_eq!(merged(&base, &ours, &theirs), (ours.clone(), 1));
+    }
+}
