@@ -2,11 +2,15 @@
 
 /// A rule file's name and text.
 pub(super) const RULES: &[(&str, &str)] = &[
+    ("apache2.yaml", include_str!("../../rules/apache2.yaml")),
+    ("bind9.yaml", include_str!("../../rules/bind9.yaml")),
     ("debian.yaml", include_str!("../../rules/debian.yaml")),
+    ("mariadb.yaml", include_str!("../../rules/mariadb.yaml")),
     ("nginx.yaml", include_str!("../../rules/nginx.yaml")),
     ("ntp.yaml", include_str!("../../rules/ntp.yaml")),
     ("openssh.yaml", include_str!("../../rules/openssh.yaml")),
     ("php.yaml", include_str!("../../rules/php.yaml")),
+    ("postfix.yaml", include_str!("../../rules/postfix.yaml")),
     ("postgresql.yaml", include_str!("../../rules/postgresql.yaml")),
     ("samba.yaml", include_str!("../../rules/samba.yaml")),
 ];

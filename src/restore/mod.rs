@@ -7,9 +7,14 @@
 mod archived;
 mod config;
 mod engine_target;
+mod fresh;
 mod garbage;
+mod inputs;
+mod journey;
 mod layer;
 mod localhost;
+mod merge;
+mod notes;
 mod outcome;
 mod packages;
 mod plan;
@@ -23,7 +28,7 @@ use std::time::Instant;
 
 pub use garbage::collect_garbage;
 pub use outcome::{GarbageReport, PlanReport, PlanStep, RestoreReport};
-pub use packages::{Install, Missing, PackagePlan, Renamed, plan_packages};
+pub use packages::{Install, Missing, Offered, PackagePlan, Renamed, plan_packages};
 pub use target::{TargetError, TargetSpec};
 
 use crate::bundle::{Contents, Manifest, Reader};
@@ -33,7 +38,8 @@ use crate::layout::LayoutDb;
 use crate::monitor::Monitor;
 use crate::survey::Survey;
 use engine_target::EngineTarget;
-use plan::{Inputs, Plan, VolumesAs};
+use inputs::{Inputs, VolumesAs};
+use plan::Plan;
 use root_target::RootTarget;
 use target::{Published, Target};
 

@@ -1,0 +1,373 @@
+//! [`Journey`]: an application on its way between two versions, and what its rule wants done.
+
+use super::archived::Archived;
+use super::inputs::Inputs;
+use super::notes::{Notes, PlannedCommand};
+use crate::failure::{Failure, Kind as FailureKind};
+use crate::layout::{
+    self, Gap, Instance, LayoutDb, Recognised, Route, Rule, Step, StepOutcome, Vars, Version, When,
+    route,
+};
+use crate::packages::dpkg::Dpkg;
+use crate::survey::AppFact;
+use crate::tree::{Draft, RootPath, Tree};
+
+/// An application on its way between two versions.
+pub(super) struct Journey {
+    pub(super) rule: Rule,
+    pub(super) vars: Vars,
+    steps: Vec<Step>,
+    /// The data of its databases stays readable: the version is the same.
+    same_version: bool,
+}
+
+pub(super) fn misfit(
+    app: &str,
+    error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> Failure {
+    Failure::new(FailureKind::Step, "applying the rule of", app)
+        .because(error)
+        .next("correct the rule (`regrow rules show` prints it) and run the same command again")
+}
+
+/// The applications of the staged system.
+pub(super) fn today(inputs: &Inputs, dpkg: Option<&Dpkg>) -> Result<Vec<Recognised>, Failure> {
+    let installed: Vec<(&str, &str)> = dpkg
+        .iter()
+        .flat_map(|dpkg| dpkg.packages.iter().filter(|p| p.has_files()))
+        .map(|p| (p.name.as_str(), p.version.as_str()))
+        .collect();
+    let exists = |path: &RootPath| {
+        crate::tree::resolve(inputs.target, path).is_ok_and(|found| found.is_some())
+    };
+    inputs.layout.recognise(&installed, &exists).map_err(Failure::from)
+}
+
+/// The archived applications with the way each has to go.
+pub(super) fn journeys(
+    inputs: &Inputs,
+    today: &[Recognised],
+    notes: &mut Notes,
+) -> Result<Vec<Journey>, Failure> {
+    let mut journeys = Vec::new();
+    for app in &inputs.survey.apps {
+        if let Some(journey) = journey(app, today, inputs.layout, notes)? {
+            journeys.push(journey);
+        }
+    }
+    Ok(journeys)
+}
+
+fn journey(
+    app: &AppFact,
+    today: &[Recognised],
+    layout: &LayoutDb,
+    notes: &mut Notes,
+) -> Result<Option<Journey>, Failure> {
+    let found = layout.rule(&app.name, &app.distribution).map_err(Failure::from)?;
+    let (Some(rule), Some((old, new))) = (found, versions(app, today)) else { return Ok(None) };
+    let vars = Vars::versions(&old, &new);
+    let mut steps = Vec::new();
+    match route(&rule, &old, &new) {
+        Route::Same => {}
+        Route::Steps(transitions) => {
+            notes.step("carry", &app.name, format!("{old} becomes {new}"));
+            steps.extend(transitions.into_iter().flat_map(|t| t.steps));
+        }
+        Route::NoRoute { .. } if rule.transitions.is_empty() => {}
+        Route::NoRoute { gap } => notes.hold(&app.name, gap_words(&gap)),
+    }
+    let same_version = old == new;
+    Ok(Some(Journey { rule, vars, steps, same_version }))
+}
+
+/// The archived version of `app` and the newest one of `today`, where both can be told.
+pub(super) fn versions(app: &AppFact, today: &[Recognised]) -> Option<(Version, Version)> {
+    let old = app.version.as_ref()?.parse().ok()?;
+    let found = today.iter().filter(|found| found.app == app.name);
+    Some((old, found.filter_map(|found| found.version.clone()).max()?))
+}
+
+fn gap_words(gap: &Gap) -> String {
+    match gap {
+        Gap::Older { from, to } => {
+            format!("the new system has {to}, older than the archived {from}; placed as it was")
+        }
+        Gap::From(version) => format!("no rule starts from version {version}; placed as it was"),
+        Gap::To(version) => format!("no rule leads to version {version}; placed as it was"),
+    }
+}
+
+/// Takes data of another version out of the draft and returns the commands that bring it back.
+pub(super) fn withhold(
+    journeys: &[Journey],
+    archived: &Archived,
+    inputs: &Inputs,
+    draft: &mut Draft,
+    notes: &mut Notes,
+) -> Result<Vec<PlannedCommand>, Failure> {
+    let mut imports = Vec::new();
+    for journey in journeys {
+        let app = journey.rule.app.as_str();
+        for database in &journey.rule.databases {
+            let instances = database.instances(archived).map_err(|e| misfit(app, e))?;
+            for instance in &instances {
+                let commands =
+                    database.imports(instance, &journey.vars).map_err(|e| misfit(app, e))?;
+                let wanted = |name: &String| {
+                    inputs.manifest.exports.iter().any(|e| e.app == app && e.name == *name)
+                };
+                let exported =
+                    commands.iter().flat_map(|c| c.stdin.iter().chain(&c.expect)).all(wanted);
+                if exported {
+                    draft.take(&instance.directory);
+                    notes.step("withhold", &instance.directory, withheld(instance));
+                    imports.extend(commands.into_iter().map(|command| PlannedCommand {
+                        argv: command.argv,
+                        stdin: command.stdin,
+                        expect: command.expect,
+                        why: format!("imports the export of {}", instance.directory),
+                    }));
+                } else if !journey.same_version {
+                    draft.take(&instance.directory);
+                    let reason = format!(
+                        "data of version {} without an export: kept in the bundle, not placed",
+                        instance.version
+                    );
+                    notes.hold(&instance.directory, reason);
+                }
+            }
+        }
+    }
+    Ok(imports)
+}
+
+fn withheld(instance: &Instance) -> String {
+    format!("data of version {}: its export is imported instead", instance.version)
+}
+
+/// Applies the steps that `wanted` picks, of all journeys in order.
+pub(super) fn apply_steps(
+    journeys: &[Journey],
+    wanted: &dyn Fn(&Step) -> bool,
+    inputs: &Inputs,
+    dpkg: Option<&Dpkg>,
+    draft: &mut Draft,
+    notes: &mut Notes,
+) -> Result<(), Failure> {
+    for journey in journeys {
+        let app = journey.rule.app.as_str();
+        for step in journey.steps.iter().filter(|step| wanted(step)) {
+            let outcomes =
+                layout::apply(step, &journey.vars, draft, inputs.contents, inputs.target)
+                    .map_err(|e| misfit(app, e))?;
+            for outcome in outcomes {
+                if let StepOutcome::Run { when: Some(when), .. } = &outcome
+                    && !holds(when, &journey.vars, inputs.target, draft, dpkg)
+                        .map_err(|e| misfit(app, e))?
+                {
+                    continue;
+                }
+                note_outcome(app, outcome, notes);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn note_outcome(app: &str, outcome: StepOutcome, notes: &mut Notes) {
+    match outcome {
+        StepOutcome::Changed { path, what } => {
+            notes.step("adapt", path, format!("{app}: {what}"));
+        }
+        StepOutcome::Dropped { path, entries, why } => {
+            notes.step("leave out", path, format!("{app}: {why} ({entries} entries)"));
+        }
+        StepOutcome::Hold { path, why } => notes.hold(path, format!("{app}: {why}")),
+        StepOutcome::Run { argv, why, when: _ } => {
+            notes.commands.push(PlannedCommand { argv, stdin: None, expect: None, why });
+        }
+        // Names of packages and accounts are asked for before anything is installed or merged.
+        StepOutcome::Package { .. } | StepOutcome::Account { .. } => {}
+    }
+}
+
+/// The commands that make again what is generated from files that are placed or removed.
+pub(super) fn rebuilds(
+    journeys: &[Journey],
+    target: &dyn Tree,
+    draft: &Draft,
+    dpkg: Option<&Dpkg>,
+) -> Result<Vec<PlannedCommand>, Failure> {
+    let mut commands = Vec::new();
+    for journey in journeys {
+        let app = journey.rule.app.as_str();
+        for rebuild in &journey.rule.rebuild {
+            let holds = match &rebuild.when {
+                Some(when) => {
+                    holds(when, &journey.vars, target, draft, dpkg).map_err(|e| misfit(app, e))?
+                }
+                None => true,
+            };
+            if rebuild.is_due(draft) && holds {
+                let argv = rebuild.run.expand(&journey.vars).map_err(|e| misfit(app, e))?;
+                let why = rebuild.why.clone();
+                commands.push(PlannedCommand { argv, stdin: None, expect: None, why });
+            }
+        }
+    }
+    Ok(commands)
+}
+
+pub(super) fn validators(
+    journeys: &[Journey],
+    target: &dyn Tree,
+    draft: &Draft,
+    dpkg: Option<&Dpkg>,
+    notes: &mut Notes,
+) -> Result<Vec<Vec<String>>, Failure> {
+    let mut all = Vec::new();
+    for journey in journeys {
+        let app = journey.rule.app.as_str();
+        for validator in &journey.rule.validate {
+            let holds = match &validator.when {
+                Some(when) => {
+                    holds(when, &journey.vars, target, draft, dpkg).map_err(|e| misfit(app, e))?
+                }
+                None => true,
+            };
+            if holds {
+                let argv = validator.run.expand(&journey.vars).map_err(|e| misfit(app, e))?;
+                notes.step("check", argv.join(" "), format!("{app} accepts its files"));
+                all.push(argv);
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Whether a condition holds in the system that the draft makes of the target.
+fn holds(
+    when: &When,
+    vars: &Vars,
+    target: &dyn Tree,
+    draft: &Draft,
+    dpkg: Option<&Dpkg>,
+) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+    let package = match &when.package {
+        Some(name) => {
+            let name = name.expand_text(vars)?;
+            dpkg.is_some_and(|dpkg| dpkg.is_installed(&name).is_some())
+        }
+        None => true,
+    };
+    let path = match &when.path {
+        Some(path) => {
+            let path = path.expand(vars)?;
+            draft.get(&path).is_some() || crate::tree::resolve(target, &path)?.is_some()
+        }
+        None => true,
+    };
+    Ok(package && path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::parse;
+    use crate::tree::memory::MemoryTree;
+    use crate::tree::{DraftContent, DraftNode, Entry, Kind, Meta, Time, Xattrs};
+
+    fn path(text: &str) -> RootPath {
+        RootPath::parse(text.as_bytes()).unwrap()
+    }
+
+    fn version(text: &str) -> Version {
+        text.parse().unwrap()
+    }
+
+    fn recognised(app: &str, found: Option<&str>) -> Recognised {
+        let text = format!("app: {app}\ntitle: X\nrecognise: {{paths: [{{path: /x}}]}}\n");
+        let rule = parse("x.yaml", &text).unwrap();
+        Recognised { app: app.to_owned(), version: found.map(version), rule }
+    }
+
+    fn fact(app: &str, found: Option<&str>) -> AppFact {
+        AppFact {
+            name: app.to_owned(),
+            distribution: "debian".to_owned(),
+            version: found.map(str::to_owned),
+        }
+    }
+
+    fn node(at: &str) -> DraftNode {
+        let kind = Kind::File { size: 1 };
+        let entry = Entry {
+            path: path(at),
+            kind,
+            meta: Meta {
+                mode: 0o644,
+                uid: 0,
+                gid: 0,
+                mtime: Time { secs: 0, nanos: 0 },
+                xattrs: Xattrs::new(),
+            },
+            ctime: None,
+            links: None,
+        };
+        DraftNode { entry, content: DraftContent::Bytes(b"x".to_vec()) }
+    }
+
+    #[test]
+    fn of_several_installed_versions_the_newest_is_the_way_to_go() {
+        let today = [
+            recognised("php", Some("8.2")),
+            recognised("php", Some("8.10")),
+            recognised("php", None),
+            recognised("nginx", Some("9")),
+        ];
+        let found = versions(&fact("php", Some("7.4")), &today);
+        assert_eq!(found, Some((version("7.4"), version("8.10"))));
+    }
+
+    #[test]
+    fn without_both_versions_there_is_no_way() {
+        let today = [recognised("php", Some("8.2")), recognised("nginx", None)];
+        assert_eq!(versions(&fact("php", None), &today), None);
+        assert_eq!(versions(&fact("nginx", Some("1")), &today), None);
+        assert_eq!(versions(&fact("samba", Some("4")), &today), None);
+    }
+
+    #[test]
+    fn a_gap_is_told_with_its_version() {
+        let older = Gap::Older { from: version("15"), to: version("13") };
+        let words = [older, Gap::From(version("3")), Gap::To(version("99"))];
+        let words: Vec<String> = words.iter().map(gap_words).collect();
+        assert_eq!(
+            words,
+            [
+                "the new system has 13, older than the archived 15; placed as it was",
+                "no rule starts from version 3; placed as it was",
+                "no rule leads to version 99; placed as it was",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_condition_looks_at_the_target_and_at_what_is_placed() {
+        let target = MemoryTree::default().file("/etc/there", "");
+        let mut draft = Draft::default();
+        draft.put(node("/etc/placed"));
+        let rule = |at: &str| {
+            let text = format!(
+                "app: x\ntitle: X\nrecognise: {{paths: [{{path: /x}}]}}\nvalidate:\n  \
+                 - {{run: ['true'], when: {{path: {at}}}}}\n"
+            );
+            parse("x.yaml", &text).unwrap().validate.remove(0).when.unwrap()
+        };
+        let told = |at: &str| holds(&rule(at), &Vars::default(), &target, &draft, None).unwrap();
+        assert!(told("/etc/there"));
+        assert!(told("/etc/placed"));
+        assert!(!told("/etc/nowhere"));
+    }
+}
