@@ -4,6 +4,7 @@
 use super::model::Database;
 use super::pattern::{PatternError, Vars};
 use super::scalar::ExpandError;
+use super::version::Version;
 use crate::tree::{RootPath, Tree, TreeError, list};
 
 /// One such data directory in a tree.
@@ -42,7 +43,8 @@ pub enum InstanceError {
 }
 
 impl Database {
-    /// The instances in `tree`, in path order.
+    /// The instances in `tree`, in path order. A directory that shows several versions has gone
+    /// through them; its data is the newest one's.
     pub fn instances(&self, tree: &dyn Tree) -> Result<Vec<Instance>, InstanceError> {
         let pattern = self.find.compile(&Vars::default()).map_err(ExpandError::from)?;
         let base = RootPath::parse(&pattern.base()).map_err(ExpandError::from)?;
@@ -63,7 +65,8 @@ impl Database {
                 );
             }
         }
-        found.sort_by(|a, b| a.directory.cmp(&b.directory));
+        found.sort_by(|a, b| a.directory.cmp(&b.directory).then_with(|| newer(b, a)));
+        found.dedup_by(|b, a| a.directory == b.directory);
         Ok(found)
     }
 
@@ -101,6 +104,12 @@ impl Database {
         };
         self.import.iter().map(command).collect()
     }
+}
+
+/// How the versions of two instances compare; one that is none is older than all.
+fn newer(a: &Instance, b: &Instance) -> std::cmp::Ordering {
+    let version = |instance: &Instance| instance.version.parse::<Version>().ok();
+    version(a).cmp(&version(b))
 }
 
 #[cfg(test)]
@@ -178,5 +187,19 @@ mod tests {
     fn a_tree_without_the_place_has_no_instances() {
         let rule = LayoutDb::open(&[]).unwrap().rule("postgresql", "debian").unwrap().unwrap();
         assert_eq!(rule.databases[0].instances(&Files(&["/etc/hosts"])).unwrap(), []);
+    }
+
+    #[test]
+    fn a_directory_that_went_through_versions_has_the_newest() {
+        let tree = Files(&[
+            "/var/lib/mysql/debian-10.11.flag",
+            "/var/lib/mysql/debian-10.5.flag",
+            "/var/lib/mysql/debian-9.flag",
+        ]);
+        let db = LayoutDb::open(&[]).unwrap();
+        let rule = db.rule("mariadb", "debian").unwrap().unwrap();
+        let found = rule.databases[0].instances(&tree).unwrap();
+        let told: Vec<_> = found.iter().map(|i| (i.directory.to_string(), &*i.version)).collect();
+        assert_eq!(told, [("/var/lib/mysql".to_owned(), "10.11")]);
     }
 }
