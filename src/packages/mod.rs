@@ -11,6 +11,7 @@
 pub mod apt;
 mod control;
 pub mod dpkg;
+mod file_record;
 mod intent;
 mod ownership;
 mod problem;
@@ -20,6 +21,7 @@ pub mod version;
 use std::fmt;
 
 pub use control::Fault;
+pub use file_record::{Digest, FileRecord, Presence, RecordedKind, Role};
 pub use intent::{Intent, Why};
 pub use ownership::{Owned, OwnedPath};
 pub use problem::{Damage, LineFault, Problem};
