@@ -12,6 +12,8 @@ pub enum Digest {
     Md5(Md5),
     /// apk.
     Sha1([u8; 20]),
+    /// The first 20 bytes of a SHA-256 digest: apk 3, in the place and form of a SHA-1.
+    Sha256Head([u8; 20]),
     /// rpm, pacman.
     Sha256([u8; 32]),
     /// rpm where it was configured so.
@@ -28,6 +30,11 @@ pub enum RecordedKind {
         /// Digest of the content.
         digest: Option<Digest>,
     },
+    /// A regular file or a symbolic link: the record does not say which (apk).
+    FileOrSymlink {
+        /// Digest of the content, or of the text of the link's target.
+        digest: Option<Digest>,
+    },
     /// A directory.
     Dir,
     /// A symbolic link.
@@ -39,6 +46,16 @@ pub enum RecordedKind {
     Special,
     /// The record does not say.
     Unknown,
+}
+
+impl RecordedKind {
+    /// The recorded digest, if there is one.
+    pub fn digest(&self) -> Option<Digest> {
+        match self {
+            RecordedKind::File { digest, .. } | RecordedKind::FileOrSymlink { digest } => *digest,
+            _ => None,
+        }
+    }
 }
 
 /// What a recorded path is to its package.

@@ -8,12 +8,16 @@
 //! A record is a *claim* by the tree about itself. It says where a file came from; whether the
 //! file still is what the package brought, only its content's digest says.
 
+pub mod apk;
 pub mod apt;
 mod control;
 pub mod dpkg;
 mod file_record;
+mod glob;
+mod index;
 mod intent;
 mod ownership;
+pub mod pacman;
 mod problem;
 mod records;
 pub mod version;
@@ -22,6 +26,7 @@ use std::fmt;
 
 pub use control::Fault;
 pub use file_record::{Digest, FileRecord, Presence, RecordedKind, Role};
+pub use index::Brought;
 pub use intent::{Intent, Why};
 pub use ownership::{Owned, OwnedPath};
 pub use problem::{Damage, LineFault, Problem};

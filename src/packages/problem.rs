@@ -35,9 +35,21 @@ pub enum LineFault {
     /// Its path is longer than any the system accepts.
     #[error("the path is too long")]
     PathTooLong,
-    /// Its digest is not an MD5 digest.
-    #[error("the digest is not an MD5 digest")]
+    /// Its digest is of no known form.
+    #[error("the digest is malformed")]
     Digest,
+    /// Its value is a number that cannot be read.
+    #[error("the number is malformed")]
+    Number,
+    /// Its value is no printable text.
+    #[error("the value is no text")]
+    Text,
+    /// It says something about a line before it, and there is none that it could mean.
+    #[error("the line belongs to nothing above it")]
+    Stray,
+    /// It is longer than any real one.
+    #[error("the line is too long")]
+    TooLong,
     /// It does not have the parts it has to have.
     #[error("the line is incomplete")]
     Incomplete,
@@ -132,6 +144,18 @@ pub enum Problem {
         /// The list.
         file: RootPath,
     },
+    /// Of a package's files only the names are on record.
+    #[error("nothing but the names of the files of {package} is recorded")]
+    NamesOnly {
+        /// Its name.
+        package: String,
+    },
+    /// What somebody asked for is not on record.
+    #[error("`{file}` is missing; every package is taken as asked for")]
+    NothingAskedFor {
+        /// The missing file.
+        file: RootPath,
+    },
     /// There is more than can be taken in.
     #[error("`{file}` holds more than {limit} records; the rest is ignored")]
     TooMany {
@@ -197,6 +221,33 @@ impl BadLines {
         if let Some((first, fault)) = self.first {
             problems.note(Problem::Lines { file: file.clone(), count: self.count, first, fault });
         }
+    }
+}
+
+/// How many more records of one sort are taken in; that there were more is one problem.
+#[derive(Debug)]
+pub(crate) struct Quota {
+    limit: usize,
+    left: usize,
+    told: bool,
+}
+
+impl Quota {
+    /// Room for `limit` records.
+    pub(crate) fn new(limit: usize) -> Quota {
+        Quota { limit, left: limit, told: false }
+    }
+
+    /// Whether there is room for one more, which `file` holds.
+    pub(crate) fn take(&mut self, file: &RootPath, problems: &mut Problems) -> bool {
+        if let Some(left) = self.left.checked_sub(1) {
+            self.left = left;
+            return true;
+        }
+        if !std::mem::replace(&mut self.told, true) {
+            problems.note(Problem::TooMany { file: file.clone(), limit: self.limit });
+        }
+        false
     }
 }
 

@@ -55,12 +55,13 @@ fn part(mut a: &[u8], mut b: &[u8]) -> Ordering {
     Ordering::Equal
 }
 
-fn split(bytes: &[u8], belongs: impl Fn(u8) -> bool) -> (&[u8], &[u8]) {
+/// The bytes up to the first that does not belong, and the rest.
+pub(super) fn split(bytes: &[u8], belongs: impl Fn(u8) -> bool) -> (&[u8], &[u8]) {
     bytes.split_at(bytes.iter().position(|&b| !belongs(b)).unwrap_or(bytes.len()))
 }
 
 /// Numbers as digit strings: they may be longer than any integer.
-fn number(a: &[u8], b: &[u8]) -> Ordering {
+pub(super) fn number(a: &[u8], b: &[u8]) -> Ordering {
     let significant = |digits: &'_ [u8]| digits.iter().take_while(|&&b| b == b'0').count();
     let (a, b) = (&a[significant(a)..], &b[significant(b)..]);
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))

@@ -1,0 +1,115 @@
+//! Arch Linux's package database, read from its files.
+//!
+//! [`Pacman::load`] reads everything once; all questions are answered from memory. Paths in
+//! questions and answers are canonical, as a walk of the tree meets them.
+
+mod config;
+mod desc;
+mod local;
+mod mtree;
+pub mod version;
+
+use self::config::Config;
+use super::FileRecord;
+use super::index::{Brings, Brought, Index};
+use super::problem::Problem;
+use super::records::Records;
+use crate::tree::{self, RootPath, Tree, TreeError};
+
+/// A system's pacman database.
+#[derive(Debug)]
+pub struct Pacman {
+    /// Every installed package, by name.
+    pub packages: Vec<PacmanPackage>,
+    /// What is wrong with the database.
+    pub problems: Vec<Problem>,
+    index: Index,
+}
+
+/// One installed package.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PacmanPackage {
+    /// Its name.
+    pub name: String,
+    /// Its version as recorded: data, not checked.
+    pub version: String,
+    /// Its architecture, `any` included; empty where the record does not say.
+    pub arch: String,
+    /// The name of the source package.
+    pub base: Option<String>,
+    /// When it was installed, in seconds since 1970.
+    pub installed: Option<i64>,
+    /// Whether it came because another package asked for it, not a person.
+    pub auto: bool,
+    /// Whether somebody pinned its version.
+    pub hold: bool,
+    /// How it was checked when it was installed: `none`, `md5`, `sha256`, `pgp`.
+    pub validation: Vec<String>,
+    /// The groups it belongs to.
+    pub groups: Vec<String>,
+    /// Names it needs, all of them.
+    pub depends: Vec<String>,
+    /// Names it can make use of.
+    pub optional: Vec<String>,
+    /// Names it answers to besides its own.
+    pub provides: Vec<String>,
+    /// Its files and directories, as recorded.
+    pub files: Vec<FileRecord>,
+}
+
+impl Brings for PacmanPackage {
+    fn files(&self) -> &[FileRecord] {
+        &self.files
+    }
+}
+
+impl Pacman {
+    /// Reads the database of `tree`; `None` when there is none.
+    ///
+    /// # Errors
+    /// The system's, on the directory of the packages. Damage is in [`Pacman::problems`].
+    pub fn load(tree: &dyn Tree) -> Result<Option<Pacman>, TreeError> {
+        let mut records = Records::new(tree);
+        let config = Config::load(&mut records);
+        let dir = config.database.child(b"local");
+        match tree::resolve(tree, &dir) {
+            Ok(None) => return Ok(None),
+            Err(error @ TreeError::Io { .. }) => return Err(error),
+            Ok(Some(_)) | Err(_) => {}
+        }
+        let packages = local::load(&mut records, &dir, &config);
+        let index = Index::build(&mut records, &packages);
+        Ok(Some(Pacman { packages, problems: records.problems.finish(), index }))
+    }
+
+    /// The package that `path` came with. Of several owners, one that unpacked it and recorded a
+    /// digest comes first.
+    pub fn owner(&self, path: &RootPath) -> Option<Brought<'_, PacmanPackage>> {
+        self.owners(path).next()
+    }
+
+    /// Every package that `path` came with: directories have many.
+    pub fn owners(&self, path: &RootPath) -> impl Iterator<Item = Brought<'_, PacmanPackage>> {
+        self.index.of(&self.packages, path)
+    }
+
+    /// Every path that packages brought, in path order: what is not there was deleted, or never
+    /// unpacked.
+    pub fn owned_paths(&self) -> impl Iterator<Item = Brought<'_, PacmanPackage>> {
+        self.index.paths(&self.packages)
+    }
+
+    /// The package `name`.
+    pub fn is_installed(&self, name: &str) -> Option<&PacmanPackage> {
+        let at = self.packages.binary_search_by(|package| package.name.as_str().cmp(name)).ok()?;
+        self.packages.get(at)
+    }
+}
+
+/// A path written in this program.
+fn fixed(path: &'static [u8]) -> RootPath {
+    RootPath::parse(path).unwrap_or_else(|_| RootPath::root())
+}
+
+#[cfg(test)]
+mod tests;
