@@ -36,9 +36,9 @@ need_toolchain
 for component in fmt clippy; do
   cargo "$component" --version >/dev/null 2>&1 || fail "$no_machine" "needs cargo $component: rustup component add rustfmt clippy"
 done
-# Oracles of the tests (tar, dpkg, getfacl, ...), and what the services are made with.
-need acl attr ca-certificates dpkg-dev file git iproute2 libarchive-tools libcap2-bin mmdebstrap procps python3 shellcheck \
-  sqlite3 xz-utils zstd
+# Oracles of the tests (tar, dpkg, pacman, getfacl, ...), and what the services are made with.
+need acl attr ca-certificates dpkg-dev fakeroot file git iproute2 libarchive-tools libcap2-bin makepkg mmdebstrap \
+  pacman-package-manager procps python3 shellcheck sqlite3 xz-utils zstd
 if start_engine; then
   fixtures/bases.sh bullseye trixie
 else

@@ -388,3 +388,18 @@ fn a_trigger_of_nobody_is_named() {
     let file = path("/lib/apk/db/triggers");
     assert_eq!(apk.problems, [Problem::Lines { file, count: 2, first: 1, fault }]);
 }
+
+#[test]
+fn no_flipped_byte_and_no_cut_end_leads_to_a_panic_or_a_stranger() {
+    for at in 0..V2.len() {
+        for byte in [0, b'\n', b'/', 0xff] {
+            let mut bytes = V2.as_bytes().to_vec();
+            bytes[at] = byte;
+            let apk = load(&tree(&bytes));
+            assert_eq!(owner(&apk, "/etc/shadow"), None);
+            assert!(apk.owned_paths().all(|brought| apk.owner(brought.path) == Some(brought)));
+        }
+        let apk = load(&tree(&V2[..at]));
+        assert!(apk.packages.len() < 2 || !apk.problems.is_empty(), "{at}");
+    }
+}

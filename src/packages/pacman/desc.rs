@@ -4,8 +4,14 @@ use super::super::records::lines;
 
 /// The fields of one file, borrowed from it.
 #[derive(Debug, Default)]
-pub(super) struct Fields<'a> {
-    fields: Vec<(&'a [u8], usize, Vec<&'a [u8]>)>,
+pub(super) struct Fields<'a>(Vec<Field<'a>>);
+
+#[derive(Debug)]
+struct Field<'a> {
+    name: &'a [u8],
+    /// Index of the line of its first value.
+    first: usize,
+    values: Vec<&'a [u8]>,
 }
 
 /// More fields than this no real file has.
@@ -14,33 +20,33 @@ const MAX_FIELDS: usize = 100;
 impl<'a> Fields<'a> {
     /// Reads them. What stands between a field's end and the next field is passed over.
     pub(super) fn parse(bytes: &'a [u8]) -> Fields<'a> {
-        let mut fields: Vec<(&[u8], usize, Vec<&[u8]>)> = vec![];
+        let mut fields: Vec<Field<'_>> = vec![];
         let mut inside = false;
         for (index, line) in lines(bytes).enumerate() {
             match fields.last_mut() {
                 _ if line.is_empty() => inside = false,
                 // A value may look like a field's name.
-                Some((_, _, values)) if inside => values.push(line),
+                Some(field) if inside => field.values.push(line),
                 _ => {
                     let name = line.strip_prefix(b"%").and_then(|line| line.strip_suffix(b"%"));
                     let Some(name) = name.filter(|_| fields.len() < MAX_FIELDS) else { continue };
-                    fields.push((name, index + 1, vec![]));
+                    fields.push(Field { name, first: index + 1, values: vec![] });
                     inside = true;
                 }
             }
         }
-        Fields { fields }
+        Fields(fields)
     }
 
     /// Whether there is no field at all.
     pub(super) fn is_empty(&self) -> bool {
-        self.fields.is_empty()
+        self.0.is_empty()
     }
 
     /// The values of a field, each with the index of its line, from 0.
     pub(super) fn values(&self, name: &str) -> impl Iterator<Item = (usize, &'a [u8])> {
-        let field = self.fields.iter().find(|(field, ..)| *field == name.as_bytes());
-        field.into_iter().flat_map(|(_, first, values)| (*first..).zip(values.iter().copied()))
+        let field = self.0.iter().find(|field| field.name == name.as_bytes());
+        field.into_iter().flat_map(|field| (field.first..).zip(field.values.iter().copied()))
     }
 
     /// The first value of a field that is printable text; empty where there is none.
@@ -79,6 +85,6 @@ mod tests {
 
     #[test]
     fn no_file_makes_more_fields_than_any_real_one_has() {
-        assert_eq!(Fields::parse(&b"%A%\n\n".repeat(1 << 16)).fields.len(), MAX_FIELDS);
+        assert_eq!(Fields::parse(&b"%A%\n\n".repeat(1 << 16)).0.len(), MAX_FIELDS);
     }
 }

@@ -120,7 +120,7 @@ impl Keywords {
                     self.time = Some(number(&value[..end])?);
                 }
                 b"md5" | b"md5digest" => {
-                    self.md5 = Some(Md5::parse(value).ok_or(LineFault::Digest)?)
+                    self.md5 = Some(Md5::parse(value).ok_or(LineFault::Digest)?);
                 }
                 b"sha256" | b"sha256digest" => {
                     let mut digest = [0; 32];

@@ -236,3 +236,33 @@ fn a_bomb_costs_the_details_only() {
     ));
     assert_eq!(owner(&pacman, "/usr/lib/l"), Some("demo".to_owned()));
 }
+
+#[test]
+fn no_flipped_byte_and_no_cut_end_leads_to_a_panic_or_a_stranger() {
+    let (packed, texts) = (mtree(), [DESC, FILES]);
+    let check = |desc: &[u8], files: &[u8], mtree: &[u8]| {
+        let tree = demo("", "", mtree)
+            .file(format!("{DEMO}/desc"), desc)
+            .file(format!("{DEMO}/files"), files);
+        let pacman = load(&tree);
+        assert_eq!(owner(&pacman, "/etc/shadow"), None);
+        assert!(pacman.owned_paths().all(|brought| pacman.owner(brought.path) == Some(brought)));
+    };
+    for byte in [0, b'\n', b'/'] {
+        for (which, text) in texts.iter().enumerate() {
+            for at in 0..text.len() {
+                let mut bytes = texts.map(|text| text.as_bytes().to_vec());
+                bytes[which][at] = byte;
+                check(&bytes[0], &bytes[1], &packed);
+                bytes[which].truncate(at);
+                check(&bytes[0], &bytes[1], &packed);
+            }
+        }
+        for at in 0..packed.len() {
+            let mut packed = packed.clone();
+            packed[at] = byte;
+            check(DESC.as_bytes(), FILES.as_bytes(), &packed);
+            check(DESC.as_bytes(), FILES.as_bytes(), &packed[..at]);
+        }
+    }
+}
