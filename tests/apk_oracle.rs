@@ -310,20 +310,24 @@ fn versions_compare_as_apk_compares_them() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         usize::try_from(state >> 33).unwrap() % below
     };
-    let mut some_version = || {
-        let mut version = format!("{}{}", random(2), ["", ".1", ".10", ".05"][random(4)]);
-        // Mostly in the order of the grammar.
-        let (mut at, wild) = (0, random(8) == 0);
-        for _ in 0..random(5) {
-            at = if wild { random(PARTS.len()) } else { (at + random(9)).min(PARTS.len() - 1) };
-            version.push_str(PARTS[at]);
-        }
-        version
-    };
     let (mut orders, mut compared) = ([0; 3], 0);
     while compared < 1500 {
-        let a = some_version();
-        let b = if compared % 20 == 0 { a.replacen("-r", "-r0", 1) } else { some_version() };
+        let mut parts: Vec<usize> = (0..random(4)).map(|_| random(PARTS.len())).collect();
+        let wild = random(8) == 0;
+        // Mostly in the order of the grammar.
+        let text = |parts: &mut Vec<usize>| {
+            if !wild {
+                parts.sort_unstable();
+            }
+            format!("1{}", parts.iter().map(|at| PARTS[*at]).collect::<String>())
+        };
+        let a = text(&mut parts);
+        // The other one differs in one part, has one more, or is written differently.
+        match parts.len() {
+            0 => parts.push(random(PARTS.len())),
+            parted => parts[random(parted)] = random(PARTS.len()),
+        }
+        let b = if compared % 20 == 0 { a.replacen("-r", "-r0", 1) } else { text(&mut parts) };
         let answer = Command::new("apk").args(["version", "-t", &a, &b]).output().unwrap();
         // It does not compare what breaks the rules.
         if answer.stdout.is_empty() {

@@ -50,6 +50,9 @@ pub enum LineFault {
     /// It is longer than any real one.
     #[error("the line is too long")]
     TooLong,
+    /// There are more of its kind than can be taken in.
+    #[error("there are too many of its kind")]
+    TooMany,
     /// It does not have the parts it has to have.
     #[error("the line is incomplete")]
     Incomplete,

@@ -99,6 +99,7 @@ mod tests {
                 "/etc/apk/protected_paths.d/a.list",
                 "+etc/ssl/certs/*\n/srv/www/\n-srv/www/x\n@\n",
             )
+            .file("/etc/apk/protected_paths.d/c.list", "-srv\n")
             .file("/etc/apk/protected_paths.d/c.list.bak", "-etc\n")
             .file("/etc/apk/protected_paths.d/.d.list", "-etc\n");
         let mut records = Records::new(&tree);

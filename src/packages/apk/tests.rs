@@ -229,7 +229,7 @@ fn what_world_does_not_ask_for_came_by_itself() {
         record("b", "a cmd:b=1"),
         record("c", "so:c=1"),
         record("d", "virtual=1"),
-        record("e", ""),
+        record("e", "a"),
         record(".deps", ""),
     ];
     let tree = tree(installed.concat())

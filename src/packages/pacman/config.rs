@@ -110,8 +110,11 @@ impl Config {
 
 fn add(patterns: &mut Patterns, value: &[u8]) -> Result<(), LineFault> {
     for pattern in value.split(u8::is_ascii_whitespace).filter(|pattern| !pattern.is_empty()) {
-        if patterns.0.len() == MAX_PATTERNS || pattern.len() > MAX_PATTERN {
+        if pattern.len() > MAX_PATTERN {
             return Err(LineFault::TooLong);
+        }
+        if patterns.0.len() == MAX_PATTERNS {
+            return Err(LineFault::TooMany);
         }
         patterns.0.push(pattern.to_vec());
     }
@@ -167,6 +170,21 @@ mod tests {
         assert!(!config.no_extract.match_name(b"usr/share/locale"));
         let problems = records.problems.finish();
         assert!(matches!(&problems[..], [Problem::Lines { first: 2, .. }]), "{problems:?}");
+    }
+
+    #[test]
+    fn more_patterns_than_any_system_has_are_left_out() {
+        let long = "x".repeat(MAX_PATTERN + 1);
+        let many = "NoExtract = a b\n".repeat(MAX_PATTERNS);
+        let text = format!("[options]\n{many}NoUpgrade = {long}\n");
+        let tree = MemoryTree::default().file("/etc/pacman.conf", text);
+        let mut records = Records::new(&tree);
+        let config = Config::load(&mut records);
+        assert_eq!((config.no_extract.0.len(), config.no_upgrade.0.len()), (MAX_PATTERNS, 0));
+        let (file, fault) = (fixed(b"/etc/pacman.conf"), LineFault::TooMany);
+        let count = MAX_PATTERNS / 2 + 1;
+        let problem = Problem::Lines { file, count, first: count + 1, fault };
+        assert_eq!(records.problems.finish(), [problem]);
     }
 
     #[test]
