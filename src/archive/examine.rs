@@ -63,8 +63,8 @@ pub struct Judged {
 /// Something that was there and could not be kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lost {
-    /// Which path.
-    pub path: RootPath,
+    /// Which path, escaped.
+    pub subject: String,
     /// Why.
     pub why: String,
 }
@@ -72,7 +72,7 @@ pub struct Lost {
 impl Lost {
     /// As it stands in a bundle.
     pub fn to_loss(&self) -> Loss {
-        Loss { subject: self.path.to_string(), what: "not kept".to_owned(), why: self.why.clone() }
+        Loss { subject: self.subject.clone(), what: "not kept".to_owned(), why: self.why.clone() }
     }
 }
 
@@ -143,8 +143,12 @@ pub fn examine(
             Err(error) => losses.push(lost(&error)),
         }
     }
+    losses.extend(source.left_out().iter().map(|left| Lost {
+        subject: left.subject.clone(),
+        why: left.why.clone(),
+    }));
     losses.extend(source.not_crossed().into_iter().map(|path| Lost {
-        path,
+        subject: path.to_string(),
         why: "another file system is mounted there and was not entered".to_owned(),
     }));
     let absent = deletions(&classifier, source, &grounds, &entries)
@@ -193,7 +197,7 @@ fn unreadable(source: &Source, error: TreeError, doing: &str) -> Failure {
 }
 
 fn lost(error: &TreeError) -> Lost {
-    Lost { path: error.path().clone(), why: chain(error) }
+    Lost { subject: error.path().to_string(), why: chain(error) }
 }
 
 /// An error with everything behind it, in one line.
@@ -272,6 +276,7 @@ fn classifier<'a>(
     Classifier {
         tree: source.tree(),
         dpkg: grounds.dpkg.as_ref(),
+        in_container: source.in_container(),
         image: source.image(),
         base: source.base(),
         rules: &grounds.rules,

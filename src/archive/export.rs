@@ -1,7 +1,7 @@
 //! Exports: what the old version itself says about its data.
 //!
 //! The only place where something of the source is executed. It runs in a throw-away copy of the
-//! stopped container and its volumes, or of the root, without network; the source is not touched.
+//! stopped container and its volumes, or of the tree, without network; the source is not touched.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -14,9 +14,9 @@ use crate::failure::{Failure, Kind};
 use crate::layout;
 use crate::monitor::Monitor;
 use crate::pack::pack;
-use crate::source::{ContainerFacts, Source, SourceSpec};
+use crate::source::{ContainerFacts, Source};
 use crate::system::{Command, ContainerSystem, Network, RootSystem, System};
-use crate::tree::{Lost, RootPath, Rootfs, copy_tree, remove_tree};
+use crate::tree::{Lost, RootPath, copy_tree, remove_tree};
 
 /// One export.
 pub(super) struct Export {
@@ -121,11 +121,9 @@ impl Drop for Removed {
 
 impl Copy {
     fn of(source: &Source, scratch: &Path, monitor: &dyn Monitor) -> Result<Copy, Failure> {
-        match (source.container(), source.spec()) {
-            (Some(facts), _) => container(source, facts),
-            (None, SourceSpec::Rootfs(dir)) => root(dir, scratch, monitor),
-            (None, _) => Err(Failure::new(Kind::Internal, "copying", source.to_string())
-                .why("it is neither a container nor a root")),
+        match source.container() {
+            Some(facts) => container(source, facts),
+            None => root(source, scratch, monitor),
         }
     }
 
@@ -200,17 +198,16 @@ fn fill(
     }
 }
 
-fn root(dir: &Path, scratch: &Path, monitor: &dyn Monitor) -> Result<Copy, Failure> {
+fn root(source: &Source, scratch: &Path, monitor: &dyn Monitor) -> Result<Copy, Failure> {
     let failed = |e: Box<dyn std::error::Error + Send + Sync>| {
-        Failure::new(Kind::Resource, "copying", dir.as_os_str().as_encoded_bytes())
+        Failure::new(Kind::Resource, "copying", source.to_string())
             .because(e)
             .safe("the source is untouched, no bundle was written")
             .next("free space beside the bundle, or leave the export out with --no-export")
     };
-    let original = Rootfs::open(dir).map_err(|e| failed(e.into()))?;
     let copy = scratch.join(format!(".regrow-export-{}", std::process::id()));
-    let problems = copy_tree(&original, &copy, monitor).map_err(|e| {
-        let ended = crate::failure::check_cancelled("copying", &dir.to_string_lossy());
+    let problems = copy_tree(source.tree(), &copy, monitor).map_err(|e| {
+        let ended = crate::failure::check_cancelled("copying", &source.to_string());
         ended.err().unwrap_or_else(|| failed(e.into()))
     })?;
     let removed = Removed(copy);
@@ -218,6 +215,12 @@ fn root(dir: &Path, scratch: &Path, monitor: &dyn Monitor) -> Result<Copy, Failu
     if let Some(unread) = problems.iter().find(|p| matches!(p.what, Lost::Unread { .. })) {
         return Err(failed(unread.what.to_string().into()));
     }
-    let system = RootSystem::open(&removed.0, Network::None)?;
+    let system = RootSystem::open(&removed.0, Network::None).map_err(|e| {
+        let next = match e.kind() {
+            Kind::Environment => "run regrow as root, or leave the export out with --no-export",
+            _ => "leave the export out with --no-export",
+        };
+        e.next(next)
+    })?;
     Ok(Copy::Root { system, _dir: removed })
 }

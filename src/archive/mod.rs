@@ -96,9 +96,7 @@ pub fn archive(
     manifest.losses = examined.losses.iter().map(Lost::to_loss).collect();
     manifest.limitations = examined.limitations.clone();
     manifest.survey = to_value(&examined.survey)?;
-    if let Some(facts) = source.container() {
-        manifest.settings = facts.settings.clone();
-    }
+    manifest.settings = source.settings().clone();
     source.check_unchanged()?;
     crate::failure::check_cancelled("archiving", &source.to_string())?;
     let (losses, limitations) = (manifest.losses.clone(), manifest.limitations.clone());
@@ -179,7 +177,8 @@ fn write_entries(
             match store(source, &judged.entry, area, path, writer) {
                 Ok(()) => monitor.progress(records.len() as u64, None),
                 Err(Stored::Lost(why)) => {
-                    examined.losses.push(Lost { path: judged.entry.path.clone(), why });
+                    let subject = judged.entry.path.to_string();
+                    examined.losses.push(Lost { subject, why });
                     continue;
                 }
                 Err(Stored::Failed(error)) => return Err(error.into_failure("writing", output)),

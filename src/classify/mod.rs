@@ -64,6 +64,8 @@ pub struct Classifier<'a> {
     pub tree: &'a dyn Tree,
     /// Its package database.
     pub dpkg: Option<&'a Dpkg>,
+    /// Whether it is a container's, into which an engine wrote files of its own.
+    pub in_container: bool,
     /// Its image, for a container.
     pub image: Option<&'a ImageView>,
     /// The image that the user declared to be had again.
@@ -168,7 +170,7 @@ impl Classifier<'_> {
             Place::Runtime
         } else if ACCOUNTS.contains(&bytes) {
             Place::Accounts
-        } else if self.image.is_some() && ENGINE_MANAGED.contains(&bytes) {
+        } else if self.in_container && ENGINE_MANAGED.contains(&bytes) {
             Place::EngineManaged
         } else {
             Place::Ordinary
@@ -351,6 +353,7 @@ mod tests {
             let classifier = Classifier {
                 tree: &self.tree,
                 dpkg: dpkg.as_ref(),
+                in_container: false,
                 image: None,
                 base: self.base.as_ref().map(|base| base as &dyn Tree),
                 rules: &LayoutMatcher::new(&[app]).unwrap(),

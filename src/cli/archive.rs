@@ -17,7 +17,8 @@ use super::exit_code::Exit;
 /// Arguments of `archive`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Where the service lives: docker:NAME, podman:NAME, rootfs:DIR
+    /// Where the service lives: docker:NAME, podman:NAME, rootfs:DIR,
+    /// tar:FILE[:IMAGE], oci:DIR[:TAG]
     source: String,
     /// The bundle to write; an existing file is not overwritten
     #[arg(short, long, value_name = "FILE", required_unless_present = "dry_run")]
@@ -112,7 +113,7 @@ pub(crate) fn source_spec(text: &str) -> Result<SourceSpec, Failure> {
     SourceSpec::parse(text).map_err(|e| {
         Failure::new(Kind::Usage, "reading the source", text)
             .because(e)
-            .next("name a source as docker:NAME, podman:NAME or rootfs:DIR")
+            .next("name a source as docker:NAME, podman:NAME, rootfs:DIR, tar:FILE or oci:DIR")
     })
 }
 

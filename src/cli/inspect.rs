@@ -16,7 +16,8 @@ use super::exit_code::Exit;
 /// Arguments of `inspect`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A bundle, or a source: docker:NAME, podman:NAME, rootfs:DIR
+    /// A bundle, or a source: docker:NAME, podman:NAME, rootfs:DIR,
+    /// tar:FILE[:IMAGE], oci:DIR[:TAG]
     subject: String,
     #[command(flatten)]
     look: Look,
@@ -25,7 +26,8 @@ pub(crate) struct Args {
 /// Arguments of `explain`.
 #[derive(clap::Args)]
 pub(crate) struct ExplainArgs {
-    /// A bundle, or a source: docker:NAME, podman:NAME, rootfs:DIR
+    /// A bundle, or a source: docker:NAME, podman:NAME, rootfs:DIR,
+    /// tar:FILE[:IMAGE], oci:DIR[:TAG]
     subject: String,
     /// The path inside the source
     path: String,

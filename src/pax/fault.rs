@@ -36,6 +36,9 @@ pub enum ReadError {
     /// [`TarTree::spool`]: super::TarTree::spool
     #[error("keeping the contents of the archive")]
     Spool(#[source] io::Error),
+    /// More entries than a tree is made of.
+    #[error("the archive has more than {} entries", super::MAX_ENTRIES)]
+    Entries,
     /// An error was returned before; there is no knowing where a member would begin.
     #[error("the archive cannot be read on after an error")]
     Failed,
@@ -119,7 +122,7 @@ impl From<ReadError> for io::Error {
         let kind = match &error {
             ReadError::Io { source, .. } | ReadError::Spool(source) => source.kind(),
             ReadError::Truncated { .. } => io::ErrorKind::UnexpectedEof,
-            ReadError::Malformed { .. } => io::ErrorKind::InvalidData,
+            ReadError::Malformed { .. } | ReadError::Entries => io::ErrorKind::InvalidData,
             ReadError::Failed => io::ErrorKind::Other,
         };
         io::Error::new(kind, error)

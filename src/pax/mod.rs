@@ -55,6 +55,9 @@ const MAX_EXTENSION: u64 = 1 << 20;
 /// Most data runs of one sparse file that are written or read.
 const MAX_RUNS: u64 = 1_000_000;
 
+/// Most entries of a tar that is made a tree: each needs memory, and compressed headers nothing.
+const MAX_ENTRIES: u64 = 10_000_000;
+
 /// What a member is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {

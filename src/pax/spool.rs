@@ -85,11 +85,21 @@ pub enum Problem {
     },
 }
 
+/// Where contents end up in the spool.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Contents {
+    /// At its end, which is this many bytes from its beginning.
+    Copied(u64),
+    /// Where they are: the spool holds the tar itself from this byte on.
+    InPlace(u64),
+}
+
 /// A tree in the making.
 pub(super) struct Spooler {
     spool: File,
-    /// Bytes written to the spool.
-    end: u64,
+    contents: Contents,
+    /// How many entries may still come.
+    left: u64,
     names: BTreeMap<RootPath, usize>,
     nodes: Vec<Node>,
     /// Hard links whose targets have not come yet.
@@ -99,10 +109,12 @@ pub(super) struct Spooler {
 }
 
 impl Spooler {
-    pub(super) fn new(spool: File) -> Spooler {
+    /// Takes at most `most` entries.
+    pub(super) fn new(spool: File, contents: Contents, most: u64) -> Spooler {
         Spooler {
             spool,
-            end: 0,
+            contents,
+            left: most,
             names: BTreeMap::new(),
             nodes: vec![],
             waiting: BTreeMap::new(),
@@ -117,9 +129,11 @@ impl Spooler {
         mut member: ReadMember<'_, R>,
         keep: &mut dyn FnMut(&Member) -> Keep,
     ) -> Result<(), ReadError> {
+        self.left = self.left.checked_sub(1).ok_or(ReadError::Entries)?;
         for key in std::mem::take(&mut member.ignored) {
             self.problems.push(Problem::Ignored { name: member.member.name.clone(), key });
         }
+        let position = member.position();
         let (member, extents, data) = member.split();
         let name = member.name.clone();
         let path = match RootPath::parse(&name) {
@@ -143,7 +157,10 @@ impl Spooler {
                 return Ok(());
             }
             Body::Node(Kind::File { size }) => match keep(&member) {
-                Keep::Content => self.store(&extents, *size, data)?,
+                Keep::Content => {
+                    let start = self.store(data, position)?;
+                    located(start, &extents, *size)
+                }
                 Keep::Listing => Stored::Listed,
             },
             Body::Node(_) => Stored::Nothing,
@@ -154,14 +171,15 @@ impl Spooler {
         Ok(())
     }
 
-    /// Copies the data of a file to the end of the spool.
-    fn store<R: Read>(
-        &mut self,
-        extents: &[Extent],
-        size: u64,
-        mut data: Data<'_, R>,
-    ) -> Result<Stored, ReadError> {
-        let start = self.end;
+    /// Sees to it that the data of a file is in the spool, and says where it begins; `position` is
+    /// its place in the tar.
+    fn store<R: Read>(&mut self, mut data: Data<'_, R>, position: u64) -> Result<u64, ReadError> {
+        let start = match self.contents {
+            // The reader goes over it, and finds out whether it is all there.
+            Contents::InPlace(start) => return Ok(start + position),
+            Contents::Copied(end) => end,
+        };
+        let mut end = start;
         loop {
             let length = match data.read(&mut self.buffer) {
                 Ok(0) => break,
@@ -170,19 +188,11 @@ impl Spooler {
                 Err(error) => return Err(error.into()),
             };
             let piece = &self.buffer[..length];
-            self.spool.write_all_at(piece, self.end).map_err(ReadError::Spool)?;
-            self.end += length as u64;
+            self.spool.write_all_at(piece, end).map_err(ReadError::Spool)?;
+            end += length as u64;
         }
-        if *extents == *sparse::whole(size) {
-            return Ok(Stored::Whole(start));
-        }
-        let mut place = start;
-        let runs = extents.iter().map(|&Extent { offset, length }| {
-            let run = Run { offset, length, place };
-            place += length;
-            run
-        });
-        Ok(Stored::Runs(runs.collect()))
+        self.contents = Contents::Copied(end);
+        Ok(start)
     }
 
     /// Makes `node` the one at `path`; what was there loses this name.
@@ -301,4 +311,18 @@ impl Spooler {
         }
         missing
     }
+}
+
+/// Where the content of a file of `size` bytes is whose data begins at `start` of the spool.
+fn located(start: u64, extents: &[Extent], size: u64) -> Stored {
+    if *extents == *sparse::whole(size) {
+        return Stored::Whole(start);
+    }
+    let mut place = start;
+    let runs = extents.iter().map(|&Extent { offset, length }| {
+        let run = Run { offset, length, place };
+        place += length;
+        run
+    });
+    Stored::Runs(runs.collect())
 }

@@ -11,8 +11,8 @@ use std::io::{self, BufReader, Read};
 use std::ops::Bound;
 
 use super::section::{Run, Section};
-use super::spool::{Keep, Problem, Spooler};
-use super::{Dialect, Member, ReadError, Reader, sparse};
+use super::spool::{Contents, Keep, Problem, Spooler};
+use super::{Dialect, MAX_ENTRIES, Member, ReadError, Reader, sparse};
 use crate::tree::{Content, Entry, Extent, Kind, LinkGroup, Meta, RootPath, Tree, TreeError};
 
 /// Where the content of a node is.
@@ -66,7 +66,25 @@ impl TarTree {
         spool: File,
         keep: &mut dyn FnMut(&Member) -> Keep,
     ) -> Result<TarTree, ReadError> {
-        let mut spooler = Spooler::new(spool);
+        TarTree::read(input, Spooler::new(spool, Contents::Copied(0), MAX_ENTRIES), keep)
+    }
+
+    /// As [`spool`](TarTree::spool), but nothing is copied: `input` reads the tar that lies in
+    /// `file` from byte `start` on, and contents are read there later. Nobody may change `file`
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// As [`spool`](TarTree::spool).
+    pub fn in_place(input: &mut dyn Read, file: File, start: u64) -> Result<TarTree, ReadError> {
+        let spooler = Spooler::new(file, Contents::InPlace(start), MAX_ENTRIES);
+        TarTree::read(input, spooler, &mut |_| Keep::Content)
+    }
+
+    pub(super) fn read(
+        input: &mut dyn Read,
+        mut spooler: Spooler,
+        keep: &mut dyn FnMut(&Member) -> Keep,
+    ) -> Result<TarTree, ReadError> {
         let input = BufReader::with_capacity(1 << 16, input);
         let mut reader = Reader::new(input, Dialect::Lenient);
         while let Some(member) = reader.next()? {
@@ -78,6 +96,27 @@ impl TarTree {
     /// What of the tar is not, or not exactly, in the tree.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
+    }
+
+    /// The directories that the tar does not mention, the root perhaps among them.
+    pub fn implied_dirs(&self) -> impl Iterator<Item = &RootPath> {
+        self.implied.iter()
+    }
+
+    /// The file that holds the content of the regular file `entry` in one piece, and the byte
+    /// where it begins there; `None` for a sparse file, or one that was not kept.
+    ///
+    /// # Errors
+    /// The file cannot be opened a second time.
+    pub fn place(&self, entry: &Entry) -> Result<Option<(File, u64)>, TreeError> {
+        match self.node(entry)?.stored {
+            Stored::Whole(start) => {
+                let file = self.spool.try_clone();
+                let file = file.map_err(|e| TreeError::io("opening", &entry.path, e))?;
+                Ok(Some((file, start)))
+            }
+            _ => Ok(None),
+        }
     }
 
     fn make(&self, path: &RootPath, index: usize) -> Entry {

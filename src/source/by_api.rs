@@ -5,19 +5,18 @@
 //! An export has whole seconds, no ACLs and no attributes of users.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{Chain, Cursor, Read};
 use std::path::Path;
 use std::sync::Arc;
 
 use super::container::Layers;
+use super::saved;
+use super::shelf::{Shelf, StoredError, spool};
 use crate::engine::{Change, ChangeKind, Container, Engine, EngineError, Flavour};
 use crate::image::Fidelity;
 use crate::monitor::Monitor;
-use crate::pax::{Body, Dialect, Keep, Member, ReadError, Reader, TarTree};
+use crate::pax::{Keep, Member, ReadError, TarTree};
 use crate::tree::{
-    Content, Entry, Extent, Kind, Layer, LayerStack, LinkGroup, RootPath, Tree, TreeError,
-    Whiteouts, escaped,
+    Content, Entry, Extent, Layer, LayerStack, LinkGroup, RootPath, Tree, TreeError, Whiteouts,
 };
 
 /// What this way cannot deliver, in words for the report.
@@ -37,9 +36,6 @@ pub(super) fn mount_limitation(destination: &RootPath, flavour: Flavour) -> Stri
     )
 }
 
-/// Largest index of a saved image that is read.
-const INDEX_LIMIT: u64 = 16 * 1024 * 1024;
-
 /// Why the engine's answers make no tree.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ApiError {
@@ -49,12 +45,9 @@ pub(super) enum ApiError {
     /// What it sent is no tar.
     #[error("what the engine sent cannot be read")]
     Tar(#[from] ReadError),
-    /// The stream broke.
-    #[error("the engine's stream broke")]
-    Stream(#[source] std::io::Error),
-    /// No room for what it sent.
-    #[error("no temporary file can be made for what the engine sends")]
-    Scratch(#[source] std::io::Error),
+    /// What it sent is no image, or there is no room for it.
+    #[error(transparent)]
+    Image(#[from] StoredError),
     /// An archive of a mount point without it.
     #[error("what the engine sent of {0} does not hold it")]
     Mount(RootPath),
@@ -62,8 +55,8 @@ pub(super) enum ApiError {
     #[error("what the engine sent cannot be read back")]
     Tree(#[from] TreeError),
     /// A saved image that does not say which layers it has.
-    #[error("the saved image {0}")]
-    Index(String),
+    #[error("the saved image has no readable index")]
+    Index,
 }
 
 /// The layers of `container`: its image's and what it changed itself.
@@ -215,9 +208,6 @@ fn as_json(path: &RootPath) -> Option<RootPath> {
     RootPath::parse(shown.as_bytes()).ok()
 }
 
-fn spool(scratch: &Path) -> Result<File, ApiError> {
-    tempfile::tempfile_in(scratch).map_err(ApiError::Scratch)
-}
 
 /// The layers of an image, bottom first, as `save` delivers them.
 pub(super) fn image_layers(
@@ -225,114 +215,11 @@ pub(super) fn image_layers(
     image: &str,
     scratch: &Path,
 ) -> Result<Vec<Layer>, ApiError> {
-    let stream = engine.save(image)?;
-    let mut saved = Saved::default();
-    let mut reader = Reader::new(stream, Dialect::Lenient);
-    while let Some(member) = reader.next()? {
-        let name = member.member.name.clone();
-        match member.member.body.clone() {
-            Body::Node(Kind::File { size }) => saved.file(name, size, member, scratch)?,
-            Body::Node(Kind::Symlink { target }) => {
-                saved.links.insert(name.clone(), beside(&name, &target));
-            }
-            _ => {}
-        }
-    }
-    saved.in_order()
-}
-
-/// Where a link in a saved image leads: layers that are alike are stored once.
-fn beside(name: &[u8], target: &[u8]) -> Vec<u8> {
-    let mut parts: Vec<&[u8]> = name.split(|&b| b == b'/').collect();
-    parts.pop();
-    for part in target.split(|&b| b == b'/') {
-        match part {
-            b".." => drop(parts.pop()),
-            b"" | b"." => {}
-            part => parts.push(part),
-        }
-    }
-    parts.join(&b'/')
-}
-
-/// The parts of a saved image as they arrive.
-#[derive(Default)]
-struct Saved {
-    index: Vec<u8>,
-    layers: BTreeMap<Vec<u8>, Arc<TarTree>>,
-    links: BTreeMap<Vec<u8>, Vec<u8>>,
-}
-
-/// `manifest.json` of a saved image.
-#[derive(serde::Deserialize)]
-struct IndexEntry {
-    #[serde(rename = "Layers")]
-    layers: Vec<String>,
-}
-
-impl Saved {
-    /// Takes one file: the index, a layer, or something that is not needed.
-    fn file(
-        &mut self,
-        name: Vec<u8>,
-        size: u64,
-        mut content: impl Read,
-        scratch: &Path,
-    ) -> Result<(), ApiError> {
-        if name == b"manifest.json" {
-            content.take(INDEX_LIMIT).read_to_end(&mut self.index).map_err(ApiError::Stream)?;
-            return Ok(());
-        }
-        let mut head = Vec::new();
-        Read::by_ref(&mut content).take(512).read_to_end(&mut head).map_err(ApiError::Stream)?;
-        if size < 20 || head.starts_with(b"{") || head.starts_with(b"[") {
-            return Ok(());
-        }
-        let whole = Cursor::new(head.clone()).chain(content);
-        let tree = match unpacked(&head, whole)? {
-            Some(mut tar) => TarTree::spool(&mut tar, spool(scratch)?, &mut |_| Keep::Content)?,
-            None => return Ok(()),
-        };
-        self.layers.insert(name, Arc::new(tree));
-        Ok(())
-    }
-
-    /// The layers in the order of the index.
-    fn in_order(self) -> Result<Vec<Layer>, ApiError> {
-        let index: Vec<IndexEntry> = serde_json::from_slice(&self.index)
-            .map_err(|e| ApiError::Index(format!("has no readable index: {e}")))?;
-        let [entry] = index.as_slice() else {
-            return Err(ApiError::Index(format!("holds {} images", index.len())));
-        };
-        let layer = |name: &String| {
-            let mut at = name.as_bytes();
-            if let Some(target) = self.links.get(at) {
-                at = target;
-            }
-            let tree = self.layers.get(at).ok_or_else(|| {
-                ApiError::Index(format!("lacks its layer {}", escaped(name.as_bytes())))
-            })?;
-            Ok(Layer { tree: tree.clone(), style: Whiteouts::Tar })
-        };
-        entry.layers.iter().map(layer).collect()
-    }
-}
-
-/// A layer's tar out of its compression, known by its first bytes; `None` for what is no layer.
-fn unpacked<'a, R: Read + 'a>(
-    head: &[u8],
-    whole: Chain<Cursor<Vec<u8>>, R>,
-) -> Result<Option<Box<dyn Read + 'a>>, ApiError> {
-    Ok(match head {
-        [0x1f, 0x8b, ..] => Some(Box::new(flate2::read::MultiGzDecoder::new(whole))),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
-            Some(Box::new(zstd::Decoder::new(whole).map_err(ApiError::Stream)?))
-        }
-        head if head.len() == 512 && (head[257..].starts_with(b"ustar") || head == [0; 512]) => {
-            Some(Box::new(whole))
-        }
-        _ => None,
-    })
+    let mut stream = engine.save(image)?;
+    let tar = TarTree::spool(&mut stream, spool(scratch)?, &mut |_| Keep::Content)?;
+    let shelf = Shelf::Tar(Arc::new(tar));
+    let images = saved::index(&shelf)?.ok_or(ApiError::Index)?;
+    Ok(saved::read(&shelf, &images, None, scratch)?.layers())
 }
 
 /// The content of the volume mounted at `destination`, as a tree of its own.

@@ -61,9 +61,9 @@ pub(super) fn open(
     let (which, name) = match spec {
         SourceSpec::Podman(name) => (Which::Podman, name),
         SourceSpec::Docker(name) => (Which::Docker, name),
-        SourceSpec::Rootfs(_) => {
+        SourceSpec::Rootfs(_) | SourceSpec::Tar(_) | SourceSpec::Oci(_) => {
             return Err(Failure::new(Kind::Internal, "opening", spec.to_string())
-                .why("an unpacked root is no container"));
+                .why("it is no container"));
         }
     };
     let failed = |e: EngineError| engine_failure("opening", spec, e);
@@ -101,15 +101,13 @@ pub(super) fn open(
     }
     limitations.extend(opened.limitations);
     Ok(Source {
-        spec: spec.clone(),
-        name: container.name.clone(),
-        tree: Mounted::new(stack, opened.trees),
-        rootfs: None,
+        tree: Mounted::new(stack.clone(), opened.trees),
         mounted: opened.mounted,
         listed: opened.listed,
         image: Some(image),
         layers: trees,
         base,
+        in_container: true,
         container: Some(ContainerFacts {
             engine,
             id: container.id.clone(),
@@ -117,6 +115,7 @@ pub(super) fn open(
             settings: container.raw,
         }),
         limitations,
+        ..Source::new(spec, container.name.clone(), stack)
     })
 }
 

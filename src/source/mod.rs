@@ -1,13 +1,21 @@
 //! [`Source`]: the place where a service lives, opened for reading.
 //!
 //! Whatever it is, a source is a tree with its volumes mounted into it, an image beneath it where
-//! there is one, and the facts of its container. Opening one changes nothing in it and executes
+//! there is one, and the facts of its container. A container is read from its engine; an unpacked
+//! root, a tar and an image in files need none. Opening one changes nothing in it and executes
 //! nothing from it.
 
 mod by_api;
+mod compression;
 mod container;
+mod findings;
+mod oci;
 mod on_disk;
+mod saved;
+mod shelf;
 mod spec;
+mod stored;
+mod stored_image;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,6 +24,8 @@ use std::sync::Arc;
 
 pub use container::ContainerFacts;
 pub(crate) use container::{engine_failure, read_container};
+pub use findings::LeftOut;
+use serde_json::Value;
 pub use spec::{SourceSpec, SpecError};
 
 use crate::failure::{Failure, Kind};
@@ -66,6 +76,13 @@ pub struct Source {
     layers: Vec<Arc<dyn Tree>>,
     base: Option<Arc<dyn Tree>>,
     container: Option<ContainerFacts>,
+    /// What an engine would say of a fresh container of the image; null without.
+    settings: Value,
+    /// Whether the tree is a container's, into which its engine wrote files.
+    in_container: bool,
+    /// The file that all was read from.
+    file: Option<stored::Opened>,
+    left_out: Vec<LeftOut>,
     limitations: Vec<String>,
 }
 
@@ -87,6 +104,29 @@ impl Source {
             SourceSpec::Docker(_) | SourceSpec::Podman(_) => {
                 container::open(spec, options, scratch, monitor)
             }
+            SourceSpec::Tar(file) => stored::open_tar(spec, file, options, scratch, monitor),
+            SourceSpec::Oci(dir) => stored::open_oci(spec, dir, options, scratch, monitor),
+        }
+    }
+
+    /// A source that is nothing but `tree`.
+    fn new(spec: &SourceSpec, name: String, tree: Arc<dyn Tree>) -> Source {
+        Source {
+            spec: spec.clone(),
+            name,
+            tree: Mounted::new(tree, vec![]),
+            rootfs: None,
+            mounted: vec![],
+            listed: vec![],
+            image: None,
+            layers: vec![],
+            base: None,
+            container: None,
+            settings: Value::Null,
+            in_container: false,
+            file: None,
+            left_out: vec![],
+            limitations: vec![],
         }
     }
 
@@ -106,19 +146,7 @@ impl Source {
         })?;
         let rootfs = Arc::new(rootfs);
         let name = dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        Ok(Source {
-            spec: spec.clone(),
-            name,
-            tree: Mounted::new(rootfs.clone(), vec![]),
-            rootfs: Some(rootfs),
-            mounted: vec![],
-            listed: vec![],
-            image: None,
-            layers: vec![],
-            base: None,
-            container: None,
-            limitations: vec![],
-        })
+        Ok(Source { rootfs: Some(rootfs.clone()), ..Source::new(spec, name, rootfs) })
     }
 
     /// The whole tree, mounts included.
@@ -149,6 +177,22 @@ impl Source {
     /// The container's facts, for a container.
     pub fn container(&self) -> Option<&ContainerFacts> {
         self.container.as_ref()
+    }
+
+    /// What an engine says of the container, or of a fresh one of the image; null where there is
+    /// neither.
+    pub fn settings(&self) -> &Value {
+        self.container.as_ref().map_or(&self.settings, |facts| &facts.settings)
+    }
+
+    /// Whether the tree is a container's, into which its engine wrote files.
+    pub fn in_container(&self) -> bool {
+        self.in_container
+    }
+
+    /// What the source holds and cannot be taken out of it.
+    pub fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
     }
 
     /// What the way in cannot deliver.
@@ -189,11 +233,13 @@ impl Source {
     /// Makes sure that the source is still what was opened.
     ///
     /// # Errors
-    /// A container that is gone or was started meanwhile (precondition).
+    /// A container that is gone or was started meanwhile, a file that was written to
+    /// (precondition).
     pub fn check_unchanged(&self) -> Result<(), Failure> {
-        match &self.container {
-            Some(facts) => facts.check_unchanged(&self.spec),
-            None => Ok(()),
+        match (&self.container, &self.file) {
+            (Some(facts), _) => facts.check_unchanged(&self.spec),
+            (_, Some(file)) => file.check_unchanged(&self.spec),
+            (None, None) => Ok(()),
         }
     }
 }

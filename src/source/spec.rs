@@ -1,7 +1,7 @@
 //! [`SourceSpec`]: how a user names the place where a service lives.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::tree::escaped;
 
@@ -14,14 +14,16 @@ pub enum SourceSpec {
     Podman(String),
     /// An unpacked root.
     Rootfs(PathBuf),
+    /// A tar: of a root, as `docker export` makes it, or of images, as `docker save` does. The
+    /// name of one of several images can follow, after a colon.
+    Tar(PathBuf),
+    /// An OCI image layout, perhaps with a tag after a colon.
+    Oci(PathBuf),
 }
 
 /// Why a text is not a source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
-    /// The scheme is known, but cannot be read yet.
-    #[error("sources of the kind `{0}:` are not supported")]
-    Unsupported(&'static str),
     /// The part after the scheme is missing.
     #[error("nothing follows `{0}:`")]
     Empty(&'static str),
@@ -46,8 +48,10 @@ impl SourceSpec {
             ("docker", name) => Ok(SourceSpec::Docker(container_name(name)?)),
             ("podman", name) => Ok(SourceSpec::Podman(container_name(name)?)),
             ("rootfs", dir) => Ok(SourceSpec::Rootfs(PathBuf::from(dir))),
-            ("tar", _) => Err(SpecError::Unsupported("tar")),
-            _ => Err(SpecError::Unsupported("oci")),
+            ("tar", "") => Err(SpecError::Empty("tar")),
+            ("tar", file) => Ok(SourceSpec::Tar(PathBuf::from(file))),
+            (_, "") => Err(SpecError::Empty("oci")),
+            (_, dir) => Ok(SourceSpec::Oci(PathBuf::from(dir))),
         }
     }
 }
@@ -69,11 +73,15 @@ impl fmt::Display for SourceSpec {
         match self {
             SourceSpec::Docker(name) => write!(f, "docker:{name}"),
             SourceSpec::Podman(name) => write!(f, "podman:{name}"),
-            SourceSpec::Rootfs(dir) => {
-                write!(f, "rootfs:{}", escaped(dir.as_os_str().as_encoded_bytes()))
-            }
+            SourceSpec::Rootfs(dir) => write!(f, "rootfs:{}", shown(dir)),
+            SourceSpec::Tar(file) => write!(f, "tar:{}", shown(file)),
+            SourceSpec::Oci(dir) => write!(f, "oci:{}", shown(dir)),
         }
     }
+}
+
+fn shown(path: &Path) -> String {
+    escaped(path.as_os_str().as_encoded_bytes())
 }
 
 #[cfg(test)]
@@ -86,7 +94,11 @@ mod tests {
         assert_eq!(SourceSpec::parse("podman:web"), Ok(SourceSpec::Podman("web".into())));
         assert_eq!(SourceSpec::parse("rootfs:/srv/r"), Ok(SourceSpec::Rootfs("/srv/r".into())));
         assert_eq!(SourceSpec::parse("docker:"), Err(SpecError::Empty("docker")));
-        assert_eq!(SourceSpec::parse("oci:/x"), Err(SpecError::Unsupported("oci")));
+        assert_eq!(SourceSpec::parse("tar:x:y"), Ok(SourceSpec::Tar("x:y".into())));
+        assert_eq!(SourceSpec::parse("oci:/x"), Ok(SourceSpec::Oci("/x".into())));
+        for (text, scheme) in [("tar:", "tar"), ("oci:", "oci"), ("rootfs:", "rootfs")] {
+            assert_eq!(SourceSpec::parse(text), Err(SpecError::Empty(scheme)));
+        }
     }
 
     #[test]

@@ -1,0 +1,306 @@
+//! Opening what lies in files: a tar of a root, a saved image, an OCI layout.
+//!
+//! What a tar holds is told by its content, never by its name.
+
+use std::ffi::OsStr;
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::compression::Unpacked;
+use super::findings::left_out;
+use super::shelf::{Shelf, StoredError, Watched, spool};
+use super::stored_image::StoredImage;
+use super::{OpenOptions, Source, SourceSpec, oci, saved};
+use crate::failure::{Failure, Kind, check_cancelled};
+use crate::image::{Fidelity, ImageView};
+use crate::monitor::Monitor;
+use crate::pax::{Keep, TarTree};
+use crate::tree::{LayerStack, RootPath, Rootfs, Tree, escaped};
+
+/// What every tar of a file tree lacks.
+const NO_IMAGE: &str = "a tar of a file tree has no image, volumes or settings: a path of a package \
+     of which only owner, mode, attributes or the target of a link was changed passes for the \
+     package's own";
+
+/// What the tar lacks that an engine makes of a container.
+const EXPORTED: &str = "an engine's export of a container has whole seconds, no ACLs and no user \
+     attributes";
+
+/// What every image lacks.
+const NO_CONTAINER: &str = "an image has no container: what a container would have of its own \
+     (volumes, published ports, networks, limits) is not there";
+
+/// Files that engines write into the containers they make.
+const CONTAINER_MARKS: [&[u8]; 2] = [b"/.dockerenv", b"/run/.containerenv"];
+
+/// The file that a source was opened from, to see whether it is still the same.
+pub(super) struct Opened {
+    file: File,
+    stamp: Stamp,
+}
+
+/// What changes when a file is written to: size, time of modification, time of change.
+type Stamp = (u64, (i64, i64), (i64, i64));
+
+fn stamp(of: &Metadata) -> Stamp {
+    (of.size(), (of.mtime(), of.mtime_nsec()), (of.ctime(), of.ctime_nsec()))
+}
+
+impl Opened {
+    /// Opens the file at `path`; anything but a regular file is refused without reading it.
+    fn new(spec: &SourceSpec, path: &Path) -> Result<Opened, Failure> {
+        let failed = |why: &str| {
+            Failure::new(Kind::Precondition, "opening", spec.to_string())
+                .why(why)
+                .next("name a tar, as `docker export`, `docker save` or `tar` write it")
+        };
+        let unopened = |e: io::Error| failed("the file cannot be opened").because(e);
+        // Should the name be exchanged meanwhile, NONBLOCK keeps a FIFO from holding us.
+        let metadata = std::fs::metadata(path).map_err(unopened)?;
+        if metadata.is_dir() {
+            return Err(failed("it is a directory").next("name an unpacked root as rootfs:DIR"));
+        }
+        let nonblock = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+        let opened = metadata.is_file().then(|| {
+            let file = File::options().read(true).custom_flags(nonblock).open(path)?;
+            let metadata = file.metadata()?;
+            Ok((file, metadata))
+        });
+        match opened.transpose().map_err(unopened)? {
+            Some((file, metadata)) if metadata.is_file() => {
+                Ok(Opened { file, stamp: stamp(&metadata) })
+            }
+            _ => Err(failed("it is not a regular file")),
+        }
+    }
+
+    /// Makes sure that nobody wrote to the file since it was opened.
+    pub(super) fn check_unchanged(&self, spec: &SourceSpec) -> Result<(), Failure> {
+        let now = self.file.metadata().map_err(|e| {
+            Failure::new(Kind::Resource, "checking again", spec.to_string()).because(e)
+        })?;
+        if stamp(&now) == self.stamp {
+            return Ok(());
+        }
+        Err(Failure::new(Kind::Precondition, "reading", spec.to_string())
+            .why("the file was changed while it was read")
+            .safe("the file is as it is, no bundle was written")
+            .next("wait until it is complete and run the same command again"))
+    }
+
+    /// The tar in the file as a tree. One that is not compressed is read where it lies, else
+    /// contents go into an unlinked file in `scratch`.
+    fn tree(&self, scratch: &Path) -> Result<TarTree, StoredError> {
+        let what = "the file";
+        if self.stamp.0 == 0 {
+            return Err(StoredError::Malformed("the file is empty".to_owned()));
+        }
+        let unread = |source| StoredError::File { what: what.to_owned(), source };
+        let mut unpacked = Unpacked::new(Watched(&self.file)).map_err(unread)?;
+        let tree = if unpacked.is_plain() {
+            let file = self.file.try_clone().map_err(StoredError::Scratch)?;
+            TarTree::in_place(&mut unpacked, file, 0)
+        } else {
+            TarTree::spool(&mut unpacked, spool(scratch)?, &mut |_| Keep::Content)
+        };
+        tree.map_err(|source| StoredError::Tar { what: what.to_owned(), source })
+    }
+}
+
+/// Opens the tar that `name` leads to.
+pub(super) fn open_tar(
+    spec: &SourceSpec,
+    name: &Path,
+    options: &OpenOptions,
+    scratch: &Path,
+    monitor: &dyn Monitor,
+) -> Result<Source, Failure> {
+    refuse_base(spec, options)?;
+    let (path, wanted) = split(name, &|path| path.exists());
+    let file = Opened::new(spec, &path)?;
+    monitor.phase("reading the tar");
+    let read = || {
+        let tree = Arc::new(file.tree(scratch)?);
+        let shelf = Shelf::Tar(tree.clone());
+        let image = if let Some(images) = saved::index(&shelf)? {
+            saved::read(&shelf, &images, wanted.as_deref(), scratch)?
+        } else if oci::is_layout(&shelf)? {
+            oci::read(&shelf, wanted.as_deref(), scratch)?
+        } else {
+            return of_tree(spec, stem(&path), tree, wanted.as_deref());
+        };
+        Ok(of_image(spec, stem(&path), &image))
+    };
+    let mut source = read().map_err(|e| {
+        // What was read while somebody wrote can be anything.
+        file.check_unchanged(spec).err().unwrap_or_else(|| failure(spec, e))
+    })?;
+    file.check_unchanged(spec)?;
+    source.file = Some(file);
+    Ok(source)
+}
+
+/// Opens the OCI layout that `name` leads to.
+pub(super) fn open_oci(
+    spec: &SourceSpec,
+    name: &Path,
+    options: &OpenOptions,
+    scratch: &Path,
+    monitor: &dyn Monitor,
+) -> Result<Source, Failure> {
+    refuse_base(spec, options)?;
+    let (path, wanted) = split(name, &|path| path.is_dir());
+    let rootfs = Rootfs::open(&path).map_err(|e| {
+        Failure::new(Kind::Precondition, "opening", spec.to_string())
+            .why("the directory cannot be opened")
+            .because(e)
+            .next("name the directory of an OCI layout, and an image in it as oci:DIR:TAG")
+    })?;
+    monitor.phase("reading the image");
+    let shelf = Shelf::Dir(rootfs);
+    let read = || {
+        if !oci::is_layout(&shelf)? {
+            let why = "the directory holds no OCI layout: there is no `oci-layout` in it";
+            return Err(StoredError::Malformed(why.to_owned()));
+        }
+        Ok(of_image(spec, stem(&path), &oci::read(&shelf, wanted.as_deref(), scratch)?))
+    };
+    read().map_err(|e| failure(spec, e))
+}
+
+/// A tar of a file tree.
+fn of_tree(
+    spec: &SourceSpec,
+    name: String,
+    tree: Arc<TarTree>,
+    wanted: Option<&str>,
+) -> Result<Source, StoredError> {
+    if wanted.is_some() {
+        return Err(StoredError::Malformed("it is a tar of a file tree, without images".to_owned()));
+    }
+    if tree.children(&RootPath::root())?.is_empty() {
+        return Err(StoredError::Malformed("the tar holds nothing".to_owned()));
+    }
+    let mut in_container = false;
+    for mark in CONTAINER_MARKS {
+        let mark = RootPath::parse(mark).unwrap_or_else(|_| RootPath::root());
+        in_container |= tree.entry(&mark)?.is_some_and(|entry| entry.kind.is_file());
+    }
+    let mut source = Source::new(spec, name, tree.clone());
+    source.in_container = in_container;
+    source.left_out = left_out([&*tree]);
+    source.limitations.push(NO_IMAGE.to_owned());
+    if in_container {
+        source.limitations.push(EXPORTED.to_owned());
+    }
+    let mut implied = tree.implied_dirs().filter(|dir| !dir.is_root());
+    if let Some(first) = implied.next() {
+        source.limitations.push(format!(
+            "the tar does not mention {} directories, such as {first}: they belong to root, with \
+             mode 0755 and time 0",
+            implied.count() + 1
+        ));
+    }
+    Ok(source)
+}
+
+/// An image without a container.
+fn of_image(spec: &SourceSpec, name: String, image: &StoredImage) -> Source {
+    let layers = image.layers();
+    let trees = layers.iter().map(|layer| layer.tree.clone()).collect();
+    let count = layers.len();
+    let stack = Arc::new(LayerStack::new(layers));
+    let settings = image.settings(&name);
+    let mut source = Source::new(spec, name, stack.clone());
+    source.in_container = true;
+    source.image = Some(ImageView::new(stack, count, Fidelity::Exact));
+    source.layers = trees;
+    source.settings = settings;
+    source.left_out = left_out(image.trees.iter().map(|tree| &**tree));
+    source.limitations.push(NO_CONTAINER.to_owned());
+    source
+}
+
+fn refuse_base(spec: &SourceSpec, options: &OpenOptions) -> Result<(), Failure> {
+    if options.base.is_none() {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::Usage, "opening", spec.to_string())
+        .why("--base names an image of an engine, and what lies in a file has none")
+        .next("leave --base out"))
+}
+
+/// Divides `name` into the file and what follows a colon, where the whole is no file by itself.
+fn split(name: &Path, exists: &dyn Fn(&Path) -> bool) -> (PathBuf, Option<String>) {
+    let bytes = name.as_os_str().as_bytes();
+    let whole = || (name.to_owned(), None);
+    if exists(name) {
+        return whole();
+    }
+    let colons = bytes.iter().enumerate().rev().filter(|(_, byte)| **byte == b':');
+    let mut parts = colons.map(|(at, _)| (Path::new(OsStr::from_bytes(&bytes[..at])), at));
+    match parts.find(|(path, _)| exists(path)) {
+        Some((path, at)) => {
+            (path.to_owned(), Some(String::from_utf8_lossy(&bytes[at + 1..]).into_owned()))
+        }
+        None => whole(),
+    }
+}
+
+/// The name of a file without what tars are called by.
+fn stem(path: &Path) -> String {
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let ends = [".tar", ".tar.gz", ".tgz", ".tar.zst"];
+    let stem = ends.iter().find_map(|end| name.strip_suffix(end)).filter(|stem| !stem.is_empty());
+    stem.unwrap_or(&name).to_owned()
+}
+
+fn failure(spec: &SourceSpec, error: StoredError) -> Failure {
+    // A stream that ends because of it ends like a broken one.
+    if let Err(cancelled) = check_cancelled("reading", &spec.to_string()) {
+        return cancelled;
+    }
+    let failure = Failure::new(error.kind(), "reading", spec.to_string())
+        .safe("the source is untouched, nothing was published")
+        .next(error.advice());
+    match &error {
+        StoredError::Choice { why, names } if !names.is_empty() => {
+            let names: Vec<String> = names.iter().map(|name| escaped(name.as_bytes())).collect();
+            failure
+                .why(format!("{why}: {}", names.join(", ")))
+                .next(format!("name one of them after a colon, such as {spec}:{}", names[0]))
+        }
+        _ => failure.because(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_is_named_after_a_colon_of_what_exists() {
+        let there = ["/a:b", "/x.tar"];
+        let exists = |path: &Path| there.contains(&path.to_str().unwrap());
+        let parts = |name: &str| {
+            let (path, image) = split(Path::new(name), &exists);
+            (path.to_str().unwrap().to_owned(), image)
+        };
+        let found = |path: &str, image: Option<&str>| (path.to_owned(), image.map(str::to_owned));
+        assert_eq!(parts("/a:b"), found("/a:b", None));
+        assert_eq!(parts("/a:b:c"), found("/a:b", Some("c")));
+        assert_eq!(parts("/x.tar:debian:11"), found("/x.tar", Some("debian:11")));
+        assert_eq!(parts("/none:debian:11"), found("/none:debian:11", None));
+    }
+
+    #[test]
+    fn a_service_is_called_as_its_file_without_what_says_tar() {
+        let names = ["/x/web.tar", "web.tar.gz", "web.1", ".tar", "web.tar.zst", "web.tgz"];
+        let stems = ["web", "web", "web.1", ".tar", "web", "web"];
+        assert_eq!(names.map(|name| stem(Path::new(name))), stems);
+    }
+}

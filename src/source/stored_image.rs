@@ -1,0 +1,88 @@
+//! [`StoredImage`]: an image read from files, with the settings of a container made of it.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::shelf::{StoredError, digest_of};
+use crate::pax::TarTree;
+use crate::tree::{Layer, Whiteouts};
+
+/// What a container takes from its image.
+const TAKEN: [&str; 9] = [
+    "Cmd",
+    "Entrypoint",
+    "Env",
+    "ExposedPorts",
+    "Healthcheck",
+    "Labels",
+    "StopSignal",
+    "User",
+    "WorkingDir",
+];
+
+/// An image that lies in files.
+pub(super) struct StoredImage {
+    /// The digest of its configuration.
+    id: String,
+    config: Value,
+    /// Bottom first.
+    pub(super) trees: Vec<Arc<TarTree>>,
+}
+
+impl StoredImage {
+    pub(super) fn new(id: String, config: Value, layers: Vec<TarTree>) -> StoredImage {
+        StoredImage { id, config, trees: layers.into_iter().map(Arc::new).collect() }
+    }
+
+    /// Its layers, bottom first.
+    pub(super) fn layers(&self) -> Vec<Layer> {
+        let layer = |tree: &Arc<TarTree>| Layer { tree: tree.clone(), style: Whiteouts::Tar };
+        self.trees.iter().map(layer).collect()
+    }
+
+    /// What an engine would say about a fresh container of this image: the form in which a bundle
+    /// carries settings.
+    pub(super) fn settings(&self, name: &str) -> Value {
+        let own = &self.config["config"];
+        let mut config = Map::new();
+        for key in TAKEN {
+            config.insert(key.to_owned(), own[key].clone());
+        }
+        let volumes = own["Volumes"].as_object().into_iter().flat_map(Map::keys);
+        let mounts: Vec<Value> = volumes
+            .filter(|destination| destination.starts_with('/'))
+            .map(|destination| {
+                // A container has a volume of its own there, under a name that the engine makes up.
+                let name = digest_of(destination.as_bytes()).replace("sha256:", "");
+                json!({ "Type": "volume", "Name": name, "Destination": destination, "RW": true })
+            })
+            .collect();
+        json!({
+            "Id": self.id.trim_start_matches("sha256:"),
+            "Name": format!("/{name}"),
+            "Image": self.id,
+            "Config": config,
+            "HostConfig": {},
+            "Mounts": mounts,
+            "NetworkSettings": {},
+        })
+    }
+}
+
+/// The digests of the uncompressed layers that a configuration names, `layers` of them.
+pub(super) fn diff_ids(config: &Value, layers: usize) -> Result<Vec<String>, StoredError> {
+    let listed = config["rootfs"]["diff_ids"].as_array();
+    let texts: Option<Vec<String>> =
+        listed.and_then(|all| all.iter().map(|id| id.as_str().map(str::to_owned)).collect());
+    let texts = texts.ok_or_else(|| {
+        StoredError::Malformed("the image's configuration does not list its layers".to_owned())
+    })?;
+    if texts.len() == layers {
+        return Ok(texts);
+    }
+    Err(StoredError::Malformed(format!(
+        "the image has {layers} layers, and {} in its configuration",
+        texts.len()
+    )))
+}
