@@ -143,10 +143,12 @@ pub fn examine(
             Err(error) => losses.push(lost(&error)),
         }
     }
-    losses.extend(source.left_out().iter().map(|left| Lost {
-        subject: left.subject.clone(),
-        why: left.why.clone(),
-    }));
+    losses.extend(
+        source
+            .left_out()
+            .iter()
+            .map(|left| Lost { subject: left.subject.clone(), why: left.why.clone() }),
+    );
     losses.extend(source.not_crossed().into_iter().map(|path| Lost {
         subject: path.to_string(),
         why: "another file system is mounted there and was not entered".to_owned(),

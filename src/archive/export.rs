@@ -205,6 +205,12 @@ fn root(source: &Source, scratch: &Path, monitor: &dyn Monitor) -> Result<Copy, 
             .safe("the source is untouched, no bundle was written")
             .next("free space beside the bundle, or leave the export out with --no-export")
     };
+    if !rustix::process::geteuid().is_root() {
+        return Err(Failure::new(Kind::Environment, "copying", source.to_string())
+            .why("an export runs in a copy with all owners, which only root can make")
+            .safe("the source is untouched, no bundle was written")
+            .next("run regrow as root, or leave the export out with --no-export"));
+    }
     let copy = scratch.join(format!(".regrow-export-{}", std::process::id()));
     let problems = copy_tree(source.tree(), &copy, monitor).map_err(|e| {
         let ended = crate::failure::check_cancelled("copying", &source.to_string());

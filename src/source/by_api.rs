@@ -208,7 +208,6 @@ fn as_json(path: &RootPath) -> Option<RootPath> {
     RootPath::parse(shown.as_bytes()).ok()
 }
 
-
 /// The layers of an image, bottom first, as `save` delivers them.
 pub(super) fn image_layers(
     engine: &Engine,

@@ -57,10 +57,7 @@ impl<'a> Unpacked<'a> {
             // A tar may begin with a name such as `BZhang`.
             && (name != "bzip2" || head.get(4..) == Some(b"1AY&SY"))
         {
-            return Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                Unsupported { name, command },
-            ));
+            return Err(io::Error::new(io::ErrorKind::Unsupported, Unsupported { name, command }));
         }
         let whole = Cursor::new(head.clone()).chain(input);
         Ok(match head.as_slice() {

@@ -62,8 +62,9 @@ pub(super) fn open(
         SourceSpec::Podman(name) => (Which::Podman, name),
         SourceSpec::Docker(name) => (Which::Docker, name),
         SourceSpec::Rootfs(_) | SourceSpec::Tar(_) | SourceSpec::Oci(_) => {
-            return Err(Failure::new(Kind::Internal, "opening", spec.to_string())
-                .why("it is no container"));
+            return Err(
+                Failure::new(Kind::Internal, "opening", spec.to_string()).why("it is no container")
+            );
         }
     };
     let failed = |e: EngineError| engine_failure("opening", spec, e);

@@ -29,10 +29,8 @@ const MANIFESTS: [&str; 2] = [
     "application/vnd.docker.distribution.manifest.v2+json",
 ];
 
-const CONFIGS: [&str; 2] = [
-    "application/vnd.oci.image.config.v1+json",
-    "application/vnd.docker.container.image.v1+json",
-];
+const CONFIGS: [&str; 2] =
+    ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
 
 /// Types of layers, without what says how they are compressed: their first bytes say that too.
 const LAYERS: [&str; 4] = [
@@ -160,9 +158,8 @@ pub(super) fn read(
 ) -> Result<StoredImage, StoredError> {
     let text = shelf.text("index.json")?;
     let text = text.ok_or_else(|| StoredError::Malformed("it has no index.json".to_owned()))?;
-    let index: Index = serde_json::from_slice(&text).map_err(|e| {
-        StoredError::Malformed(format!("its index.json cannot be understood: {e}"))
-    })?;
+    let index: Index = serde_json::from_slice(&text)
+        .map_err(|e| StoredError::Malformed(format!("its index.json cannot be understood: {e}")))?;
     let manifest = choose(shelf, index.manifests, wanted)?;
     manifest.check_type("the image", &MANIFESTS)?;
     let digest = manifest.digest.clone();

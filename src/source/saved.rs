@@ -93,7 +93,8 @@ pub(super) fn read(
     let text = text.ok_or_else(|| StoredError::Damaged(format!("{what} is missing")))?;
     let digest = digest_of(&text);
     let stated = image.id().map_or(digest, |id| format!("sha256:{id}"));
-    let config = shelf.json(&image.config, &Stated { digest: stated.clone(), size: text.len() as u64 })?;
+    let config =
+        shelf.json(&image.config, &Stated { digest: stated.clone(), size: text.len() as u64 })?;
     let diff_ids = diff_ids(&config, image.layers.len())?;
     let mut layers = Vec::new();
     for (name, diff_id) in image.layers.iter().zip(&diff_ids) {

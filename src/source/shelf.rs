@@ -101,7 +101,9 @@ impl StoredError {
         }
         let text = match self.kind() {
             Kind::Integrity => "get another copy of it, and run the same command again",
-            Kind::Resource => "see the reason (space, permissions), then run the same command again",
+            Kind::Resource => {
+                "see the reason (space, permissions), then run the same command again"
+            }
             Kind::Precondition => "name one of them",
             _ => {
                 "name a tar of a file tree, of `docker export` or of `docker save`, or an OCI layout"
@@ -205,7 +207,9 @@ impl Shelf {
             return Ok(tree);
         }
         let diff_id = escaped(diff_id.as_bytes());
-        Err(StoredError::Damaged(format!("{what} is damaged: it unpacks to {digest}, not {diff_id}")))
+        Err(StoredError::Damaged(format!(
+            "{what} is damaged: it unpacks to {digest}, not {diff_id}"
+        )))
     }
 
     /// Reads the tar in `stored`, which is the content of `entry`; with its digest.

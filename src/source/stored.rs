@@ -180,7 +180,9 @@ fn of_tree(
     wanted: Option<&str>,
 ) -> Result<Source, StoredError> {
     if wanted.is_some() {
-        return Err(StoredError::Malformed("it is a tar of a file tree, without images".to_owned()));
+        return Err(StoredError::Malformed(
+            "it is a tar of a file tree, without images".to_owned(),
+        ));
     }
     if tree.children(&RootPath::root())?.is_empty() {
         return Err(StoredError::Malformed("the tar holds nothing".to_owned()));
