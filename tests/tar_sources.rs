@@ -34,11 +34,11 @@ impl Place {
         format!("tar:{name}")
     }
 
-    /// Runs the program here, without any engine.
+    /// Runs the program here, without any engine unless one is named.
     fn regrow(&self, args: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_regrow"));
         command.args(args).current_dir(self.0.path());
-        if !args.iter().any(|arg| arg.starts_with("docker:")) {
+        if !args.iter().any(|arg| arg.starts_with("docker:") || *arg == "--engine") {
             command.env("DOCKER_HOST", "unix:///nonexistent");
             command.env("CONTAINER_HOST", "unix:///nonexistent");
         }
@@ -269,6 +269,12 @@ fn a_saved_image_gets_the_verdicts_of_a_fresh_container_of_it_in_every_form() {
             assert_eq!(found.0["losses"], json!([]), "{source}");
         }
     }
+    for (name, bytes) in
+        [("old.tar", image.saved(&["x:1"])), ("both.tar", image.saved_in_both_forms(&["x:1"]))]
+    {
+        let source = place.write(name, &bytes);
+        assert_eq!(place.inspect(&source).0["entries"], saved.0["entries"], "{name}");
+    }
     for packing in [Packing::Gzip, Packing::Zstd] {
         // Named as if it were plain: the content counts.
         let bytes = packed(&fs::read(place.at("save.tar")).unwrap(), packing);
@@ -299,6 +305,29 @@ fn a_bundle_of_an_image_carries_what_its_containers_would_have_and_is_the_same_a
     assert_eq!(settings["Mounts"][0]["Destination"], "/srv/dir");
     assert_eq!(manifest["survey"]["name"], "web");
     place.json(&["verify", "a.regrow"], 0);
+}
+
+#[test]
+fn an_image_becomes_a_container_with_what_the_image_says() {
+    let place = Place::new();
+    let source = place.write("web.tar", &Image::small().saved(&["web:1"]));
+    place.json(&["archive", &source, "-o", "x.regrow"], 0);
+    let name = made(&["rm", "-fv"], format!("tar-sources-new-{}", std::process::id()));
+    let onto = ["--engine", "docker", "--onto", "debian:trixie", "--name", &name.1];
+    place.json(&[&["restore", "x.regrow"][..], &onto].concat(), 0);
+    let inspected: Value = serde_json::from_str(&docker(&["inspect", &name.1])).unwrap();
+    let config = &inspected[0]["Config"];
+    assert_eq!(config["Cmd"], json!(["/usr/bin/app", "--serve"]));
+    assert_eq!((&config["User"], &config["WorkingDir"]), (&json!("1000"), &json!("/srv")));
+    assert_eq!(config["Labels"]["kept"], "yes");
+    assert!(config["ExposedPorts"]["8080/tcp"].is_object(), "{config}");
+    assert!(config["Env"].as_array().unwrap().contains(&json!("MODE=dead")), "{config}");
+    assert_ne!(config["Hostname"], "0123456789ab");
+    assert_eq!(inspected[0]["Mounts"][0]["Destination"], "/srv/dir");
+    docker(&["cp", &format!("{}:/srv/dir/name-too", name.1), place.at("copy").to_str().unwrap()]);
+    assert_eq!(fs::read(place.at("copy")).unwrap(), b"data\n".repeat(999));
+    drop(name);
+    docker(&["rmi", inspected[0]["Image"].as_str().unwrap()]);
 }
 
 #[test]

@@ -46,3 +46,48 @@ pub(super) fn left_out<'a>(trees: impl IntoIterator<Item = &'a TarTree>) -> Vec<
     }));
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pax::Keep;
+
+    /// A member with an `x` header that holds `records`.
+    fn with_records(tar: &mut tar::Builder<Vec<u8>>, name: &str, records: &[(&str, &[u8])]) {
+        tar.append_pax_extensions(records.iter().copied()).unwrap();
+        let mut header = tar::Header::new_ustar();
+        header.set_size(0);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, name, &b""[..]).unwrap();
+    }
+
+    #[test]
+    fn what_is_left_out_is_named_and_a_property_is_told_once() {
+        let mut tar = tar::Builder::new(vec![]);
+        for name in ["a\u{1b}[31m", "b", "c"] {
+            with_records(&mut tar, name, &[("SCHILY.acl.access", b"user::rw-")]);
+        }
+        with_records(&mut tar, "d", &[("SCHILY.fflags", b"nodump")]);
+        with_records(&mut tar, "x", &[("path", b"../x")]);
+        let mut bytes = tar.into_inner().unwrap();
+        bytes.extend(b"more");
+        let spool = tempfile::tempfile().unwrap();
+        let tree = TarTree::spool(&mut &bytes[..], spool, &mut |_| Keep::Content).unwrap();
+        let found = left_out([&tree]);
+        let told: Vec<(&str, &str)> =
+            found.iter().map(|left| (left.subject.as_str(), left.why.as_str())).collect();
+        let once = "the property is not understood";
+        assert_eq!(
+            told,
+            [
+                ("../x", "`../x` is left out: the path holds `..`"),
+                ("the end of the tar", "4 bytes of data after the end of the archive are ignored"),
+                (
+                    "SCHILY.acl.access of a\\u{1b}[31m",
+                    "the property is not understood, here and at 2 other paths"
+                ),
+                ("SCHILY.fflags of d", once),
+            ]
+        );
+    }
+}

@@ -93,11 +93,14 @@ impl StoredError {
             _ => None,
         };
         let inner = io.and_then(io::Error::get_ref);
-        if let Some(packed) = inner.and_then(|e| e.downcast_ref::<Unsupported>()) {
-            return format!("unpack it with `{}` and name what comes out", packed.command);
-        }
-        if inner.is_some_and(|e| e.is::<Bomb>()) {
-            return "if you trust it, unpack it first and name what comes out".to_owned();
+        match inner.map(|e| (e.downcast_ref::<Unsupported>(), e.downcast_ref::<Bomb>())) {
+            Some((Some(packed), _)) => {
+                return format!("unpack it with `{}` and name what comes out", packed.command);
+            }
+            Some((_, Some(Bomb))) => {
+                return "if you trust it, unpack it first and name what comes out".to_owned();
+            }
+            _ => {}
         }
         let text = match self.kind() {
             Kind::Integrity => "get another copy of it, and run the same command again",

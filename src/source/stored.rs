@@ -131,7 +131,7 @@ pub(super) fn open_tar(
         } else if oci::is_layout(&shelf)? {
             oci::read(&shelf, wanted.as_deref(), scratch)?
         } else {
-            return of_tree(spec, stem(&path), tree, wanted.as_deref());
+            return of_tree(spec, stem(&path), &tree, wanted.as_deref());
         };
         Ok(of_image(spec, stem(&path), &image))
     };
@@ -176,7 +176,7 @@ pub(super) fn open_oci(
 fn of_tree(
     spec: &SourceSpec,
     name: String,
-    tree: Arc<TarTree>,
+    tree: &Arc<TarTree>,
     wanted: Option<&str>,
 ) -> Result<Source, StoredError> {
     if wanted.is_some() {
@@ -194,7 +194,7 @@ fn of_tree(
     }
     let mut source = Source::new(spec, name, tree.clone());
     source.in_container = in_container;
-    source.left_out = left_out([&*tree]);
+    source.left_out = left_out([&**tree]);
     source.limitations.push(NO_IMAGE.to_owned());
     if in_container {
         source.limitations.push(EXPORTED.to_owned());
@@ -282,7 +282,28 @@ fn failure(spec: &SourceSpec, error: StoredError) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
+    use crate::monitor::Silent;
+
+    #[test]
+    fn a_file_that_is_written_to_is_no_longer_what_was_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("web.tar");
+        let mut tar = tar::Builder::new(vec![]);
+        let mut header = tar::Header::new_ustar();
+        header.set_size(4);
+        tar.append_data(&mut header, "a", &b"data"[..]).unwrap();
+        std::fs::write(&path, tar.into_inner().unwrap()).unwrap();
+        let spec = SourceSpec::Tar(path.clone());
+        let options = OpenOptions::default();
+        let source = Source::open(&spec, &options, dir.path(), &Silent).unwrap();
+        assert_eq!(source.name(), "web");
+        source.check_unchanged().unwrap();
+        File::options().append(true).open(&path).unwrap().write_all(b"x").unwrap();
+        assert_eq!(source.check_unchanged().unwrap_err().kind(), Kind::Precondition);
+    }
 
     #[test]
     fn an_image_is_named_after_a_colon_of_what_exists() {

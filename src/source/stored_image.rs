@@ -86,3 +86,69 @@ pub(super) fn diff_ids(config: &Value, layers: usize) -> Result<Vec<String>, Sto
         texts.len()
     )))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::engine::Flavour;
+    use crate::engine::settings::{Renewal, carry};
+
+    #[test]
+    fn a_container_made_of_the_settings_is_a_fresh_one_of_the_image() {
+        let config = json!({ "config": {
+            "Cmd": ["serve"],
+            "Entrypoint": ["/init"],
+            "Env": ["A=1"],
+            "ExposedPorts": { "80/tcp": {} },
+            "Healthcheck": { "Test": ["CMD", "true"] },
+            "Hostname": "0123456789ab",
+            "Image": "sha256:parent",
+            "Labels": { "a": "b" },
+            "OnBuild": ["RUN false"],
+            "StopSignal": "SIGINT",
+            "User": "web",
+            "Volumes": { "/data": {}, "relative": {} },
+            "WorkingDir": "/srv",
+        }});
+        let image = StoredImage::new(digest_of(b"config"), config, vec![]);
+        let volumes = BTreeMap::new();
+        for flavour in [Flavour::Docker, Flavour::Podman] {
+            let renewal = Renewal { image: "new", volumes: &volumes, flavour };
+            let carried = carry(&image.settings("web"), &renewal).unwrap();
+            assert_eq!((carried.dropped, carried.grants), (vec![], vec![]));
+            assert_eq!(Value::Object(carried.spec.host), json!({}));
+            assert_eq!(
+                Value::Object(carried.spec.config),
+                json!({
+                    "Cmd": ["serve"],
+                    "Entrypoint": ["/init"],
+                    "Env": ["A=1"],
+                    "ExposedPorts": { "80/tcp": {} },
+                    "Healthcheck": { "Test": ["CMD", "true"] },
+                    "Image": "new",
+                    "Labels": { "a": "b" },
+                    "StopSignal": "SIGINT",
+                    "User": "web",
+                    "Volumes": { "/data": {} },
+                    "WorkingDir": "/srv",
+                })
+            );
+        }
+    }
+
+    #[test]
+    fn a_configuration_of_anything_else_is_still_one() {
+        for config in [json!(null), json!({ "config": 7 }), json!({ "config": { "Volumes": [] } })]
+        {
+            let settings = StoredImage::new(String::new(), config, vec![]).settings("x");
+            assert_eq!(settings["Mounts"], json!([]));
+        }
+        let short = json!({ "rootfs": { "diff_ids": ["sha256:1"] } });
+        assert!(diff_ids(&short, 1).is_ok());
+        assert!(diff_ids(&short, 2).is_err());
+        assert!(diff_ids(&json!({ "rootfs": { "diff_ids": [7] } }), 1).is_err());
+        assert!(diff_ids(&json!({}), 0).is_err());
+    }
+}

@@ -180,13 +180,31 @@ impl Image {
         json!({ "Config": self.config_name(), "RepoTags": names, "Layers": layers })
     }
 
-    /// As Docker before 25 saves it.
+    /// As engines saved it before there were OCI layouts.
     pub(crate) fn saved(&self, names: &[&str]) -> Vec<u8> {
         let mut tar = Tar::new().file(&self.config_name(), self.config.to_string());
         for layer in &self.layers {
-            tar = tar.dir(&hex(layer)).file(&format!("{}/layer.tar", hex(layer)), layer);
+            // As Podman does it: the layer lies beside, and a link where Docker looks for it.
+            let target = format!("../{}.tar", hex(layer));
+            tar = tar.file(&target[3..], layer).dir(&hex(layer));
+            tar = tar.symlink(&format!("{}/layer.tar", hex(layer)), &target);
         }
         tar.file("manifest.json", json!([self.entry(names)]).to_string()).finish()
+    }
+
+    /// As Docker from 25 on saves it: both forms in one.
+    pub(crate) fn saved_in_both_forms(&self, names: &[&str]) -> Vec<u8> {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = self.layout(dir.path(), Packing::Gzip, "x");
+        let blob = |bytes: &[u8]| format!("blobs/sha256/{}", hex(bytes));
+        let layers: Vec<String> =
+            self.layers.iter().map(|layer| blob(&packed(layer, Packing::Gzip))).collect();
+        let config = blob(self.config.to_string().as_bytes());
+        let entry = json!({ "Config": config, "RepoTags": names, "Layers": layers });
+        let mut tar = layout.tar();
+        tar.truncate(tar.len() - 1024);
+        tar.extend(Tar::new().file("manifest.json", json!([entry]).to_string()).finish());
+        tar
     }
 
     /// An OCI layout at `dir` with this image under the name `tag`.

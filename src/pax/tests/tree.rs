@@ -1,6 +1,7 @@
 //! Tars as trees.
 
 use super::*;
+use crate::pax::spool::{Contents, Spooler};
 use crate::tree::{Content, Entry, LinkGroup, PathError, RootPath, Tree, TreeError};
 
 pub(super) fn spool(mut bytes: &[u8]) -> TarTree {
@@ -266,4 +267,42 @@ fn an_entry_takes_no_more_than_250_bytes_besides_its_name() {
     let name = size_of::<(RootPath, usize)>() * 2;
     let node = size_of::<crate::pax::tarball::Node>() * 5 / 4;
     assert!(name + node <= 250, "{name} + {node}");
+}
+
+#[test]
+fn a_tar_can_be_a_tree_without_being_copied() {
+    let sparse = holey("sparse", 9000, &[(512, 512), (4096, 700)]);
+    let tar = write(&[file("a", "first"), hardlink("b", "a"), sparse, file("z", "last")]);
+    let copied = spool(&tar);
+    let mut file = tempfile::tempfile().unwrap();
+    std::io::Write::write_all(&mut file, &[&b"before"[..], &tar].concat()).unwrap();
+    let in_place = TarTree::in_place(&mut &tar[..], file.try_clone().unwrap(), 6).unwrap();
+    assert_eq!(paths(&in_place), paths(&copied));
+    for at in paths(&copied) {
+        let (ours, theirs) = (entry(&in_place, &at), entry(&copied, &at));
+        assert_eq!(ours, theirs);
+        if ours.kind.is_file() {
+            assert_eq!(content(&in_place, &ours), content(&copied, &ours), "{at}");
+            assert_eq!(in_place.extents(&ours).unwrap(), copied.extents(&ours).unwrap());
+        }
+    }
+    let (place, start) = in_place.place(&entry(&in_place, "/z")).unwrap().unwrap();
+    let mut text = [0; 4];
+    std::os::unix::fs::FileExt::read_exact_at(&place, &mut text, start).unwrap();
+    assert_eq!(&text, b"last");
+    assert!(in_place.place(&entry(&in_place, "/sparse")).unwrap().is_none());
+    // The reader goes over all of it, so that what is missing is found.
+    let cut = TarTree::in_place(&mut &tar[..tar.len() - 1025 - 511], file, 6);
+    assert!(matches!(cut.err(), Some(ReadError::Truncated { .. })));
+}
+
+#[test]
+fn a_tar_of_too_many_entries_is_refused_before_it_fills_the_memory() {
+    let tar = write(&["a", "a", "b"].map(|name| file(name, "")));
+    let limited = |most| {
+        let spooler = Spooler::new(tempfile::tempfile().unwrap(), Contents::Copied(0), most);
+        TarTree::read(&mut &tar[..], spooler, &mut |_| Keep::Content)
+    };
+    assert!(limited(3).is_ok());
+    assert!(matches!(limited(2).err(), Some(ReadError::Entries)));
 }
