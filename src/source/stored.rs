@@ -307,13 +307,14 @@ mod tests {
 
     #[test]
     fn an_image_is_named_after_a_colon_of_what_exists() {
-        let there = ["/a:b", "/x.tar"];
+        let there = ["/a", "/a:b", "/x.tar"];
         let exists = |path: &Path| there.contains(&path.to_str().unwrap());
         let parts = |name: &str| {
             let (path, image) = split(Path::new(name), &exists);
             (path.to_str().unwrap().to_owned(), image)
         };
         let found = |path: &str, image: Option<&str>| (path.to_owned(), image.map(str::to_owned));
+        assert_eq!(parts("/a:c"), found("/a", Some("c")));
         assert_eq!(parts("/a:b"), found("/a:b", None));
         assert_eq!(parts("/a:b:c"), found("/a:b", Some("c")));
         assert_eq!(parts("/x.tar:debian:11"), found("/x.tar", Some("debian:11")));
