@@ -305,6 +305,7 @@ fn a_bundle_of_an_image_carries_what_its_containers_would_have_and_is_the_same_a
     assert_eq!(settings["Mounts"][0]["Destination"], "/srv/dir");
     assert_eq!(manifest["survey"]["name"], "web");
     place.json(&["verify", "a.regrow"], 0);
+    place.refused("tar:a.regrow", 4, "it is a bundle of regrow");
 }
 
 #[test]
@@ -596,4 +597,16 @@ fn of_several_images_in_a_layout_the_named_one_or_this_machines_is_taken() {
     }
     layout.index(&[deep]);
     place.refused("oci:names", 4, "too deep");
+    // What leads to the same a thousand times is followed once.
+    let mut wide = named[0].clone();
+    for _ in 0..4 {
+        wide = index(&layout, &vec![wide; 1000]);
+    }
+    layout.index(&[wide]);
+    holds("oci:names", "/one");
+    let many: Vec<Value> = (0..2000)
+        .map(|n| index(&layout, &[json!({ "digest": n.to_string(), "size": 0 })]))
+        .collect();
+    layout.index(&many);
+    place.refused("oci:names", 4, "too many manifests");
 }

@@ -3,7 +3,7 @@
 //!
 //! Every blob that is read is compared with the digest and the size that led to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Deserialize;
@@ -191,13 +191,11 @@ fn choose(
         let why = format!("it holds no image `{}`", escaped(name.as_bytes()));
         return Err(StoredError::Choice { why, names });
     }
-    let mut all = Vec::new();
+    let mut walk = Walk { shelf, seen: BTreeSet::new(), found: vec![] };
     for descriptor in meant {
-        flatten(shelf, descriptor, 0, &mut all)?;
+        walk.follow(descriptor, 0)?;
     }
-    // The same image can stand there under several names.
-    all.sort_by(|a, b| a.digest.cmp(&b.digest));
-    all.dedup_by(|a, b| a.digest == b.digest);
+    let all = walk.found;
     let here: Vec<&Descriptor> = all.iter().filter(|d| runs_here(d)).collect();
     let found = match (&here[..], &all[..]) {
         ([one], _) => Some((*one).clone()),
@@ -221,26 +219,32 @@ fn choose(
     })
 }
 
-/// All manifests that `descriptor` leads to.
-fn flatten(
-    shelf: &Shelf,
-    descriptor: Descriptor,
-    depth: usize,
-    all: &mut Vec<Descriptor>,
-) -> Result<(), StoredError> {
-    if descriptor.is_about_another() {
-        return Ok(());
+/// A way through indexes to the manifests of images.
+struct Walk<'a> {
+    shelf: &'a Shelf,
+    /// Digests of all that was met: an image can have several names, and indexes that name each
+    /// other many times would never come to an end.
+    seen: BTreeSet<String>,
+    found: Vec<Descriptor>,
+}
+
+impl Walk<'_> {
+    /// Finds all manifests that `descriptor` leads to.
+    fn follow(&mut self, descriptor: Descriptor, depth: usize) -> Result<(), StoredError> {
+        if descriptor.is_about_another() || !self.seen.insert(descriptor.digest.clone()) {
+            return Ok(());
+        }
+        if depth > MAX_DEPTH || self.seen.len() > MAX_MANIFESTS {
+            let why = "its indexes name too many manifests, or stand too deep in each other";
+            return Err(StoredError::Malformed(why.to_owned()));
+        }
+        if !INDEXES.contains(&descriptor.media_type.as_str()) {
+            self.found.push(descriptor);
+            return Ok(());
+        }
+        let index: Index = descriptor.json(self.shelf)?;
+        index.manifests.into_iter().try_for_each(|inner| self.follow(inner, depth + 1))
     }
-    if !INDEXES.contains(&descriptor.media_type.as_str()) {
-        all.push(descriptor);
-        return Ok(());
-    }
-    let index: Index = descriptor.json(shelf)?;
-    if depth == MAX_DEPTH || all.len() + index.manifests.len() > MAX_MANIFESTS {
-        let why = "its indexes name too many manifests, or stand too deep in each other";
-        return Err(StoredError::Malformed(why.to_owned()));
-    }
-    index.manifests.into_iter().try_for_each(|inner| flatten(shelf, inner, depth + 1, all))
 }
 
 /// Whether it is for machines like this one; without a word about it, it is.

@@ -37,6 +37,9 @@ const NO_CONTAINER: &str = "an image has no container: what a container would ha
 /// Files that engines write into the containers they make.
 const CONTAINER_MARKS: [&[u8]; 2] = [b"/.dockerenv", b"/run/.containerenv"];
 
+/// Files that a bundle has at its top.
+const BUNDLE_MARKS: [&[u8]; 3] = [b"/manifest.json", b"/SHA256SUMS", b"/restore.sh"];
+
 /// The file that a source was opened from, to see whether it is still the same.
 pub(super) struct Opened {
     file: File,
@@ -187,11 +190,12 @@ fn of_tree(
     if tree.children(&RootPath::root())?.is_empty() {
         return Err(StoredError::Malformed("the tar holds nothing".to_owned()));
     }
-    let mut in_container = false;
-    for mark in CONTAINER_MARKS {
-        let mark = RootPath::parse(mark).unwrap_or_else(|_| RootPath::root());
-        in_container |= tree.entry(&mark)?.is_some_and(|entry| entry.kind.is_file());
+    let there = |marks: &[&[u8]]| marks.iter().filter(|mark| is_file(tree, mark)).count();
+    if there(&BUNDLE_MARKS) == BUNDLE_MARKS.len() {
+        let why = "it is a bundle of regrow: name it without `tar:`";
+        return Err(StoredError::Malformed(why.to_owned()));
     }
+    let in_container = there(&CONTAINER_MARKS) > 0;
     let mut source = Source::new(spec, name, tree.clone());
     source.in_container = in_container;
     source.left_out = left_out([&**tree]);
@@ -208,6 +212,11 @@ fn of_tree(
         ));
     }
     Ok(source)
+}
+
+fn is_file(tree: &TarTree, path: &[u8]) -> bool {
+    let entry = RootPath::parse(path).ok().and_then(|path| tree.entry(&path).ok().flatten());
+    entry.is_some_and(|entry| entry.kind.is_file())
 }
 
 /// An image without a container.

@@ -8,6 +8,9 @@ use super::shelf::{StoredError, digest_of};
 use crate::pax::TarTree;
 use crate::tree::{Layer, Whiteouts};
 
+/// Most layers of an image. Engines allow 127; each needs an open file.
+const MAX_LAYERS: usize = 500;
+
 /// What a container takes from its image.
 const TAKEN: [&str; 9] = [
     "Cmd",
@@ -78,6 +81,9 @@ pub(super) fn diff_ids(config: &Value, layers: usize) -> Result<Vec<String>, Sto
     let texts = texts.ok_or_else(|| {
         StoredError::Malformed("the image's configuration does not list its layers".to_owned())
     })?;
+    if layers > MAX_LAYERS {
+        return Err(StoredError::Malformed(format!("the image has more than {MAX_LAYERS} layers")));
+    }
     if texts.len() == layers {
         return Ok(texts);
     }
@@ -150,5 +156,11 @@ mod tests {
         assert!(diff_ids(&short, 2).is_err());
         assert!(diff_ids(&json!({ "rootfs": { "diff_ids": [7] } }), 1).is_err());
         assert!(diff_ids(&json!({}), 0).is_err());
+        let many = |layers| {
+            let ids = vec!["sha256:1"; layers];
+            diff_ids(&json!({ "rootfs": { "diff_ids": ids } }), layers)
+        };
+        assert!(many(MAX_LAYERS).is_ok());
+        assert!(many(MAX_LAYERS + 1).is_err());
     }
 }
