@@ -449,7 +449,8 @@ fn a_saved_image_that_is_not_whole_or_not_one_is_refused() {
     both[1].extend(Tar::new().file("manifest.json", index).finish());
     let both = place.write("both.tar", &both.concat());
     place.refused(&both, 10, "it holds 2 images: web:1, old:latest");
-    place.refused(&format!("{both}:db"), 10, "it holds no image `db`");
+    place.refused(&format!("{both}:db"), 10, "it holds no image `db`: web:1, old:latest");
+    place.refused(&format!("{both}:db"), 10, "such as tar:both.tar:web:1.");
     assert!(place.inspect(&format!("{both}:web:1")).verdicts(false).contains_key("/srv/setuid"));
     assert!(place.inspect(&format!("{both}:old")).verdicts(false).contains_key("/srv/gone"));
     let ancient = Tar::new()
@@ -575,7 +576,11 @@ fn of_several_images_in_a_layout_the_named_one_or_this_machines_is_taken() {
     )]);
     holds("oci:platforms", "/ours");
     layout.index(&[index(&layout, &[foreign.clone(), windows.clone()])]);
-    place.refused("oci:platforms", 10, "none of them for this machine");
+    let others = format!("for this machine, but for linux/mips, windows/{here}: sha256:");
+    place.refused("oci:platforms", 10, &others);
+    holds(&format!("oci:platforms:{}", foreign["digest"].as_str().unwrap()), "/foreign");
+    let none = format!("sha256:{}", "0".repeat(64));
+    place.refused(&format!("oci:platforms:{none}"), 10, "it holds no image `sha256:0000");
     layout.index(&[index(&layout, &[foreign, attestation])]);
     holds("oci:platforms", "/foreign");
 
@@ -589,6 +594,10 @@ fn of_several_images_in_a_layout_the_named_one_or_this_machines_is_taken() {
     holds("oci:names:docker.io/library/web:2", "/two");
     holds(&format!("oci:names:{}", named[1]["digest"].as_str().unwrap()), "/two");
     place.refused("oci:names:3", 10, "it holds no image `3`");
+    place.refused("oci:names:3", 10, "such as oci:names:1.0.");
+    named[1]["annotations"] = named[0]["annotations"].clone();
+    layout.index(&named);
+    place.refused("oci:names:1.0", 10, "it holds 2 images of that name: sha256:");
 
     // An index that leads to itself cannot have the digest it names; a deep one can.
     let mut deep = named[0].clone();

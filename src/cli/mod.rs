@@ -62,7 +62,8 @@ enum EngineName {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Take what cannot be had again out of a stopped container or a root
+    /// Take what cannot be had again out of a stopped container, a root, a tar or
+    /// an image
     Archive(archive::Args),
     /// Rebuild an archived service on a current OS
     Restore(restore::Args),

@@ -4,6 +4,7 @@
 //! Every blob that is read is compared with the digest and the size that led to it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -62,6 +63,13 @@ struct Platform {
     os: String,
     #[serde(default)]
     architecture: String,
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Platform { os, architecture } = self;
+        write!(f, "{}/{}", escaped(os.as_bytes()), escaped(architecture.as_bytes()))
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -182,41 +190,42 @@ fn choose(
     top: Vec<Descriptor>,
     wanted: Option<&str>,
 ) -> Result<Descriptor, StoredError> {
-    let mut names: Vec<String> = top.iter().map(|d| d.name().to_owned()).collect();
-    names.sort();
-    names.dedup();
-    let meant: Vec<Descriptor> =
-        top.into_iter().filter(|d| wanted.is_none_or(|name| d.is_called(name))).collect();
-    if let (Some(name), true) = (wanted, meant.is_empty()) {
-        let why = format!("it holds no image `{}`", escaped(name.as_bytes()));
-        return Err(StoredError::Choice { why, names });
-    }
+    let names: BTreeSet<String> = top.iter().map(|d| d.name().to_owned()).collect();
+    let called = |d: &Descriptor| wanted.is_none_or(|name| d.is_called(name));
+    // A digest may also be that of an image which stands in an index.
+    let inside = wanted.filter(|name| name.starts_with("sha256:") && !top.iter().any(called));
     let mut walk = Walk { shelf, seen: BTreeSet::new(), found: vec![] };
-    for descriptor in meant {
+    for descriptor in top.into_iter().filter(|d| inside.is_some() || called(d)) {
         walk.follow(descriptor, 0)?;
     }
-    let all = walk.found;
+    let mut all = walk.found;
+    all.retain(|d| inside.is_none_or(|digest| d.digest == digest));
     let here: Vec<&Descriptor> = all.iter().filter(|d| runs_here(d)).collect();
-    let found = match (&here[..], &all[..]) {
-        ([one], _) => Some((*one).clone()),
+    match (&here[..], &all[..]) {
+        ([one], _) => return Ok((*one).clone()),
         // Nothing of it is executed here, so that another machine's image is as good.
-        ([], [one]) => Some(one.clone()),
-        _ => None,
+        ([], [one]) => return Ok(one.clone()),
+        _ => {}
+    }
+    let (why, names) = match (wanted, here.len()) {
+        (Some(name), 0) if all.is_empty() => {
+            (format!("it holds no image `{}`", escaped(name.as_bytes())), names)
+        }
+        (None, 0) if all.is_empty() => ("it holds no image".to_owned(), names),
+        (_, 0) => {
+            let platforms: BTreeSet<String> =
+                all.iter().filter_map(|d| d.platform.as_ref()).map(ToString::to_string).collect();
+            let platforms = Vec::from_iter(platforms).join(", ");
+            let why = format!("it holds no image for this machine, but for {platforms}");
+            (why, all.iter().map(|d| d.digest.clone()).collect())
+        }
+        (_, here) if names.len() > 1 => (format!("it holds {here} images"), names),
+        (_, count) => {
+            let digests = here.iter().map(|d| d.digest.clone()).collect();
+            (format!("it holds {count} images of that name"), digests)
+        }
     };
-    found.ok_or_else(|| {
-        let why = match (here.len(), all.len()) {
-            (_, 0) => "it holds no image".to_owned(),
-            (0, all) => format!("it holds {all} images, none of them for this machine"),
-            (here, _) => format!("it holds {here} images"),
-        };
-        let platform = |d: &Descriptor| {
-            let platform = d.platform.as_ref();
-            platform.map(|p| format!(" ({}/{})", p.os, p.architecture)).unwrap_or_default()
-        };
-        let named = |d: &Descriptor| format!("{}{}", d.name(), platform(d));
-        let names = if here.is_empty() { all.iter().map(named).collect() } else { names };
-        StoredError::Choice { why, names }
-    })
+    Err(StoredError::Choice { why, names: names.into_iter().collect() })
 }
 
 /// A way through indexes to the manifests of images.

@@ -140,7 +140,8 @@ pub(super) fn open_tar(
     };
     let mut source = read().map_err(|e| {
         // What was read while somebody wrote can be anything.
-        file.check_unchanged(spec).err().unwrap_or_else(|| failure(spec, e))
+        let place = SourceSpec::Tar(path.clone());
+        file.check_unchanged(spec).err().unwrap_or_else(|| failure(spec, &place, e))
     })?;
     file.check_unchanged(spec)?;
     source.file = Some(file);
@@ -172,7 +173,7 @@ pub(super) fn open_oci(
         }
         Ok(of_image(spec, stem(&path), &oci::read(&shelf, wanted.as_deref(), scratch)?))
     };
-    read().map_err(|e| failure(spec, e))
+    read().map_err(|e| failure(spec, &SourceSpec::Oci(path.clone()), e))
 }
 
 /// A tar of a file tree.
@@ -270,7 +271,8 @@ fn stem(path: &Path) -> String {
     stem.unwrap_or(&name).to_owned()
 }
 
-fn failure(spec: &SourceSpec, error: StoredError) -> Failure {
+/// `place` is what was named without the name of an image.
+fn failure(spec: &SourceSpec, place: &SourceSpec, error: StoredError) -> Failure {
     // A stream that ends because of it ends like a broken one.
     if let Err(cancelled) = check_cancelled("reading", &spec.to_string()) {
         return cancelled;
@@ -283,7 +285,7 @@ fn failure(spec: &SourceSpec, error: StoredError) -> Failure {
             let names: Vec<String> = names.iter().map(|name| escaped(name.as_bytes())).collect();
             failure
                 .why(format!("{why}: {}", names.join(", ")))
-                .next(format!("name one of them after a colon, such as {spec}:{}", names[0]))
+                .next(format!("name one of them after a colon, such as {place}:{}", names[0]))
         }
         _ => failure.because(error),
     }
