@@ -6,9 +6,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 /// Where the root is. It is shared: who changes it, works in a copy.
 pub(crate) fn debian() -> PathBuf {
+    // One test makes it, and the others wait.
+    static MAKING: Mutex<()> = Mutex::new(());
+    let _made = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("namespace-root");
     if !path.exists() {
         let parent = path.parent().unwrap();
