@@ -26,7 +26,7 @@ part() {
 }
 
 scripts_are_clean() {
-  shellcheck fixtures/*.sh tests/*.sh benches/*.sh .ci/run
+  shellcheck fixtures/*.sh fixtures/rpm/*.sh tests/*.sh benches/*.sh .ci/run
   # Parts of a service are given to a shell inside it, some to a plain sh.
   shellcheck --shell=bash fixtures/services/*/*.sh fixtures/services/*/*/*.sh
 }
@@ -36,9 +36,9 @@ need_toolchain
 for component in fmt clippy; do
   cargo "$component" --version >/dev/null 2>&1 || fail "$no_machine" "needs cargo $component: rustup component add rustfmt clippy"
 done
-# Oracles of the tests (tar, dpkg, pacman, getfacl, ...), and what the services are made with.
-need acl attr ca-certificates dpkg-dev fakeroot file git iproute2 libarchive-tools libcap2-bin makepkg mmdebstrap \
-  pacman-package-manager procps python3 shellcheck sqlite3 xz-utils zstd
+# Oracles of the tests (tar, dpkg, rpm, pacman, getfacl, ...), and what the services are made with.
+need acl attr ca-certificates db5.3-util dpkg-dev fakeroot file git iproute2 libarchive-tools libcap2-bin makepkg mmdebstrap \
+  pacman-package-manager procps python3 rpm shellcheck sqlite3 xz-utils zstd
 if start_engine; then
   fixtures/bases.sh bullseye trixie
 else

@@ -4,6 +4,7 @@
 //! their number is bounded whatever the file holds.
 
 use super::control::Fault;
+use super::rpm::RecordFault;
 use crate::tree::{PathError, RootPath, escaped};
 
 /// How a whole file of records is damaged.
@@ -166,6 +167,46 @@ pub enum Problem {
         file: RootPath,
         /// The limit.
         limit: usize,
+    },
+    /// Only a part of a database could be read; what that holds counts.
+    #[error("`{file}` can only be read in part: {why}")]
+    Partly {
+        /// The database.
+        file: RootPath,
+        /// Why.
+        why: String,
+    },
+    /// A database is ignored, because another one is in use.
+    #[error("`{file}` is not read: the packages are in `{used}`")]
+    Unused {
+        /// The database.
+        file: RootPath,
+        /// The one that was read.
+        used: RootPath,
+    },
+    /// One record of a database is skipped.
+    #[error("`{file}` record {number}: the record of {} is skipped: {fault}", .package.as_deref().map_or("a package".into(), |name| escaped(name.as_bytes())))]
+    Record {
+        /// The database.
+        file: RootPath,
+        /// The number of the record in it.
+        number: u32,
+        /// The package, if that much can be read.
+        package: Option<String>,
+        /// What is wrong.
+        fault: RecordFault,
+    },
+    /// Some paths of a package are ignored.
+    #[error("`{file}`: {count} paths of {} are ignored: {fault}", escaped(.package.as_bytes()))]
+    Paths {
+        /// The database.
+        file: RootPath,
+        /// The package.
+        package: String,
+        /// How many.
+        count: usize,
+        /// What is wrong with the first one.
+        fault: LineFault,
     },
     /// There are more problems than are listed.
     #[error("{count} more problems are not listed")]
