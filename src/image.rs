@@ -104,20 +104,26 @@ impl ImageView {
 
     /// How the visible `entry` of a package differs from what the package put there: `record` is a
     /// file that was written when the package was installed, and every layer above the one that
-    /// holds it came later, those of the image too.
+    /// holds it came later, those of the image too. `None` where the package was installed in the
+    /// very layer that holds the entry: nothing shows the two apart.
     pub fn difference_since(
         &self,
         entry: &Entry,
         record: &RootPath,
-    ) -> Result<Difference, TreeError> {
+    ) -> Result<Option<Difference>, TreeError> {
         let layers = (self.stack.layer_of(record), self.stack.layer_of(&entry.path));
-        if let (Some(installed), Some(changed)) = layers
-            && installed < changed
+        let (Some(installed), Some(changed)) = layers else {
+            return self.difference(entry).map(Some);
+        };
+        if changed == installed && changed >= self.image_layers {
+            return Ok(None);
+        }
+        if installed < changed
             && let Some(old) = self.stack.below(&entry.path, installed + 1)?
         {
-            return self.compare(entry, &old, installed + 1);
+            return self.compare(entry, &old, installed + 1).map(Some);
         }
-        self.difference(entry)
+        self.difference(entry).map(Some)
     }
 
     /// Compares the visible `entry` with `old`, which the lowest `layers` layers hold.
@@ -194,4 +200,35 @@ fn fill(from: &mut dyn Read, buffer: &mut [u8]) -> std::io::Result<usize> {
         }
     }
     Ok(filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::memory::MemoryTree;
+    use crate::tree::{Layer, Whiteouts};
+
+    fn path(text: &str) -> RootPath {
+        RootPath::parse(text.as_bytes()).unwrap()
+    }
+
+    /// What the difference of `/usr/bin/app` is since `/list` was written, in an image of one
+    /// layer with `life` above it.
+    fn difference(life: MemoryTree) -> Option<Difference> {
+        let image = MemoryTree::default().file("/usr/bin/app", "one").file("/list", "1");
+        let layer = |tree: MemoryTree| Layer { tree: Arc::new(tree), style: Whiteouts::Tar };
+        let stack = Arc::new(LayerStack::new(vec![layer(image), layer(life)]));
+        let view = ImageView::new(stack.clone(), 1, Fidelity::Exact);
+        let entry = stack.entry(&path("/usr/bin/app")).unwrap().unwrap();
+        view.difference_since(&entry, &path("/list")).unwrap()
+    }
+
+    #[test]
+    fn an_upgrade_in_the_life_is_no_change_by_hand() {
+        let changed = MemoryTree::default().file("/usr/bin/app", "two");
+        assert_eq!(difference(changed.clone()), Some(Difference::Content));
+        assert_eq!(difference(changed.file("/list", "2")), None);
+        assert_eq!(difference(MemoryTree::default()), Some(Difference::Same));
+        assert_eq!(difference(MemoryTree::default().file("/list", "2")), Some(Difference::Same));
+    }
 }

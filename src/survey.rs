@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::packages::dpkg::Dpkg;
-use crate::packages::{Package, Status, Why};
+use crate::packages::{Installed, Manager, Package, Unit, Why};
 use crate::tree::{RootPath, Tree, TreeError, read_file};
 
 /// Which operating system a tree holds, from `os-release(5)`.
@@ -111,6 +111,9 @@ pub struct Survey {
     pub name: String,
     /// Operating system.
     pub os: OsRelease,
+    /// The package manager it is made with: `dpkg`, `rpm`, `apk`, `pacman`; empty without any.
+    #[serde(default)]
+    pub manager: String,
     /// The package manager's own architecture word, such as `amd64`.
     pub architecture: String,
     /// Installed packages by name.
@@ -190,18 +193,47 @@ fn with_content(dpkg: &Dpkg) -> BTreeSet<&str> {
 }
 
 /// What a package database says about packages: all of them, and the ones to ask for again.
-pub fn packages(dpkg: &Dpkg) -> (Vec<PackageFact>, Vec<IntentFact>) {
-    let facts = dpkg
-        .packages
-        .iter()
-        .filter(|p| matches!(p.status, Status::Installed))
-        .map(|p| PackageFact {
-            name: p.name.clone(),
-            version: p.version.clone(),
-            arch: p.arch.clone(),
-            auto: p.auto,
-        })
-        .collect();
+pub fn packages(installed: &Installed) -> (Vec<PackageFact>, Vec<IntentFact>) {
+    let fact = |unit: Unit| PackageFact {
+        name: unit.name.to_owned(),
+        version: unit.version,
+        arch: unit.arch.to_owned(),
+        auto: unit.auto,
+    };
+    let facts: Vec<PackageFact> = installed.units().map(fact).collect();
+    let intents = match &installed.dpkg {
+        Some(dpkg) if installed.manager() == Some(Manager::Dpkg) => intents(dpkg),
+        // What the other managers call asked for is taken as it stands.
+        _ => {
+            let asked = facts.iter().filter(|fact| !fact.auto);
+            let intent = |fact: &PackageFact| IntentFact {
+                name: fact.name.clone(),
+                why: IntentWhy::Manual,
+                stands_for: vec![],
+            };
+            asked.map(intent).collect()
+        }
+    };
+    (facts, intents)
+}
+
+/// The architecture of the system in its package manager's words: what most packages are of that
+/// are of any.
+pub fn architecture(installed: &Installed) -> String {
+    let dpkg = installed.dpkg.as_ref().and_then(|dpkg| dpkg.is_installed("dpkg"));
+    if let Some(package) = dpkg.filter(|_| installed.manager() == Some(Manager::Dpkg)) {
+        return package.arch.clone();
+    }
+    let mut count: BTreeMap<&str, usize> = BTreeMap::new();
+    for unit in installed.units().filter(|unit| !["", "all", "any", "noarch"].contains(&unit.arch))
+    {
+        *count.entry(unit.arch).or_default() += 1;
+    }
+    count.into_iter().max_by_key(|(_, n)| *n).map(|(arch, _)| arch.to_owned()).unwrap_or_default()
+}
+
+/// What has to be asked for again.
+fn intents(dpkg: &Dpkg) -> Vec<IntentFact> {
     let needed: BTreeSet<&str> = dpkg
         .packages
         .iter()
@@ -217,8 +249,7 @@ pub fn packages(dpkg: &Dpkg) -> (Vec<PackageFact>, Vec<IntentFact>) {
         let wanted = package.depends.iter().flatten();
         wanted.filter(|name| dpkg.is_installed(name).is_some()).cloned().collect()
     };
-    let intents = dpkg
-        .intents(|package| system.contains(package.name.as_str()))
+    dpkg.intents(|package| system.contains(package.name.as_str()))
         .iter()
         .map(|intent| IntentFact {
             name: intent.package.name.clone(),
@@ -229,8 +260,7 @@ pub fn packages(dpkg: &Dpkg) -> (Vec<PackageFact>, Vec<IntentFact>) {
             },
             stands_for: stands_for(intent.package),
         })
-        .collect();
-    (facts, intents)
+        .collect()
 }
 
 #[cfg(test)]

@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::pristine::{Places, Pristine};
 use crate::bundle::Loss;
-use crate::classify::{Baseline, Classifier, Evidence, Globs, LogPolicy, Reason, decide};
+use crate::classify::{Baseline, Classifier, Evidence, Globs, LogPolicy, Numbers, Reason, decide};
 use crate::failure::{Failure, Kind as FailureKind};
 use crate::layout::{LayoutDb, LayoutMatcher, Recognised, Vars};
 use crate::monitor::Monitor;
+use crate::packages::Installed;
 use crate::packages::apt::{self, Offer};
-use crate::packages::dpkg::Dpkg;
 use crate::source::Source;
-use crate::survey::{AppFact, Survey, os_release, packages};
+use crate::survey::{AppFact, Survey, architecture, os_release, packages};
 use crate::tree::{Entry, Kind, Meta, RootPath, Time, TreeError, Xattrs};
 use crate::verdict::{Class, Lies, Origin};
 
@@ -100,7 +100,8 @@ pub struct Examined {
 
 /// What the walk over a source needs to know beforehand.
 struct Grounds {
-    dpkg: Option<Dpkg>,
+    installed: Installed,
+    numbers: Numbers,
     apps: Vec<Recognised>,
     rules: LayoutMatcher,
     globs: Globs,
@@ -124,7 +125,7 @@ pub fn examine(
     let classifier = classifier(source, &grounds, options);
     let places = Places {
         tree: source.tree(),
-        dpkg: grounds.dpkg.as_ref(),
+        dpkg: grounds.installed.dpkg.as_ref(),
         image: source.image(),
         rules: &grounds.rules,
     };
@@ -159,9 +160,7 @@ pub fn examine(
     entries.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
     let survey = survey(source, &grounds).map_err(|e| unreadable(source, e, "surveying"))?;
     let mut limitations = source.limitations().to_vec();
-    if let Some(dpkg) = &grounds.dpkg {
-        limitations.extend(dpkg.problems.iter().map(ToString::to_string));
-    }
+    limitations.extend(grounds.installed.problems().map(ToString::to_string));
     Ok(Examined { survey, entries, apps: grounds.apps, losses, limitations })
 }
 
@@ -221,15 +220,18 @@ fn grounds(
 ) -> Result<Grounds, Failure> {
     monitor.phase("reading the package database");
     let tree = source.tree();
-    let dpkg = Dpkg::load(tree).map_err(|e| unreadable(source, e, "reading packages of"))?;
-    let installed: Vec<(&str, &str)> = dpkg
+    let failed = |e| unreadable(source, e, "reading packages of");
+    let installed = Installed::load(tree).map_err(failed)?;
+    // What rules say of an application holds where it is packaged as on Debian.
+    let packaged: Vec<(&str, &str)> = installed
+        .dpkg
         .iter()
         .flat_map(|dpkg| dpkg.packages.iter().filter(|p| p.has_files()))
         .map(|p| (p.name.as_str(), p.version.as_str()))
         .collect();
     let exists =
         |path: &RootPath| crate::tree::resolve(tree, path).is_ok_and(|found| found.is_some());
-    let apps = layout.recognise(&installed, &exists).map_err(Failure::from)?;
+    let apps = layout.recognise(&packaged, &exists).map_err(Failure::from)?;
     let rules = layout.layout(&apps).map_err(Failure::from)?;
     let globs = Globs::new(options.globs.clone()).map_err(|e| {
         Failure::new(FailureKind::Usage, "reading globs for", source.to_string())
@@ -239,7 +241,7 @@ fn grounds(
     let lists =
         apt::origins(tree).map_err(|e| unreadable(source, e, "reading package lists of"))?;
     let not_offered = match &lists {
-        Some(lists) => installed
+        Some(lists) => packaged
             .iter()
             .filter(|(name, version)| lists.offers(name, version) == Offer::None)
             .map(|(name, _)| (*name).to_owned())
@@ -248,7 +250,8 @@ fn grounds(
     };
     let baseline = baseline(source, &options.since)?;
     let lists_known = lists.is_some().then_some(());
-    Ok(Grounds { dpkg, apps, rules, globs, baseline, not_offered, lists_known })
+    let numbers = Numbers::load(tree).map_err(|e| unreadable(source, e, "reading accounts of"))?;
+    Ok(Grounds { installed, numbers, apps, rules, globs, baseline, not_offered, lists_known })
 }
 
 fn baseline(source: &Source, since: &Since) -> Result<Baseline, Failure> {
@@ -277,7 +280,8 @@ fn classifier<'a>(
 ) -> Classifier<'a> {
     Classifier {
         tree: source.tree(),
-        dpkg: grounds.dpkg.as_ref(),
+        installed: &grounds.installed,
+        numbers: &grounds.numbers,
         in_container: source.in_container(),
         image: source.image(),
         base: source.base(),
@@ -323,11 +327,9 @@ fn deletions(
     let mut gone: BTreeMap<RootPath, (Kind, Origin)> = BTreeMap::new();
     let origin = if source.image().is_some() { Origin::Container } else { Origin::Root };
     let unknown = || Kind::File { size: 0 };
-    if let Some(dpkg) = &grounds.dpkg {
-        for owned in dpkg.owned_paths() {
-            if !here(&owned.path) && !owned.excluded {
-                gone.insert(owned.path, (unknown(), origin));
-            }
+    for path in grounds.installed.unpacked() {
+        if !here(&path) {
+            gone.insert(path, (unknown(), origin));
         }
     }
     for path in created(&grounds.apps) {
@@ -397,13 +399,8 @@ fn absent(path: RootPath, kind: Kind) -> Entry {
     }
 }
 
-/// The architecture of the system: that of the package manager's own package.
-fn architecture(dpkg: &Dpkg) -> String {
-    dpkg.is_installed("dpkg").map(|package| package.arch.clone()).unwrap_or_default()
-}
-
 fn survey(source: &Source, grounds: &Grounds) -> Result<Survey, TreeError> {
-    let (packages, intents) = grounds.dpkg.as_ref().map(packages).unwrap_or_default();
+    let (packages, intents) = packages(&grounds.installed);
     let apps = grounds
         .apps
         .iter()
@@ -417,7 +414,8 @@ fn survey(source: &Source, grounds: &Grounds) -> Result<Survey, TreeError> {
         source: source.to_string(),
         name: source.name().to_owned(),
         os: os_release(source.tree())?,
-        architecture: grounds.dpkg.as_ref().map(architecture).unwrap_or_default(),
+        manager: grounds.installed.manager().map(|m| m.to_string()).unwrap_or_default(),
+        architecture: architecture(&grounds.installed),
         packages,
         intents,
         apps,

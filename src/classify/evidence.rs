@@ -37,8 +37,10 @@ pub struct PackageEvidence {
     pub name: String,
     /// Whether the package lists the path as a configuration file.
     pub conffile: bool,
-    /// Content against the package's digest.
+    /// Content against the package's digest, or against where a link was recorded to lead.
     pub content: Content,
+    /// Owner, mode and capabilities against the record, of managers that have one.
+    pub meta: Content,
     /// `Some(false)`: the package lists of the source offer this package no more.
     pub offered: Option<bool>,
 }
@@ -167,6 +169,9 @@ impl Evidence {
             let conffile = if package.conffile { " as a configuration file" } else { "" };
             lines.push(format!("owned by package {}{conffile}", package.name));
             lines.push(format!("against the package's digest: {}", package.content));
+            if package.meta != Content::Unrecorded {
+                lines.push(format!("against the recorded owner and mode: {}", package.meta));
+            }
             match package.offered {
                 Some(true) => lines.push("a repository offers the package".into()),
                 Some(false) => lines.push("no repository offers the package".into()),

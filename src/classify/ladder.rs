@@ -218,7 +218,14 @@ fn digest(e: &Evidence) -> Option<(Class, Reason)> {
     let name = || package.name.clone();
     match (package.content, e.image) {
         (Content::Differs, _) => Some((Class::Mutable, Reason::PackageFileChanged(name()))),
+        // A record inside the source is a claim: content that the image shows to be another wins.
+        (Content::Equal, Some(Difference::Content)) => {
+            Some((Class::Mutable, Reason::PackageFileChanged(name())))
+        }
         (Content::Equal, Some(Difference::Meta)) => {
+            Some((Class::Mutable, Reason::PackageMetaChanged(name())))
+        }
+        (Content::Equal, _) if package.meta == Content::Differs => {
             Some((Class::Mutable, Reason::PackageMetaChanged(name())))
         }
         (Content::Equal, _) => Some((Class::Immutable, Reason::AsPackaged(name()))),
@@ -231,6 +238,9 @@ fn no_digest(e: &Evidence) -> Option<(Class, Reason)> {
     let name = || package.name.clone();
     match (e.kind, e.image, e.newer) {
         (_, Some(Difference::Meta), _) => {
+            Some((Class::Mutable, Reason::PackageMetaChanged(name())))
+        }
+        _ if package.meta == Content::Differs => {
             Some((Class::Mutable, Reason::PackageMetaChanged(name())))
         }
         ("directory", _, _) => Some((Class::Immutable, Reason::AsInstalled(name()))),
@@ -301,7 +311,13 @@ mod tests {
     }
 
     fn package(conffile: bool, content: Content) -> Option<PackageEvidence> {
-        Some(PackageEvidence { name: "samba".into(), conffile, content, offered: None })
+        Some(PackageEvidence {
+            name: "samba".into(),
+            conffile,
+            content,
+            meta: Content::Unrecorded,
+            offered: None,
+        })
     }
 
     fn class(e: &Evidence) -> Class {
@@ -313,6 +329,25 @@ mod tests {
         let e = Evidence { image: Some(Difference::Same), newer: Some(false), ..file() };
         assert_eq!(decide(&e).reason, Reason::Unexplained);
         assert_eq!(class(&e), Class::Mutable);
+    }
+
+    #[test]
+    fn a_record_inside_the_source_does_not_hide_what_the_image_shows() {
+        let forged = Evidence {
+            package: package(false, Content::Equal),
+            image: Some(Difference::Content),
+            ..file()
+        };
+        assert_eq!(decide(&forged).reason, Reason::PackageFileChanged("samba".into()));
+        let mut record = package(false, Content::Equal);
+        if let Some(package) = &mut record {
+            package.meta = Content::Differs;
+        }
+        let opened = Evidence { package: record, image: None, ..file() };
+        assert_eq!(decide(&opened).reason, Reason::PackageMetaChanged("samba".into()));
+        // Installed in the very layer that holds it: nothing to compare with but the record.
+        let upgraded = Evidence { package: package(false, Content::Equal), image: None, ..file() };
+        assert_eq!(class(&upgraded), Class::Immutable);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod evidence;
 mod globs;
 mod ladder;
+mod recorded;
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -19,11 +20,14 @@ pub use evidence::{
 };
 pub use globs::{GlobError, Globs};
 pub use ladder::{Reason, Verdict, climb, decide};
+pub use recorded::Numbers;
+use recorded::{recorded_content, recorded_meta};
 
 use crate::image::{Difference, ImageView};
 use crate::layout::{LayoutMatch, LayoutMatcher, Vars};
 use crate::packages::Md5 as Recorded;
-use crate::packages::dpkg::{AlternativeStatus, Dpkg};
+use crate::packages::dpkg::AlternativeStatus;
+use crate::packages::{Claim, Installed, Role};
 use crate::tree::{Entry, RootPath, Time, Tree, TreeError, resolve};
 use crate::verdict::{Lies, Origin};
 
@@ -62,8 +66,10 @@ pub enum Baseline {
 pub struct Classifier<'a> {
     /// The whole source.
     pub tree: &'a dyn Tree,
-    /// Its package database.
-    pub dpkg: Option<&'a Dpkg>,
+    /// Its package databases.
+    pub installed: &'a Installed,
+    /// The numbers of its accounts.
+    pub numbers: &'a Numbers,
     /// Whether it is a container's, into which an engine wrote files of its own.
     pub in_container: bool,
     /// Its image, for a container.
@@ -104,7 +110,10 @@ impl Classifier<'_> {
             return Ok(evidence);
         }
         evidence.package = self.package(entry)?;
-        evidence.image = self.image.map(|image| self.difference(image, entry)).transpose()?;
+        evidence.image = match self.image {
+            Some(image) => self.difference(image, entry)?,
+            None => None,
+        };
         if evidence.package.is_none() {
             self.unowned(entry, &mut evidence)?;
         }
@@ -115,17 +124,21 @@ impl Classifier<'_> {
     ///
     /// Directories belong to many packages, whose scripts may change them at any time: they are
     /// compared with the image as a whole.
-    fn difference(&self, image: &ImageView, entry: &Entry) -> Result<Difference, TreeError> {
-        let owned = self.dpkg.and_then(|dpkg| dpkg.owner(&entry.path));
-        let Some(owned) = owned.filter(|_| !entry.kind.is_dir()) else {
-            return image.difference(entry);
+    fn difference(
+        &self,
+        image: &ImageView,
+        entry: &Entry,
+    ) -> Result<Option<Difference>, TreeError> {
+        let claim = self.installed.claims(&entry.path).next();
+        let Some(claim) = claim.filter(|_| !entry.kind.is_dir()) else {
+            return image.difference(entry).map(Some);
         };
-        for record in owned.package.records() {
+        for record in claim.written_with() {
             if self.tree.entry(&record)?.is_some() {
                 return image.difference_since(entry, &record);
             }
         }
-        image.difference(entry)
+        image.difference(entry).map(Some)
     }
 
     /// The evidence about something that is there no more: the ladder's answer says whether its
@@ -149,7 +162,8 @@ impl Classifier<'_> {
         evidence.rule = self.rules.matches_entry(entry).map(rule_evidence);
         evidence.compiled = self.compiled(path)?;
         if entry.kind.is_file() {
-            if let Some(expected) = self.dpkg.and_then(|d| d.ucf_digest(path)) {
+            let ucf = self.installed.dpkg.as_ref().and_then(|dpkg| dpkg.ucf_digest(path));
+            if let Some(expected) = ucf {
                 let equal = digest(self.tree, entry)? == expected;
                 evidence.ucf = Some(if equal { Content::Equal } else { Content::Differs });
             }
@@ -188,23 +202,21 @@ impl Classifier<'_> {
     }
 
     fn package(&self, entry: &Entry) -> Result<Option<PackageEvidence>, TreeError> {
-        let Some(owned) = self.dpkg.and_then(|dpkg| dpkg.owner(&entry.path)) else {
-            return Ok(None);
-        };
-        let expected = owned.conffile.and_then(|c| c.md5).or(owned.digest);
-        let content = match (expected, entry.kind.is_file()) {
-            (Some(expected), true) if digest(self.tree, entry)? == expected => Content::Equal,
-            (Some(_), _) => Content::Differs,
-            (None, _) => Content::Unrecorded,
-        };
-        let name = owned.package.name.clone();
-        let offered = self.lists_known.map(|()| !self.not_offered.contains(&name));
-        Ok(Some(PackageEvidence { name, conffile: owned.conffile.is_some(), content, offered }))
+        let claims: Vec<Claim> = self.installed.claims(&entry.path).collect();
+        let Some(claim) = claims.first() else { return Ok(None) };
+        let name = claim.package.to_owned();
+        Ok(Some(PackageEvidence {
+            conffile: claim.role == Role::Config,
+            content: recorded_content(self.tree, entry, claim)?,
+            meta: recorded_meta(entry, &claims, self.numbers),
+            offered: self.lists_known.map(|()| !self.not_offered.contains(&name)),
+            name,
+        }))
     }
 
     fn alternative(&self, path: &RootPath) -> Option<bool> {
-        self.dpkg
-            .and_then(|dpkg| dpkg.is_alternative_link(path))
+        let dpkg = self.installed.dpkg.as_ref();
+        dpkg.and_then(|dpkg| dpkg.is_alternative_link(path))
             .map(|alternative| alternative.status == AlternativeStatus::Auto)
     }
 
@@ -349,10 +361,10 @@ mod tests {
             );
             let rule = parse("x.yaml", &text).unwrap();
             let app = Recognised { app: "app".to_owned(), version: None, rule };
-            let dpkg = Dpkg::load(&self.tree).unwrap();
             let classifier = Classifier {
                 tree: &self.tree,
-                dpkg: dpkg.as_ref(),
+                installed: &Installed::load(&self.tree).unwrap(),
+                numbers: &Numbers::load(&self.tree).unwrap(),
                 in_container: false,
                 image: None,
                 base: self.base.as_ref().map(|base| base as &dyn Tree),
@@ -373,7 +385,8 @@ mod tests {
     }
 
     fn package(conffile: bool, content: Content) -> Option<PackageEvidence> {
-        Some(PackageEvidence { name: "app".to_owned(), conffile, content, offered: None })
+        let meta = Content::Unrecorded;
+        Some(PackageEvidence { name: "app".to_owned(), conffile, content, meta, offered: None })
     }
 
     fn nothing() -> Evidence {

@@ -2,7 +2,9 @@
 
 /// A rule file's name and text.
 pub(super) const RULES: &[(&str, &str)] = &[
+    ("alpine.yaml", include_str!("../../rules/alpine.yaml")),
     ("apache2.yaml", include_str!("../../rules/apache2.yaml")),
+    ("arch.yaml", include_str!("../../rules/arch.yaml")),
     ("bind9.yaml", include_str!("../../rules/bind9.yaml")),
     ("debian.yaml", include_str!("../../rules/debian.yaml")),
     ("mariadb.yaml", include_str!("../../rules/mariadb.yaml")),
@@ -12,6 +14,7 @@ pub(super) const RULES: &[(&str, &str)] = &[
     ("php.yaml", include_str!("../../rules/php.yaml")),
     ("postfix.yaml", include_str!("../../rules/postfix.yaml")),
     ("postgresql.yaml", include_str!("../../rules/postgresql.yaml")),
+    ("rpm.yaml", include_str!("../../rules/rpm.yaml")),
     ("samba.yaml", include_str!("../../rules/samba.yaml")),
 ];
 

@@ -71,6 +71,12 @@ fn check_target(target: &mut dyn Target, survey: &Survey) -> Result<(), Failure>
             .safe("nothing was made")
             .next("choose a target of the same family and architecture")
     };
+    if !["", "dpkg"].contains(&survey.manager.as_str()) {
+        return Err(refused(format!(
+            "the bundle is of a system of {}, and restores are for systems of dpkg so far",
+            survey.manager
+        )));
+    }
     let mut ran = run_one(target, Command::new(&["dpkg", "--print-architecture"]))?;
     if ran.code != 0 {
         return Err(refused("it has no dpkg, and the bundle is of a dpkg system".to_owned()));
