@@ -126,14 +126,25 @@ fingerprint() {
     done
 }
 
+# staged OF_BUNDLE: the runs of restores of this bundle that something in the engine is still under construction for.
+# Others may restore something else in the same engine meanwhile.
+staged() {
+  local label='{{.Label "regrow.staging"}}'
+  {
+    docker ps --all --filter label=regrow.staging --format "$label"
+    docker volume ls --filter label=regrow.staging --format "$label"
+    docker images --quiet --filter label=regrow.staging |
+      xargs --no-run-if-empty docker image inspect --format '{{index .Config.Labels "regrow.staging"}}'
+  } | grep "^${1:0:12}" || true
+}
+
 # engine_is_clean CONTAINER: besides the container, its volumes and its image, nothing is left of its restore.
 engine_is_clean() {
-  local id images
-  [ -z "$(docker ps --all --quiet --filter label=regrow.staging)" ] || because "a staging container is left" || return
-  [ -z "$(docker volume ls --quiet --filter label=regrow.staging)" ] || because "a staging volume is left" || return
-  [ -z "$(docker images --quiet --filter label=regrow.staging)" ] || because "a staging image is left" || return
+  local id images left
   id=$(docker container inspect --format '{{.Image}}' "$1" | xargs docker image inspect --format '{{index .Config.Labels "regrow.bundle"}}')
   [ -n "$id" ] || because "its image does not say which bundle it is of" || return
+  left=$(staged "$id")
+  [ -z "$left" ] || because "something under construction is left: ${left%%$'\n'*}" || return
   images=$(docker images --quiet --filter dangling=true --filter "label=regrow.bundle=$id" | sort -u | wc -l)
   [ "$images" -le 1 ] || because "$images untagged images are left" || return
 }
