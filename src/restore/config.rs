@@ -23,8 +23,12 @@ const LIMIT: u64 = 4 * 1024 * 1024;
 /// The ending of a new default that is put beside an older file; Debian's own word for it.
 const NEW_DEFAULT: &[u8] = b".dpkg-dist";
 
-/// The ending of an archived file that is put beside the new system's own.
-const ARCHIVED: &[u8] = b".regrow-old";
+/// The ending of an archived text that is put beside the merged one; Debian's own word too, which
+/// programs that read whole directories know to leave alone.
+const OLD_TEXT: &[u8] = b".dpkg-old";
+
+/// The ending of an archived program that is put beside the new system's own.
+const OLD_PROGRAM: &[u8] = b".regrow-old";
 
 /// What was decided about one path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +40,7 @@ pub(super) struct Meeting {
 }
 
 /// How two versions of a file came together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// The archived file: a rule calls it a secret or data, and what an installation made in its
     /// place, such as a fresh key, is no default that anybody would want to see.
@@ -51,24 +55,36 @@ pub(super) enum Outcome {
     MergedHeld {
         /// How many places.
         places: usize,
+        /// Where the archived text is.
+        archived: RootPath,
+        /// Where the new default is.
+        default: RootPath,
     },
     /// Left to a person: the archived one is in place.
-    OursHeld,
+    OursHeld {
+        /// Where the new default is.
+        default: RootPath,
+    },
     /// Left to a person: the new system's one is in place.
-    TheirsHeld,
+    TheirsHeld {
+        /// Where the archived one is.
+        archived: RootPath,
+    },
 }
 
 impl Outcome {
     /// The reason in a plan.
-    pub(super) fn reason(self) -> &'static str {
+    pub(super) fn reason(&self) -> &'static str {
         match self {
             Outcome::Own => "it is the service's own, and has no default",
             Outcome::Ours => "the default has not changed",
             Outcome::Merged => "your changes and the new default's do not touch",
             Outcome::Dressed => "only its owner, mode or attributes were changed",
             Outcome::MergedHeld { .. } => "you and the new version changed the same lines",
-            Outcome::OursHeld => "it differs from the new default, and the old default is unknown",
-            Outcome::TheirsHeld => "a program file of the old version was changed",
+            Outcome::OursHeld { .. } => {
+                "it differs from the new default, and the old default is unknown"
+            }
+            Outcome::TheirsHeld { .. } => "a program file of the old version was changed",
         }
     }
 }
@@ -76,26 +92,23 @@ impl Outcome {
 impl Meeting {
     /// What is left to a person.
     pub(super) fn held(&self) -> Option<Held> {
-        let beside = |ending: &[u8]| format!("{}{}", self.path, String::from_utf8_lossy(ending));
-        let reason = match self.outcome {
+        let reason = self.outcome.reason();
+        let reason = match &self.outcome {
             Outcome::Own | Outcome::Ours | Outcome::Merged | Outcome::Dressed => return None,
-            Outcome::MergedHeld { places } => format!(
-                "{} ({}); yours are in place there, and all else is merged; \
-                 the archived file is {}, the new default is {}",
-                self.outcome.reason(),
-                if places == 1 { "in one place".to_owned() } else { format!("in {places} places") },
-                beside(ARCHIVED),
-                beside(NEW_DEFAULT)
+            Outcome::MergedHeld { places, archived, default } => format!(
+                "{reason} ({}); yours are in place there, and all else is merged; the archived \
+                 file is {archived}, the new default is {default}",
+                if *places == 1 {
+                    "in one place".to_owned()
+                } else {
+                    format!("in {places} places")
+                },
             ),
-            Outcome::OursHeld => format!(
-                "{}; the archived file is in place, the new default is {}",
-                self.outcome.reason(),
-                beside(NEW_DEFAULT)
-            ),
-            Outcome::TheirsHeld => format!(
-                "{}; the new version's file is in place, the archived one is {}",
-                self.outcome.reason(),
-                beside(ARCHIVED)
+            Outcome::OursHeld { default } => {
+                format!("{reason}; the archived file is in place, the new default is {default}")
+            }
+            Outcome::TheirsHeld { archived } => format!(
+                "{reason}; the new version's file is in place, the archived one is {archived}"
             ),
         };
         Some(Held { subject: self.path.to_string(), reason })
@@ -130,8 +143,8 @@ pub(super) fn meet(
         }
         if size > LIMIT || theirs.kind.size() > LIMIT {
             if is_program(&path, dpkg) {
-                hold_theirs(draft, &path);
-                meetings.push(Meeting { path, outcome: Outcome::TheirsHeld });
+                let outcome = hold_theirs(draft, target, &path)?;
+                meetings.push(Meeting { path, outcome });
             }
             continue;
         }
@@ -149,8 +162,7 @@ pub(super) fn meet(
             draft.write(&path, new);
             Outcome::Dressed
         } else if is_program(&path, dpkg) {
-            hold_theirs(draft, &path);
-            Outcome::TheirsHeld
+            hold_theirs(draft, target, &path)?
         } else {
             match base.map(|base| merge(&base, &ours, &new)) {
                 Some(Merged { text, conflicts: 0 }) => {
@@ -158,18 +170,15 @@ pub(super) fn meet(
                     Outcome::Merged
                 }
                 Some(Merged { text, conflicts: places }) => {
-                    let archived = draft.get(&path).map(|node| node.entry.clone());
+                    let entry = entry.clone();
                     draft.write(&path, text);
-                    if let Some(entry) = archived {
-                        put_beside(draft, &entry, ARCHIVED, ours);
-                    }
-                    put_beside(draft, &theirs, NEW_DEFAULT, new);
-                    Outcome::MergedHeld { places }
+                    let archived = put_beside(draft, target, &entry, OLD_TEXT, ours)?;
+                    let default = put_beside(draft, target, &theirs, NEW_DEFAULT, new)?;
+                    Outcome::MergedHeld { places, archived, default }
                 }
-                None => {
-                    put_beside(draft, &theirs, NEW_DEFAULT, new);
-                    Outcome::OursHeld
-                }
+                None => Outcome::OursHeld {
+                    default: put_beside(draft, target, &theirs, NEW_DEFAULT, new)?,
+                },
             }
         };
         meetings.push(Meeting { path, outcome });
@@ -191,25 +200,56 @@ fn is_program(path: &RootPath, dpkg: Option<&Dpkg>) -> bool {
 }
 
 /// Moves the archived file aside: the new system's own stays.
-fn hold_theirs(draft: &mut Draft, path: &RootPath) {
+fn hold_theirs(
+    draft: &mut Draft,
+    target: &dyn Tree,
+    path: &RootPath,
+) -> Result<Outcome, TreeError> {
+    let archived = free_beside(draft, target, path, OLD_PROGRAM)?;
     for mut node in draft.take(path) {
-        if let Some(parent) = path.parent() {
-            node.entry.path = parent.child(&[path.name(), ARCHIVED].concat());
-            draft.put(node);
-        }
+        node.entry.path = archived.clone();
+        draft.put(node);
     }
+    Ok(Outcome::TheirsHeld { archived })
 }
 
 /// Puts `text`, which is that of `entry`, beside the file under a name with `ending`.
-fn put_beside(draft: &mut Draft, entry: &Entry, ending: &[u8], text: Vec<u8>) {
-    let Some(parent) = entry.path.parent() else { return };
+fn put_beside(
+    draft: &mut Draft,
+    target: &dyn Tree,
+    entry: &Entry,
+    ending: &[u8],
+    text: Vec<u8>,
+) -> Result<RootPath, TreeError> {
+    let path = free_beside(draft, target, &entry.path, ending)?;
     let entry = Entry {
-        path: parent.child(&[entry.path.name(), ending].concat()),
+        path: path.clone(),
         kind: Kind::File { size: text.len() as u64 },
         links: None,
         ..entry.clone()
     };
     draft.put(DraftNode { entry, content: DraftContent::Bytes(text) });
+    Ok(path)
+}
+
+/// The name of `path` with `ending`, and with a number where that is taken: the user may have kept
+/// a text of an earlier upgrade there.
+fn free_beside(
+    draft: &Draft,
+    target: &dyn Tree,
+    path: &RootPath,
+    ending: &[u8],
+) -> Result<RootPath, TreeError> {
+    let parent = path.parent().unwrap_or_else(RootPath::root);
+    let mut name = [path.name(), ending].concat();
+    for number in 1.. {
+        let beside = parent.child(&name);
+        if draft.get(&beside).is_none() && target.entry(&beside)?.is_none() {
+            return Ok(beside);
+        }
+        name = [path.name(), ending, format!(".{number}").as_bytes()].concat();
+    }
+    Ok(parent.child(&name))
 }
 
 fn stored(store: &dyn Store, id: ContentId, path: &RootPath) -> Result<Vec<u8>, TreeError> {
@@ -323,17 +363,22 @@ mod tests {
     fn changes_of_the_same_line_are_held_with_both_texts() {
         let new = "port 8022\nbanner none\nlog authpriv\n";
         let (meetings, found) = met("/etc/app.conf", Some(BASE), new, None);
-        assert_eq!(meetings, one("/etc/app.conf", Outcome::MergedHeld { places: 1 }));
+        let outcome = Outcome::MergedHeld {
+            places: 1,
+            archived: path("/etc/app.conf.dpkg-old"),
+            default: path("/etc/app.conf.dpkg-dist"),
+        };
+        assert_eq!(meetings, one("/etc/app.conf", outcome));
         let merged = "port 2222\nbanner none\nlog authpriv\n";
         let all = files(&[
             ("/etc/app.conf", merged),
             ("/etc/app.conf.dpkg-dist", new),
-            ("/etc/app.conf.regrow-old", OURS),
+            ("/etc/app.conf.dpkg-old", OURS),
         ]);
         assert_eq!(found, all);
         let held = meetings[0].held().unwrap();
         assert_eq!(held.subject, "/etc/app.conf");
-        assert!(held.reason.contains("the archived file is /etc/app.conf.regrow-old"));
+        assert!(held.reason.contains("the archived file is /etc/app.conf.dpkg-old"));
         assert!(held.reason.ends_with("the new default is /etc/app.conf.dpkg-dist"));
     }
 
@@ -348,14 +393,23 @@ mod tests {
     #[test]
     fn without_the_old_default_a_difference_is_held() {
         let (meetings, found) = met("/etc/other.conf", None, BASE, None);
-        assert_eq!(meetings, one("/etc/other.conf", Outcome::OursHeld));
+        assert_eq!(
+            meetings,
+            one(
+                "/etc/other.conf",
+                Outcome::OursHeld { default: path("/etc/other.conf.dpkg-dist") }
+            )
+        );
         assert_eq!(found.len(), 2);
     }
 
     #[test]
     fn a_changed_program_is_put_aside_and_the_new_one_stays() {
         let (meetings, found) = met("/usr/bin/app", Some(BASE), "new program\n", None);
-        assert_eq!(meetings, one("/usr/bin/app", Outcome::TheirsHeld));
+        assert_eq!(
+            meetings,
+            one("/usr/bin/app", Outcome::TheirsHeld { archived: path("/usr/bin/app.regrow-old") })
+        );
         assert_eq!(found, files(&[("/usr/bin/app.regrow-old", OURS)]));
         let held = meetings[0].held().unwrap();
         assert!(held.reason.ends_with("the archived one is /usr/bin/app.regrow-old"));
@@ -369,7 +423,10 @@ mod tests {
             assert_eq!(found, files(&[("/etc/app.key", OURS)]));
         }
         let (meetings, _) = met("/etc/app.key", None, "fresh\n", Some(Worth::Config));
-        assert_eq!(meetings, one("/etc/app.key", Outcome::OursHeld));
+        assert_eq!(
+            meetings,
+            one("/etc/app.key", Outcome::OursHeld { default: path("/etc/app.key.dpkg-dist") })
+        );
     }
 
     #[test]
@@ -379,5 +436,22 @@ mod tests {
             assert_eq!(meetings, vec![]);
             assert_eq!(found, files(&[(at, OURS)]));
         }
+    }
+
+    #[test]
+    fn a_text_of_an_earlier_upgrade_is_not_overwritten() {
+        let target = system("/etc/app.conf", BASE).file("/etc/app.conf.dpkg-dist.1", "theirs");
+        let mut draft = Draft::default();
+        let mtime = Time { secs: 0, nanos: 0 };
+        let meta = Meta { mode: 0o600, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() };
+        let kind = Kind::File { size: 4 };
+        let at = path("/etc/app.conf.dpkg-dist");
+        let entry = Entry { path: at.clone(), kind, meta, ctime: None, links: None };
+        let mine = DraftContent::Bytes(b"mine".to_vec());
+        draft.put(DraftNode { entry: entry.clone(), content: mine.clone() });
+        let entry = Entry { path: path("/etc/app.conf"), ..entry };
+        let beside = put_beside(&mut draft, &target, &entry, NEW_DEFAULT, b"new".to_vec()).unwrap();
+        assert_eq!(beside, path("/etc/app.conf.dpkg-dist.2"));
+        assert_eq!(draft.get(&at).unwrap().content, mine);
     }
 }
