@@ -140,7 +140,8 @@ ratios in brackets are against regrow's row. What the server is asked is \`fixtu
 
 $(table)
 
-- \`docker export | zstd\` keeps everything, the dead OS with it: the server answers, on the OS it had.
+- \`docker export | zstd\` keeps the dead OS with everything, but for ACLs: the server runs on the OS it had, and the one
+  user whose right is an ACL is turned away.
 - \`apt full-upgrade\` has no archive: what is kept is the whole system (its size as \`docker export | zstd\`), and the
   upgrade works only while the mirrors carry every release in between. It needs a merged /usr, or stops at Debian 12.
 - \`find -newer | tar\` is the method that regrow started from: files newer than the package installation, less a list of
