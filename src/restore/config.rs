@@ -115,6 +115,15 @@ impl Meeting {
     }
 }
 
+/// What came of all of them.
+#[derive(Debug, Default)]
+pub(super) struct Met {
+    /// In path order.
+    pub(super) meetings: Vec<Meeting>,
+    /// Texts to be placed beside files once nothing edits the draft any more.
+    pub(super) beside: Vec<DraftNode>,
+}
+
 /// Decides about every file of the settled `draft` that a package of `target` brings too.
 ///
 /// `pristine` maps an archived content to the text it was made from; `worth` says what rules call
@@ -126,10 +135,10 @@ pub(super) fn meet(
     target: &dyn Tree,
     dpkg: Option<&Dpkg>,
     worth: &dyn Fn(&RootPath) -> Option<Worth>,
-) -> Result<Vec<Meeting>, TreeError> {
+) -> Result<Met, TreeError> {
     let paths: Vec<RootPath> =
         draft.nodes().filter(|n| n.entry.kind.is_file()).map(|n| n.entry.path.clone()).collect();
-    let mut meetings = Vec::new();
+    let Met { mut meetings, mut beside } = Met::default();
     for path in paths {
         let Some(theirs) = target.entry(&path)?.filter(|entry| entry.kind.is_file()) else {
             continue;
@@ -172,18 +181,23 @@ pub(super) fn meet(
                 Some(Merged { text, conflicts: places }) => {
                     let entry = entry.clone();
                     draft.write(&path, text);
-                    let archived = put_beside(draft, target, &entry, OLD_TEXT, ours)?;
-                    let default = put_beside(draft, target, &theirs, NEW_DEFAULT, new)?;
+                    let old = text_beside(draft, target, &entry, OLD_TEXT, ours)?;
+                    let new = text_beside(draft, target, &theirs, NEW_DEFAULT, new)?;
+                    let (archived, default) = (old.entry.path.clone(), new.entry.path.clone());
+                    beside.extend([old, new]);
                     Outcome::MergedHeld { places, archived, default }
                 }
-                None => Outcome::OursHeld {
-                    default: put_beside(draft, target, &theirs, NEW_DEFAULT, new)?,
-                },
+                None => {
+                    let new = text_beside(draft, target, &theirs, NEW_DEFAULT, new)?;
+                    let default = new.entry.path.clone();
+                    beside.push(new);
+                    Outcome::OursHeld { default }
+                }
             }
         };
         meetings.push(Meeting { path, outcome });
     }
-    Ok(meetings)
+    Ok(Met { meetings, beside })
 }
 
 /// A file that packages bring or configure; anything else that is there is data, and ours.
@@ -213,23 +227,21 @@ fn hold_theirs(
     Ok(Outcome::TheirsHeld { archived })
 }
 
-/// Puts `text`, which is that of `entry`, beside the file under a name with `ending`.
-fn put_beside(
-    draft: &mut Draft,
+/// A file of `text`, which is that of `entry`, beside it under a name with `ending`.
+fn text_beside(
+    draft: &Draft,
     target: &dyn Tree,
     entry: &Entry,
     ending: &[u8],
     text: Vec<u8>,
-) -> Result<RootPath, TreeError> {
-    let path = free_beside(draft, target, &entry.path, ending)?;
+) -> Result<DraftNode, TreeError> {
     let entry = Entry {
-        path: path.clone(),
+        path: free_beside(draft, target, &entry.path, ending)?,
         kind: Kind::File { size: text.len() as u64 },
         links: None,
         ..entry.clone()
     };
-    draft.put(DraftNode { entry, content: DraftContent::Bytes(text) });
-    Ok(path)
+    Ok(DraftNode { entry, content: DraftContent::Bytes(text) })
 }
 
 /// The name of `path` with `ending`, and with a number where that is taken: the user may have kept
@@ -323,8 +335,9 @@ mod tests {
         draft.put(DraftNode { entry, content: DraftContent::Stored(ContentId(0)) });
         let target = system(at, theirs);
         let dpkg = Dpkg::load(&target).unwrap();
-        let meetings =
-            meet(&mut draft, &store, &pristine, &target, dpkg.as_ref(), &|_| worth).unwrap();
+        let met = meet(&mut draft, &store, &pristine, &target, dpkg.as_ref(), &|_| worth).unwrap();
+        met.beside.into_iter().for_each(|node| draft.put(node));
+        let meetings = met.meetings;
         let text = |node: &DraftNode| match &node.content {
             DraftContent::Stored(id) => texts[id.0 as usize].to_owned(),
             DraftContent::Bytes(bytes) => String::from_utf8(bytes.clone()).unwrap(),
@@ -450,8 +463,8 @@ mod tests {
         let mine = DraftContent::Bytes(b"mine".to_vec());
         draft.put(DraftNode { entry: entry.clone(), content: mine.clone() });
         let entry = Entry { path: path("/etc/app.conf"), ..entry };
-        let beside = put_beside(&mut draft, &target, &entry, NEW_DEFAULT, b"new".to_vec()).unwrap();
-        assert_eq!(beside, path("/etc/app.conf.dpkg-dist.2"));
+        let beside = text_beside(&draft, &target, &entry, NEW_DEFAULT, b"new".to_vec()).unwrap();
+        assert_eq!(beside.entry.path, path("/etc/app.conf.dpkg-dist.2"));
         assert_eq!(draft.get(&at).unwrap().content, mine);
     }
 }

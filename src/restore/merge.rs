@@ -18,8 +18,23 @@ pub(super) struct Merged {
 /// The marks that begin a line around a place where both sides changed the same lines.
 const MARKS: [u8; 4] = *b"<|=>";
 
-/// Merges what became of `base` on both sides.
+/// Merges what became of `base` on both sides. Whether the last line ends is no change: it is as
+/// in ours.
 pub(super) fn merge(base: &[u8], ours: &[u8], theirs: &[u8]) -> Merged {
+    let mut merged = merge_lines(&whole_lines(base), &whole_lines(ours), &whole_lines(theirs));
+    if !ours.is_empty() && !ours.ends_with(b"\n") && merged.text.ends_with(b"\n") {
+        merged.text.pop();
+    }
+    merged
+}
+
+/// `text` with an end to its last line: a mark of a conflict would be put behind it otherwise.
+fn whole_lines(text: &[u8]) -> Vec<u8> {
+    let end: &[u8] = if text.is_empty() || text.ends_with(b"\n") { b"" } else { b"\n" };
+    [text, end].concat()
+}
+
+fn merge_lines(base: &[u8], ours: &[u8], theirs: &[u8]) -> Merged {
     // One longer than anything in the texts that could be taken for a mark.
     let length = 1 + [base, ours, theirs].map(longest_mark).into_iter().max().unwrap_or(0).max(6);
     let mut options = MergeOptions::new();
@@ -84,8 +99,10 @@ mod tests {
 
     #[test]
     fn a_side_without_a_last_line_end_and_an_empty_one_are_texts_too() {
-        assert_eq!(merged("a\nb", "a\nc", "a\nd").1, 1);
-        assert!(merged("a\nb", "a\nc", "a\nd").0.starts_with("a\nc"));
+        assert_eq!(merged("a\nb", "a\nc", "a\nd"), ("a\nc".to_owned(), 1));
+        assert_eq!(merged("a\nb\n", "a\nc", "a\nd\n"), ("a\nc".to_owned(), 1));
+        assert_eq!(merged("a\nb", "a\nc\n", "a\nd"), ("a\nc\n".to_owned(), 1));
+        assert_eq!(merged("a\nx\nb", "a\nx\nb\nc", "z\nx\nb"), ("z\nx\nb\nc".to_owned(), 0));
         assert_eq!(merged("a\n", "", "b\n"), (String::new(), 1));
         assert_eq!(merged("", "a\n", "b\n"), ("a\n".to_owned(), 1));
     }
