@@ -4,8 +4,8 @@
 //! package owns. Files of the archived directory that have other names would be mixed with them,
 //! and a server that finds the undo log of one database beside the tables of another destroys
 //! both. So in a directory below `/var/lib` into which the archive brings files of its own, what
-//! the installation made gives way: unless a package owns it, or a rule knows what it is and so
-//! has its own way with it.
+//! the installation made gives way: unless it was there before, a package owns it, the archived
+//! system had it and did without it, or a rule knows what it is and so has its own way with it.
 
 use std::collections::BTreeSet;
 
@@ -16,8 +16,9 @@ const STATE: &[u8] = b"/var/lib/";
 
 /// What the new system's installation decides for itself.
 pub(super) struct Known<'a> {
-    /// Whether a package brought a path.
-    pub(super) owned: &'a dyn Fn(&RootPath) -> bool,
+    /// Whether a path stays whatever the archive brings: a package's, or older than the
+    /// installation, or known to the archive.
+    pub(super) staying: &'a dyn Fn(&RootPath) -> bool,
     /// Whether a rule names a path.
     pub(super) ruled: &'a dyn Fn(&RootPath) -> bool,
 }
@@ -34,7 +35,7 @@ pub(super) fn giving_way(
         if path.as_bytes().starts_with(STATE)
             && let Some(parent) = path.parent()
             && parent.as_bytes().len() >= STATE.len()
-            && !(known.owned)(path)
+            && !(known.staying)(path)
             && !(known.ruled)(path)
         {
             directories.insert(parent);
@@ -65,7 +66,7 @@ fn give_way(
     gone: &mut Vec<RootPath>,
 ) -> Result<bool, TreeError> {
     let mut all =
-        !(known.owned)(path) && !(known.ruled)(path) && draft.below(path).next().is_none();
+        !(known.staying)(path) && !(known.ruled)(path) && draft.below(path).next().is_none();
     if is_dir && !(known.ruled)(path) {
         let before = gone.len();
         for child in target.children(path)? {
@@ -117,7 +118,7 @@ mod tests {
             .file("/var/lib/other/state", "new")
             .file("/etc/db/extra", "new");
         let among = |list: &[&str], at: &RootPath| list.iter().any(|p| path(p) == *at);
-        let known = Known { owned: &|at| among(owned, at), ruled: &|at| among(ruled, at) };
+        let known = Known { staying: &|at| among(owned, at), ruled: &|at| among(ruled, at) };
         let gone = giving_way(&draft(archived), &target, &known).unwrap();
         gone.iter().map(ToString::to_string).collect()
     }

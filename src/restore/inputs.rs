@@ -1,11 +1,13 @@
 //! [`Inputs`]: what a plan is made from, and nothing else.
 
+use std::collections::BTreeSet;
+
 use super::packages::PackagePlan;
 use crate::bundle::{Contents, Manifest};
 use crate::failure::{Failure, Kind};
 use crate::layout::LayoutDb;
 use crate::survey::Survey;
-use crate::tree::{Tree, TreeError};
+use crate::tree::{RootPath, Tree, TreeError};
 
 /// What a plan is made from.
 pub(super) struct Inputs<'a> {
@@ -15,6 +17,8 @@ pub(super) struct Inputs<'a> {
     pub(super) layout: &'a LayoutDb,
     /// What was decided about packages; they are installed.
     pub(super) packages: &'a PackagePlan,
+    /// What lay below `/var/lib` of the new system before they were; `None` when none was.
+    pub(super) state_before: Option<&'a BTreeSet<RootPath>>,
     /// The staged system.
     pub(super) target: &'a dyn Tree,
     /// What becomes of volumes.

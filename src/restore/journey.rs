@@ -264,7 +264,9 @@ fn holds(
     let path = match &when.path {
         Some(path) => {
             let path = path.expand(vars)?;
-            draft.get(&path).is_some() || crate::tree::resolve(target, &path)?.is_some()
+            let removed = || draft.deletions().any(|gone| path.is_within(gone));
+            draft.get(&path).is_some()
+                || (!removed() && crate::tree::resolve(target, &path)?.is_some())
         }
         None => true,
     };

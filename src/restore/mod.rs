@@ -137,7 +137,7 @@ fn prepare(
         TargetSpec::Rootfs(dir) => Box::new(RootTarget::open(dir, monitor)?),
     };
     crate::failure::check_cancelled("restoring", &options.target.to_string())?;
-    let packages = stage::install(&mut *target, &opened.survey, layout, monitor)?;
+    let equipped = stage::install(&mut *target, &opened.survey, layout, monitor)?;
     monitor.phase("reading the new system");
     let tree = target.tree(&std::env::temp_dir())?;
     monitor.phase("planning");
@@ -146,7 +146,8 @@ fn prepare(
         survey: &opened.survey,
         contents: &opened.contents,
         layout,
-        packages: &packages,
+        packages: &equipped.packages,
+        state_before: equipped.state_before.as_ref(),
         target: &*tree,
         volumes: match options.target {
             TargetSpec::Image(_) => VolumesAs::Volumes,

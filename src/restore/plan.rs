@@ -62,20 +62,28 @@ pub(super) fn plan(inputs: &Inputs) -> Result<Plan, Failure> {
     let pristine = archived.pristine();
     let places = inputs.layout.layout(&today).map_err(Failure::from)?;
     let worth = |path: &RootPath| places.matches(path).map(|found| found.entry.worth);
-    let meetings =
+    let met =
         config::meet(&mut draft, inputs.contents, &pristine, inputs.target, dpkg.as_ref(), &worth)
             .map_err(unreadable)?;
-    notes.meetings(&meetings);
+    notes.meetings(&met.meetings);
     let edits = |step: &Step| matches!(step, Step::Edit(_));
     apply_steps(&journeys, &edits, inputs, dpkg.as_ref(), &mut draft, &mut notes)?;
+    // Only now: what is kept to be looked at is not to be edited.
+    met.beside.into_iter().for_each(|node| draft.put(node));
     notes.files(&draft);
-    let known = fresh::Known {
-        owned: &|path| dpkg.as_ref().is_some_and(|dpkg| dpkg.owner(path).is_some()),
-        ruled: &|path| places.matches(path).is_some(),
-    };
-    for path in fresh::giving_way(&draft, inputs.target, &known).map_err(unreadable)? {
-        notes.step("remove", &path, "made by the installation where the service has its own");
-        draft.delete(path);
+    if let Some(before) = inputs.state_before {
+        let known = fresh::Known {
+            staying: &|path| {
+                before.contains(path)
+                    || inputs.manifest.entry(path).is_some()
+                    || dpkg.as_ref().is_some_and(|dpkg| dpkg.owner(path).is_some())
+            },
+            ruled: &|path| places.matches(path).is_some(),
+        };
+        for path in fresh::giving_way(&draft, inputs.target, &known).map_err(unreadable)? {
+            notes.step("remove", &path, "made by the installation where the service has its own");
+            draft.delete(path);
+        }
     }
     let rebuilds = rebuilds(&journeys, inputs.target, &draft, dpkg.as_ref())?;
     notes.commands.splice(0..0, rebuilds);

@@ -15,7 +15,7 @@ use crate::layout::{LayoutDb, Rule, Vars};
 use crate::monitor::Monitor;
 use crate::survey::Survey;
 use crate::system::{Command, Ran};
-use crate::tree::Store;
+use crate::tree::{RootPath, Store};
 
 /// Where services are kept from starting while packages are installed. The name is Debian's; a
 /// file that is there already belongs to the base and comes back afterwards.
@@ -34,6 +34,15 @@ const OFFERED: &str = "apt-cache dumpavail | grep -E '^(Package|Version|Provides
 /// Largest list of offered packages that is read.
 const OFFERED_LIMIT: u64 = 64 * 1024 * 1024;
 
+/// A staged system with its packages.
+#[derive(Debug, Default)]
+pub(super) struct Equipped {
+    /// What was decided about packages.
+    pub(super) packages: PackagePlan,
+    /// What lay below `/var/lib` before any was installed; `None` when none was.
+    pub(super) state_before: Option<BTreeSet<RootPath>>,
+}
+
 /// Installs today's packages in the staged system.
 ///
 /// # Errors
@@ -43,24 +52,26 @@ pub(super) fn install(
     survey: &Survey,
     layout: &LayoutDb,
     monitor: &dyn Monitor,
-) -> Result<PackagePlan, Failure> {
+) -> Result<Equipped, Failure> {
     check_target(target, survey)?;
     let installed = installed(target)?;
     if survey.intents.is_empty() {
-        return Ok(PackagePlan::default());
+        return Ok(Equipped::default());
     }
     monitor.phase("fetching the package lists");
     fetch_lists(target)?;
     let (offered, versions) = offered(target)?;
     let fates = Fates::new(survey, layout, &versions)?;
     let plan = plan_packages(&survey.intents, &offered, &installed, &|name| fates.of(name));
+    let mut state_before = None;
     if !plan.install.is_empty() {
+        state_before = Some(state(target)?);
         monitor.phase(&format!("installing {} packages", plan.install.len()));
         install_packages(target, &plan)?;
     }
     run_quietly(target, "cleaning up after", &["apt-get", "clean"])?;
     run_quietly(target, "cleaning up after", &["sh", "-c", "rm -rf /var/lib/apt/lists/*"])?;
-    Ok(plan)
+    Ok(Equipped { packages: plan, state_before })
 }
 
 /// Makes sure that the target is a system this bundle can go onto.
@@ -120,6 +131,16 @@ fn installed(target: &mut dyn Target) -> Result<BTreeSet<String>, Failure> {
     let mut ran = run_one(target, Command::new(&argv))?;
     let text = ran.text(OFFERED_LIMIT).map_err(|e| unreadable_output(e, "dpkg-query"))?;
     Ok(text.lines().filter_map(|l| l.strip_prefix("installed ")).map(str::to_owned).collect())
+}
+
+/// Every path below `/var/lib`.
+fn state(target: &mut dyn Target) -> Result<BTreeSet<RootPath>, Failure> {
+    let ran = run_one(target, Command::new(&["find", "/var/lib", "-xdev", "-print0"]))?;
+    let mut listed = Vec::new();
+    let mut output = ran.stdout.take(OFFERED_LIMIT);
+    output.read_to_end(&mut listed).map_err(|e| unreadable_output(e, "find"))?;
+    // A path that is none of ours is nobody's to remove either.
+    Ok(listed.split(|&b| b == 0).filter_map(|path| RootPath::parse(path).ok()).collect())
 }
 
 fn fetch_lists(target: &mut dyn Target) -> Result<(), Failure> {
