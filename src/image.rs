@@ -105,7 +105,7 @@ impl ImageView {
     /// How the visible `entry` of a package differs from what the package put there: `record` is a
     /// file that was written when the package was installed, and every layer above the one that
     /// holds it came later, those of the image too. `None` where the package was installed in the
-    /// very layer that holds the entry: nothing shows the two apart.
+    /// very layer that holds the entry: nothing shows the two contents apart.
     pub fn difference_since(
         &self,
         entry: &Entry,
@@ -116,7 +116,10 @@ impl ImageView {
             return self.difference(entry).map(Some);
         };
         if changed == installed && changed >= self.image_layers {
-            return Ok(None);
+            // Owner, mode and attributes seldom change with a version.
+            let old = self.entry(&entry.path)?;
+            let other = old.is_some_and(|old| !self.same_meta(&entry.meta, &old.meta));
+            return Ok(other.then_some(Difference::Meta));
         }
         if installed < changed
             && let Some(old) = self.stack.below(&entry.path, installed + 1)?

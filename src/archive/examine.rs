@@ -11,8 +11,8 @@ use crate::classify::{Baseline, Classifier, Evidence, Globs, LogPolicy, Numbers,
 use crate::failure::{Failure, Kind as FailureKind};
 use crate::layout::{LayoutDb, LayoutMatcher, Recognised, Vars};
 use crate::monitor::Monitor;
-use crate::packages::Installed;
 use crate::packages::apt::{self, Offer};
+use crate::packages::{Installed, Manager};
 use crate::source::Source;
 use crate::survey::{AppFact, Survey, architecture, os_release, packages};
 use crate::tree::{Entry, Kind, Meta, RootPath, Time, TreeError, Xattrs};
@@ -161,6 +161,14 @@ pub fn examine(
     let survey = survey(source, &grounds).map_err(|e| unreadable(source, e, "surveying"))?;
     let mut limitations = source.limitations().to_vec();
     limitations.extend(grounds.installed.problems().map(ToString::to_string));
+    let manager = grounds.installed.manager();
+    if let Some(manager) = manager.filter(|m| *m != Manager::Dpkg || grounds.lists_known.is_none())
+    {
+        limitations.push(format!(
+            "which packages of {manager} a repository still offers is not known here: files of one \
+             that none offers are left out like any other package's"
+        ));
+    }
     Ok(Examined { survey, entries, apps: grounds.apps, losses, limitations })
 }
 

@@ -39,7 +39,7 @@ pub struct PackageEvidence {
     pub conffile: bool,
     /// Content against the package's digest, or against where a link was recorded to lead.
     pub content: Content,
-    /// Owner, mode and capabilities against the record, of managers that have one.
+    /// Owner and mode against the record, of managers that have one.
     pub meta: Content,
     /// `Some(false)`: the package lists of the source offer this package no more.
     pub offered: Option<bool>,

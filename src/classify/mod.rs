@@ -129,7 +129,7 @@ impl Classifier<'_> {
         image: &ImageView,
         entry: &Entry,
     ) -> Result<Option<Difference>, TreeError> {
-        let claim = self.installed.claims(&entry.path).next();
+        let claim = self.installed.claims(&entry.path).find(|claim| claim.role != Role::Ghost);
         let Some(claim) = claim.filter(|_| !entry.kind.is_dir()) else {
             return image.difference(entry).map(Some);
         };
@@ -202,7 +202,9 @@ impl Classifier<'_> {
     }
 
     fn package(&self, entry: &Entry) -> Result<Option<PackageEvidence>, TreeError> {
-        let claims: Vec<Claim> = self.installed.claims(&entry.path).collect();
+        // A ghost was made by somebody later: its package vouches for nothing.
+        let vouches = |claim: &Claim| claim.role != Role::Ghost;
+        let claims: Vec<Claim> = self.installed.claims(&entry.path).filter(vouches).collect();
         let Some(claim) = claims.first() else { return Ok(None) };
         let name = claim.package.to_owned();
         Ok(Some(PackageEvidence {

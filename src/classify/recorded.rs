@@ -9,7 +9,7 @@ use super::evidence::Content;
 use super::{digest, feed};
 use crate::accounts::AccountDb;
 use crate::packages::{Claim, Digest, FileRecord, RecordedKind};
-use crate::tree::{Entry, Kind, Tree, TreeError};
+use crate::tree::{Entry, Kind, RootPath, Tree, TreeError};
 
 /// The numbers of the accounts that records name.
 #[derive(Debug, Default)]
@@ -49,9 +49,7 @@ pub(super) fn recorded_content(
     let equal = |same: bool| if same { Content::Equal } else { Content::Differs };
     let kind = claim.record.map(|record| &record.kind);
     match (&entry.kind, kind, claim.digest) {
-        (Kind::File { .. }, Some(RecordedKind::Dir | RecordedKind::Symlink { .. }), _) => {
-            Ok(Content::Differs)
-        }
+        (_, Some(recorded), _) if is_another(entry, recorded) => Ok(Content::Differs),
         (Kind::File { size }, Some(RecordedKind::File { size: Some(was), .. }), _)
             if size != was =>
         {
@@ -68,6 +66,25 @@ pub(super) fn recorded_content(
         // Recorded as a file with a digest, and no file any more.
         (_, _, Some(_)) => Ok(Content::Differs),
         _ => Ok(Content::Unrecorded),
+    }
+}
+
+/// Whether `entry` is of another kind than the one on record. A directory of the root, such as
+/// `/lib`, may have become a link with all of its packages' files.
+fn is_another(entry: &Entry, recorded: &RecordedKind) -> bool {
+    let top = entry.path.parent().is_some_and(|parent| parent == RootPath::root());
+    match (&entry.kind, recorded) {
+        (_, RecordedKind::Unknown) | (Kind::Dir, RecordedKind::Dir) => false,
+        (Kind::File { .. }, RecordedKind::File { .. } | RecordedKind::FileOrSymlink { .. })
+        | (
+            Kind::Symlink { .. },
+            RecordedKind::Symlink { .. } | RecordedKind::FileOrSymlink { .. },
+        ) => false,
+        (Kind::Symlink { .. } | Kind::Dir, RecordedKind::Dir | RecordedKind::Symlink { .. }) => {
+            !top
+        }
+        (Kind::File { .. } | Kind::Symlink { .. } | Kind::Dir, _) => true,
+        (_, recorded) => *recorded != RecordedKind::Special,
     }
 }
 
@@ -134,14 +151,13 @@ fn digest_of(text: &[u8], expected: Digest) -> bool {
 mod tests {
     use super::*;
     use crate::packages::Installed;
-    use crate::tree::RootPath;
     use crate::tree::memory::MemoryTree;
 
     /// A system of Alpine: SHA-1 of `hello` and a newline, and of `busybox`.
     fn system() -> MemoryTree {
         let record = "P:app\nV:1-r0\nA:x86_64\nF:usr/bin\nM:0:0:755\nR:app\na:0:0:755\n\
                       Z:Q19XLTlvrpIGYocU+yzgD3LpTyJY8=\nR:sh\na:0:0:777\n\
-                      Z:Q1LxBvJ/ofKKik4CrrENc7ePnJsko=\nR:plain\n\n";
+                      Z:Q1LxBvJ/ofKKik4CrrENc7ePnJsko=\nR:plain\nF:srv/site\nF:sbin\n\n";
         MemoryTree::default()
             .file("/lib/apk/db/installed", record)
             .file("/etc/apk/world", "app\n")
@@ -181,5 +197,9 @@ mod tests {
         assert_eq!(found(&elsewhere, "/usr/bin/sh").0, Content::Differs);
         let linked = system().link("/usr/bin/app", "sh");
         assert_eq!(found(&linked, "/usr/bin/app").0, Content::Differs);
+        let moved = system().link("/srv/site", "/elsewhere");
+        assert_eq!(found(&moved, "/srv/site").0, Content::Differs);
+        let merged = system().link("/sbin", "usr/bin");
+        assert_eq!(found(&merged, "/sbin").0, Content::Unrecorded);
     }
 }
