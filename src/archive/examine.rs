@@ -161,9 +161,8 @@ pub fn examine(
     let survey = survey(source, &grounds).map_err(|e| unreadable(source, e, "surveying"))?;
     let mut limitations = source.limitations().to_vec();
     limitations.extend(grounds.installed.problems().map(ToString::to_string));
-    let manager = grounds.installed.manager();
-    if let Some(manager) = manager.filter(|m| *m != Manager::Dpkg || grounds.lists_known.is_none())
-    {
+    // Lists of packages are read where apt keeps them.
+    if let Some(manager) = grounds.installed.manager().filter(|m| *m != Manager::Dpkg) {
         limitations.push(format!(
             "which packages of {manager} a repository still offers is not known here: files of one \
              that none offers are left out like any other package's"
