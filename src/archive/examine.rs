@@ -5,7 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rayon::prelude::*;
+
 use super::pristine::{Places, Pristine};
+use super::verdicts::Verdicts;
 use crate::bundle::Loss;
 use crate::classify::{Baseline, Classifier, Evidence, Globs, LogPolicy, Numbers, Reason, decide};
 use crate::failure::{Failure, Kind as FailureKind};
@@ -17,6 +20,9 @@ use crate::source::Source;
 use crate::survey::{AppFact, Survey, architecture, os_release, packages};
 use crate::tree::{Entry, Kind, Meta, RootPath, Time, TreeError, Xattrs};
 use crate::verdict::{Class, Lies, Origin};
+
+/// How many paths are read, and judged, at a time.
+const BATCH: usize = 1024;
 
 /// From which moment on a change counts as the service's own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,7 +48,7 @@ pub struct ExamineOptions {
 }
 
 /// One path with its verdict.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judged {
     /// The path with its metadata; for a deletion what was known about it.
     pub entry: Entry,
@@ -56,6 +62,8 @@ pub struct Judged {
     pub package: Option<String>,
     /// Somebody removed it, and it stays removed.
     pub deleted: bool,
+    /// It is kept, and holds a key or a password.
+    pub secret: bool,
     /// Of an edited configuration file: what it was before, where that can be had.
     pub pristine: Option<Pristine>,
 }
@@ -88,8 +96,8 @@ pub enum Explained {
 pub struct Examined {
     /// The facts.
     pub survey: Survey,
-    /// Every path in order, deletions among them.
-    pub entries: Vec<Judged>,
+    /// Every path, deletions among them.
+    pub entries: Verdicts,
     /// The applications found, with their rules.
     pub apps: Vec<Recognised>,
     /// Observed losses.
@@ -130,19 +138,29 @@ pub fn examine(
         rules: &grounds.rules,
     };
     monitor.phase("judging every path");
-    let (mut entries, mut losses) = (Vec::new(), Vec::new());
+    let (mut entries, mut losses) = (Verdicts::default(), Vec::new());
     let subject = source.to_string();
-    for item in source.tree().walk() {
+    let mut walk = source.tree().walk();
+    let mut read = || -> Vec<_> { walk.by_ref().take(BATCH).collect() };
+    let judge = |item: Result<Entry, TreeError>| {
+        item.and_then(|entry| judge(&classifier, &places, source, entry))
+    };
+    let mut batch = read();
+    while !batch.is_empty() {
         crate::failure::check_cancelled("reading", &subject)?;
-        match item.and_then(|entry| judge(&classifier, &places, source, entry)) {
-            Ok(judged) => {
-                entries.push(judged);
-                if entries.len() % 1024 == 0 {
-                    monitor.progress(entries.len() as u64, None);
+        let mut take = |judged: Vec<Result<Judged, TreeError>>| {
+            for judged in judged {
+                match judged {
+                    Ok(judged) => entries.push(judged),
+                    Err(error) => losses.push(lost(&error)),
                 }
             }
-            Err(error) => losses.push(lost(&error)),
-        }
+        };
+        // The next paths are read while these are judged.
+        (batch, ()) = rayon::join(&mut read, || {
+            take(std::mem::take(&mut batch).into_par_iter().map(judge).collect());
+        });
+        monitor.progress(entries.len() as u64, None);
     }
     losses.extend(
         source
@@ -156,8 +174,7 @@ pub fn examine(
     }));
     let absent = deletions(&classifier, source, &grounds, &entries)
         .map_err(|e| unreadable(source, e, "looking for what was removed"))?;
-    entries.extend(absent);
-    entries.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
+    absent.into_iter().for_each(|judged| entries.push(judged));
     let survey = survey(source, &grounds).map_err(|e| unreadable(source, e, "surveying"))?;
     let mut limitations = source.limitations().to_vec();
     limitations.extend(grounds.installed.problems().map(ToString::to_string));
@@ -186,7 +203,7 @@ pub fn explain(
     let Some(entry) = found else {
         // Only the whole picture tells whether something is missing.
         let examined = examine(source, layout, options, monitor)?;
-        let removed = examined.entries.into_iter().find(|j| j.deleted && j.entry.path == *path);
+        let removed = examined.entries.get(path).filter(|judged| judged.deleted);
         return Ok(removed.map(|judged| Explained::Removed(Box::new(judged))));
     };
     let grounds = grounds(source, layout, options, monitor)?;
@@ -310,6 +327,7 @@ fn judge(
     let evidence = classifier.evidence(&entry, source.lies(&entry.path))?;
     let verdict = decide(&evidence);
     let mut judged = Judged {
+        secret: verdict.class == Class::Mutable && classifier.is_secret(&entry, &evidence),
         entry,
         class: verdict.class,
         reason: verdict.reason,
@@ -327,10 +345,9 @@ fn deletions(
     classifier: &Classifier,
     source: &Source,
     grounds: &Grounds,
-    present: &[Judged],
+    present: &Verdicts,
 ) -> Result<Vec<Judged>, TreeError> {
-    let here =
-        |path: &RootPath| present.binary_search_by(|judged| judged.entry.path.cmp(path)).is_ok();
+    let here = present.presence();
     let mut gone: BTreeMap<RootPath, (Kind, Origin)> = BTreeMap::new();
     let origin = if source.image().is_some() { Origin::Container } else { Origin::Root };
     let unknown = || Kind::File { size: 0 };
@@ -375,6 +392,7 @@ fn deletions(
             reason: Reason::Removed,
             origin,
             deleted: true,
+            secret: false,
             pristine: None,
         })
         .collect())
@@ -476,7 +494,7 @@ mod tests {
     fn judged(options: &ExamineOptions) -> Vec<Judged> {
         let dir = root();
         let layout = LayoutDb::open(&[]).unwrap();
-        examine(&open(dir.path()), &layout, options, &Silent).unwrap().entries
+        examine(&open(dir.path()), &layout, options, &Silent).unwrap().entries.iter().collect()
     }
 
     fn deleted(entries: &[Judged]) -> Vec<String> {

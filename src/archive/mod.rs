@@ -9,6 +9,7 @@ mod export;
 mod outcome;
 mod pristine;
 mod since;
+mod verdicts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
@@ -19,13 +20,12 @@ pub use examine::{ExamineOptions, Examined, Explained, Judged, Lost, Since, exam
 pub use outcome::{ArchiveReport, ClassTotal, ClassTotals};
 pub use pristine::Pristine;
 pub use since::{SinceError, parse_since};
+pub use verdicts::{Shown, Verdicts};
 
 use crate::bundle::{
     Area, BundleError, Digest, ExportRecord, Manifest, ManifestEntry, Node, VolumeRecord, Writer,
 };
-use crate::classify::Reason;
 use crate::failure::{Failure, Kind as FailureKind};
-use crate::layout::Worth;
 use crate::monitor::Monitor;
 use crate::source::Source;
 use crate::survey::MountFact;
@@ -106,7 +106,7 @@ pub fn archive(
         bundle: published.path.to_string_lossy().into_owned(),
         id: published.id,
         bundle_bytes: published.bytes,
-        classes: outcome::totals(&examined.entries),
+        classes: examined.entries.totals(),
         exports: exports.iter().map(|e| e.name.clone()).collect(),
         secrets: secrets(&examined),
         losses,
@@ -125,7 +125,7 @@ fn to_value(value: &impl serde::Serialize) -> Result<serde_json::Value, Failure>
 /// the bundle unpacks into a tree whose directories have their owners and modes.
 fn frame(examined: &Examined) -> BTreeSet<RootPath> {
     let mut frame = BTreeSet::new();
-    for judged in &examined.entries {
+    for judged in examined.entries.iter() {
         if judged.class == Class::Mutable {
             let mut at = judged.entry.path.parent();
             while let Some(dir) = at {
@@ -159,10 +159,10 @@ fn write_entries(
     monitor: &dyn Monitor,
 ) -> Result<Vec<ManifestEntry>, Failure> {
     let mut records = Vec::with_capacity(examined.entries.len());
-    for judged in &examined.entries {
+    for judged in examined.entries.iter() {
         let mount = source.mount(&judged.entry.path);
         let volume = mount.map(MountFact::area_name);
-        let mut record = record(judged, volume.clone());
+        let mut record = record(&judged, volume.clone());
         let keep = !judged.deleted
             && judged.entry.kind != Kind::Socket
             && (judged.class == Class::Mutable || frame.contains(&judged.entry.path));
@@ -312,17 +312,8 @@ fn add_text(
     })
 }
 
-/// The kept paths that hold keys or passwords: rules say which.
+/// The kept paths that hold keys or passwords.
 fn secrets(examined: &Examined) -> Vec<String> {
-    examined
-        .entries
-        .iter()
-        .filter(|judged| !judged.deleted && judged.entry.kind.is_file())
-        .filter(|judged| judged.class == Class::Mutable && judged.entry.kind.size() > 0)
-        .filter(|judged| {
-            matches!(judged.reason, Reason::Rule { worth: Worth::Secret, .. })
-                || judged.entry.path.as_bytes().ends_with(b"shadow")
-        })
-        .map(|judged| judged.entry.path.to_string())
-        .collect()
+    let secrets = examined.entries.iter().filter(|judged| judged.secret);
+    secrets.map(|judged| judged.entry.path.to_string()).collect()
 }

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::Judged;
 use crate::bundle::Loss;
 use crate::verdict::{Class, Held};
 
@@ -58,10 +57,4 @@ impl ClassTotal {
         }
         totals
     }
-}
-
-/// Totals of what was judged; deletions are not there to be counted.
-pub(super) fn totals(entries: &[Judged]) -> ClassTotals {
-    let present = entries.iter().filter(|judged| !judged.deleted);
-    ClassTotal::by_class(present.map(|judged| (judged.class, judged.entry.kind.size())))
 }

@@ -80,7 +80,7 @@ pub enum LogPolicy {
 }
 
 /// What a file is a copy of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Template {
     /// A package's own file.
     File(RootPath),

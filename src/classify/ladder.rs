@@ -12,7 +12,7 @@ use crate::layout::Worth;
 use crate::verdict::Class;
 
 /// Why a path has its class. The words are shown to people and stored in bundles.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Reason {
     /// The user's `--include`.
     Included(String),

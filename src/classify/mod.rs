@@ -24,7 +24,7 @@ pub use recorded::Numbers;
 use recorded::{recorded_content, recorded_meta};
 
 use crate::image::{Difference, ImageView};
-use crate::layout::{LayoutMatch, LayoutMatcher, Vars};
+use crate::layout::{LayoutMatch, LayoutMatcher, Vars, Worth};
 use crate::packages::Md5 as Recorded;
 use crate::packages::dpkg::AlternativeStatus;
 use crate::packages::{Claim, Installed, Role};
@@ -109,9 +109,12 @@ impl Classifier<'_> {
         if lies != Lies::Root || evidence.place == Place::Runtime {
             return Ok(evidence);
         }
-        evidence.package = self.package(entry)?;
+        // A ghost was made by somebody later: its package vouches for nothing.
+        let vouches = |claim: &Claim| claim.role != Role::Ghost;
+        let claims: Vec<Claim> = self.installed.claims(&entry.path).filter(vouches).collect();
+        evidence.package = self.package(entry, &claims)?;
         evidence.image = match self.image {
-            Some(image) => self.difference(image, entry)?,
+            Some(image) => self.difference(image, entry, claims.first())?,
             None => None,
         };
         if evidence.package.is_none() {
@@ -128,8 +131,8 @@ impl Classifier<'_> {
         &self,
         image: &ImageView,
         entry: &Entry,
+        claim: Option<&Claim>,
     ) -> Result<Option<Difference>, TreeError> {
-        let claim = self.installed.claims(&entry.path).find(|claim| claim.role != Role::Ghost);
         let Some(claim) = claim.filter(|_| !entry.kind.is_dir()) else {
             return image.difference(entry).map(Some);
         };
@@ -155,11 +158,23 @@ impl Classifier<'_> {
         }
     }
 
+    /// Whether a file of which `evidence` was gathered holds keys or passwords: rules say so.
+    pub fn is_secret(&self, entry: &Entry, evidence: &Evidence) -> bool {
+        let asked =
+            evidence.package.is_none() && !matches!(evidence.origin, Origin::Volume | Origin::Bind);
+        let worth = match asked {
+            true => evidence.rule.as_ref().map(|rule| rule.worth),
+            false => self.rules.matches_entry(entry).map(|rule| rule.entry.worth),
+        };
+        entry.kind.size() > 0 && worth == Some(Worth::Secret)
+    }
+
     /// Evidence that only matters where no package owns the path.
     fn unowned(&self, entry: &Entry, evidence: &mut Evidence) -> Result<(), TreeError> {
         let path = &entry.path;
         evidence.alternative = self.alternative(path);
-        evidence.rule = self.rules.matches_entry(entry).map(rule_evidence);
+        let rule = self.rules.matches_entry(entry);
+        evidence.rule = rule.map(rule_evidence);
         evidence.compiled = self.compiled(path)?;
         if entry.kind.is_file() {
             let ucf = self.installed.dpkg.as_ref().and_then(|dpkg| dpkg.ucf_digest(path));
@@ -167,7 +182,9 @@ impl Classifier<'_> {
                 let equal = digest(self.tree, entry)? == expected;
                 evidence.ucf = Some(if equal { Content::Equal } else { Content::Differs });
             }
-            evidence.template = self.template(entry)?;
+            if let Some(rule) = rule {
+                evidence.template = self.template(entry, rule)?;
+            }
         }
         if let Some(base) = self.base {
             evidence.in_base = same_in(base, self.tree, entry)?;
@@ -201,16 +218,17 @@ impl Classifier<'_> {
         }
     }
 
-    fn package(&self, entry: &Entry) -> Result<Option<PackageEvidence>, TreeError> {
-        // A ghost was made by somebody later: its package vouches for nothing.
-        let vouches = |claim: &Claim| claim.role != Role::Ghost;
-        let claims: Vec<Claim> = self.installed.claims(&entry.path).filter(vouches).collect();
+    fn package(
+        &self,
+        entry: &Entry,
+        claims: &[Claim],
+    ) -> Result<Option<PackageEvidence>, TreeError> {
         let Some(claim) = claims.first() else { return Ok(None) };
         let name = claim.package.to_owned();
         Ok(Some(PackageEvidence {
             conffile: claim.role == Role::Config,
             content: recorded_content(self.tree, entry, claim)?,
-            meta: recorded_meta(entry, &claims, self.numbers),
+            meta: recorded_meta(entry, claims, self.numbers),
             offered: self.lists_known.map(|()| !self.not_offered.contains(&name)),
             name,
         }))
@@ -237,11 +255,14 @@ impl Classifier<'_> {
         Ok(self.tree.entry(&source)?.is_some())
     }
 
-    fn template(&self, entry: &Entry) -> Result<Option<Template>, TreeError> {
+    fn template(
+        &self,
+        entry: &Entry,
+        rule: LayoutMatch<'_>,
+    ) -> Result<Option<Template>, TreeError> {
         if entry.kind.size() > TEMPLATE_LIMIT {
             return Ok(None);
         }
-        let Some(rule) = self.rules.matches_entry(entry) else { return Ok(None) };
         if !rule.entry.sha256.is_empty() {
             let found = hex::encode(sha256(self.tree, entry)?);
             if rule.entry.sha256.iter().any(|known| known.as_str() == found) {
@@ -308,7 +329,7 @@ fn feed(tree: &dyn Tree, entry: &Entry, mut take: impl FnMut(&[u8])) -> Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::{Recognised, Worth, parse};
+    use crate::layout::{Recognised, parse};
     use crate::tree::memory::MemoryTree;
 
     /// MD5 of `hello` and a newline, as package managers record it.

@@ -58,23 +58,20 @@ fn open_source(text: &str, look: &Look, context: &Context) -> Result<Source, Fai
 
 /// Runs `inspect`.
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
-    let report = match subject(&args.subject) {
+    match subject(&args.subject) {
         Subject::Bundle(path) => {
             let reader = bundle::Reader::open(path).map_err(|e| e.into_failure("opening", path))?;
-            Inspection::of_manifest(reader.manifest())
+            let report = Inspection::of_manifest(reader.manifest());
+            context.output.print(&report, report::inspection_text);
         }
         Subject::Source(text) => {
             let options = args.look.examine_options(None)?;
             let source = open_source(text, &args.look, context)?;
-            Inspection::of_examined(&examine(
-                &source,
-                &context.layout()?,
-                &options,
-                context.monitor,
-            )?)
+            let examined = examine(&source, &context.layout()?, &options, context.monitor)?;
+            let report = Inspection::of_examined(&examined);
+            context.output.print(&report, report::inspection_text);
         }
-    };
-    context.output.print(&report, report::inspection_text);
+    }
     Ok(Exit::Done)
 }
 

@@ -1,6 +1,6 @@
 //! Where results go: the report on stdout as text or JSON, failures on stderr.
 
-use std::io::Write;
+use std::io::{BufWriter, Write};
 
 use regrow::failure::Failure;
 use serde::Serialize;
@@ -17,27 +17,30 @@ pub(crate) enum Output {
 impl Output {
     /// Prints `value` as JSON, or what `text` makes of it.
     pub(crate) fn print<T: Serialize>(self, value: &T, text: impl FnOnce(&T) -> String) {
-        let body = match self {
-            Output::Text => text(value),
+        let stdout = std::io::stdout().lock();
+        match self {
+            Output::Text => put(stdout, |to| to.write_all(text(value).as_bytes())),
             // Every type given here serialises: maps have string keys.
-            Output::Json => serde_json::to_string(value).unwrap_or_default() + "\n",
-        };
-        put(&mut std::io::stdout().lock(), &body);
+            Output::Json => put(BufWriter::with_capacity(1 << 16, stdout), |to| {
+                serde_json::to_writer(&mut *to, value)?;
+                to.write_all(b"\n")
+            }),
+        }
     }
 }
 
 /// Prints a failure with its five parts.
 pub(crate) fn failure(failure: &Failure) {
-    put(&mut std::io::stderr().lock(), &format!("regrow: {failure}\n"));
+    put(std::io::stderr().lock(), |to| writeln!(to, "regrow: {failure}"));
 }
 
 /// Prints a line for people on stderr.
 pub(crate) fn line(text: &str) {
-    put(&mut std::io::stderr().lock(), &format!("regrow: {text}\n"));
+    put(std::io::stderr().lock(), |to| writeln!(to, "regrow: {text}"));
 }
 
-/// Writes all of `text`. A reader that went away (`| head`) is no error of ours, and there is
-/// nowhere left to report one to.
-fn put(to: &mut dyn Write, text: &str) {
-    to.write_all(text.as_bytes()).and_then(|()| to.flush()).ok();
+/// Writes all of it. A reader that went away (`| head`) is no error of ours, and there is nowhere
+/// left to report one to.
+fn put<W: Write>(mut to: W, write: impl FnOnce(&mut W) -> std::io::Result<()>) {
+    write(&mut to).and_then(|()| to.flush()).ok();
 }

@@ -122,7 +122,7 @@ mod tests {
     struct Files(&'static [&'static str]);
 
     impl Tree for Files {
-        fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + '_> {
+        fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + Send + '_> {
             Box::new(std::iter::empty())
         }
         fn entry(&self, path: &RootPath) -> Result<Option<Entry>, TreeError> {

@@ -411,7 +411,7 @@ mod tests {
     }
 
     impl Tree for System {
-        fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + '_> {
+        fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + Send + '_> {
             Box::new(std::iter::empty())
         }
         fn entry(&self, at: &RootPath) -> Result<Option<Entry>, TreeError> {

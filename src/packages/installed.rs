@@ -109,14 +109,14 @@ pub struct Unit<'a> {
 }
 
 /// One manager's records, as far as all managers have them.
-trait Ledger {
+trait Ledger: Send + Sync {
     fn manager(&self) -> Manager;
     fn problems(&self) -> &[Problem];
     fn units(&self) -> Vec<Unit<'_>>;
     /// The claims to `path`, the one that counts first.
     fn claims(&self, path: &RootPath) -> Vec<Claim<'_>>;
     /// Every path that packages unpacked.
-    fn unpacked(&self) -> Vec<RootPath>;
+    fn unpacked(&self) -> Box<dyn Iterator<Item = RootPath> + '_>;
 }
 
 /// The records of all managers of one system.
@@ -198,8 +198,8 @@ impl Ledger for Dpkg {
         self.owners(path).map(of_dpkg).collect()
     }
 
-    fn unpacked(&self) -> Vec<RootPath> {
-        self.owned_paths().filter(|owned| !owned.excluded).map(|owned| owned.path).collect()
+    fn unpacked(&self) -> Box<dyn Iterator<Item = RootPath> + '_> {
+        Box::new(self.owned_paths().filter(|owned| !owned.excluded).map(|owned| owned.path))
     }
 }
 
@@ -253,11 +253,9 @@ macro_rules! ledger {
                     .collect()
             }
 
-            fn unpacked(&self) -> Vec<RootPath> {
-                self.owned_paths()
-                    .filter(|b| was_unpacked(b.file))
-                    .map(|b| b.path.clone())
-                    .collect()
+            fn unpacked(&self) -> Box<dyn Iterator<Item = RootPath> + '_> {
+                let brought = self.owned_paths().filter(|b| was_unpacked(b.file));
+                Box::new(brought.map(|b| b.path.clone()))
             }
         }
     };

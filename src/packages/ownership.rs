@@ -4,8 +4,12 @@
 //! halving. In the arena the slash is written as NUL, which no path holds: byte order is then
 //! component order, the order of [`RootPath`].
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::slice::ParallelSliceMut;
+
 use super::{Conffile, Md5, Package};
-use crate::tree::RootPath;
+use crate::tree::{RootPath, near_partition_point};
 
 /// Bounds what forged lists can make us hold: ten times the largest real system.
 const MAX_CLAIMS: usize = 8 << 20;
@@ -60,6 +64,8 @@ pub(crate) struct Claims {
     arena: Vec<u8>,
     claims: Vec<Claim>,
     digests: Vec<Md5>,
+    /// The claim that was asked for last: the next question is about a path nearby.
+    near: AtomicUsize,
 }
 
 /// There are more claims than can be held.
@@ -104,7 +110,7 @@ impl Claims {
     /// one package claims a path once.
     pub(crate) fn sort(&mut self) {
         let arena = &self.arena;
-        self.claims.sort_unstable_by(|a, b| {
+        self.claims.par_sort_unstable_by(|a, b| {
             let order = key(arena, a).cmp(key(arena, b));
             let rank = |claim: &Claim| (claim.digest == NO_DIGEST, claim.package, claim.digest);
             order.then_with(|| rank(a).cmp(&rank(b)))
@@ -118,7 +124,10 @@ impl Claims {
     /// The claims to `path`, the one that counts first.
     pub(crate) fn of(&self, path: &RootPath) -> impl Iterator<Item = ClaimRef> + '_ {
         let wanted = key_of(path);
-        let from = self.claims.partition_point(|claim| key(&self.arena, claim) < &wanted[..]);
+        let near = self.near.load(Ordering::Relaxed);
+        let from =
+            near_partition_point(&self.claims, near, |claim| key(&self.arena, claim) < &wanted[..]);
+        self.near.store(from, Ordering::Relaxed);
         let claims = self.claims[from..].iter();
         claims.take_while(move |claim| key(&self.arena, claim) == wanted).map(|c| self.claim(c))
     }

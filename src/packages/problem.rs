@@ -236,6 +236,12 @@ impl Problems {
         }
     }
 
+    /// Notes what was met elsewhere.
+    pub(crate) fn append(&mut self, others: Problems) {
+        others.listed.into_iter().for_each(|problem| self.note(problem));
+        self.more += others.more;
+    }
+
     /// All of them, in the order they were met.
     pub(crate) fn finish(self) -> Vec<Problem> {
         let mut all = self.listed;

@@ -19,12 +19,14 @@ pub(crate) struct Records<'t> {
     pub(crate) problems: Problems,
     /// Directories as recorded, with the directory they are; `None` when that is the same.
     directories: HashMap<RootPath, Option<RootPath>>,
+    /// The directory asked for last, as recorded and as it lies: records name neighbours.
+    last: Option<(RootPath, RootPath)>,
 }
 
 impl<'t> Records<'t> {
     /// A reader of `tree`.
     pub(crate) fn new(tree: &'t dyn Tree) -> Records<'t> {
-        Records { tree, problems: Problems::default(), directories: HashMap::new() }
+        Records { tree, problems: Problems::default(), directories: HashMap::new(), last: None }
     }
 
     /// The content of a file of at most `limit` bytes; `None` when there is none, or it cannot be
@@ -59,10 +61,15 @@ impl<'t> Records<'t> {
     /// Where the entry that records call `path` really lies: links in the directories above it
     /// are followed, itself is not. What does not exist stays where it was said to be.
     pub(crate) fn place(&mut self, path: &RootPath) -> RootPath {
-        match path.parent() {
-            None => path.clone(),
-            Some(parent) => self.directory(&parent).child(path.name()),
+        let Some(parent) = path.parent_bytes() else { return path.clone() };
+        if let Some((_, place)) = self.last.as_ref().filter(|(last, _)| last.as_bytes() == parent) {
+            return place.child(path.name());
         }
+        let parent = path.parent().unwrap_or_else(RootPath::root);
+        let place = self.directory(&parent);
+        let placed = place.child(path.name());
+        self.last = Some((parent, place));
+        placed
     }
 
     /// The directory that records call `dir`, all links followed.

@@ -143,7 +143,7 @@ impl TarTree {
 }
 
 impl Tree for TarTree {
-    fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + '_> {
+    fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + Send + '_> {
         Box::new(self.names.iter().map(|(path, &index)| Ok(self.make(path, index))))
     }
 

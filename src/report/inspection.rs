@@ -1,39 +1,76 @@
 //! What `inspect` and `explain` show, of a source as of a bundle.
 
-use serde::Serialize;
+use std::fmt;
+
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::archive::{ClassTotal, ClassTotals, Examined, Explained, Lost};
-use crate::bundle::{Loss, Manifest};
-use crate::classify::{climb, decide};
+use crate::archive::{ClassTotal, ClassTotals, Examined, Explained, Lost, Shown, Verdicts};
+use crate::bundle::{Loss, Manifest, ManifestEntry};
+use crate::classify::{Reason, climb, decide};
 use crate::tree::RootPath;
 use crate::verdict::{Class, Origin};
 
 /// Every path with its verdict.
-#[derive(Debug, Clone, Serialize)]
-pub struct Inspection {
+#[derive(Debug, Serialize)]
+pub struct Inspection<'a> {
     /// The facts of the source.
     pub survey: Value,
     /// Paths by class.
     pub classes: ClassTotals,
     /// All paths in order.
-    pub entries: Vec<InspectedEntry>,
+    pub entries: InspectedEntries<'a>,
     /// What was found and could not be kept.
     pub losses: Vec<Loss>,
     /// What the way in can never deliver.
     pub limitations: Vec<String>,
 }
 
+/// All paths, made one by one while they are printed: there may be millions.
+#[derive(Debug)]
+pub enum InspectedEntries<'a> {
+    /// Of a source.
+    Examined(&'a Verdicts),
+    /// Of a bundle.
+    Manifest(&'a [ManifestEntry]),
+}
+
+impl InspectedEntries<'_> {
+    /// Each of them, in order.
+    pub fn iter(&self) -> Box<dyn Iterator<Item = InspectedEntry<'_>> + '_> {
+        match self {
+            InspectedEntries::Examined(verdicts) => {
+                Box::new(verdicts.shown().map(InspectedEntry::of_shown))
+            }
+            InspectedEntries::Manifest(entries) => {
+                Box::new(entries.iter().map(InspectedEntry::of_record))
+            }
+        }
+    }
+}
+
+impl Serialize for InspectedEntries<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
+}
+
 /// One path.
 #[derive(Debug, Clone, Serialize)]
-pub struct InspectedEntry {
-    /// Where.
-    #[serde(flatten)]
-    pub path: RootPath,
+pub struct InspectedEntry<'a> {
+    /// Its bytes.
+    #[serde(skip)]
+    pub bytes: &'a [u8],
+    /// When it is UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<&'a str>,
+    /// Else, in lower case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_hex: Option<String>,
     /// Its class.
     pub class: Class,
     /// Why.
-    pub reason: String,
+    pub reason: Why<'a>,
     /// Bytes; 0 unless a regular file.
     pub size: u64,
     /// Where it came from.
@@ -43,64 +80,85 @@ pub struct InspectedEntry {
     pub deleted: bool,
 }
 
+/// Why a path has its class.
+#[derive(Debug, Clone, Copy)]
+pub enum Why<'a> {
+    /// Just found out.
+    Reason(&'a Reason),
+    /// As it stands in a bundle.
+    Text(&'a str),
+}
+
+impl fmt::Display for Why<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Why::Reason(reason) => reason.fmt(f),
+            Why::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+impl Serialize for Why<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde hands over a reference
 fn is_false(value: &bool) -> bool {
     !value
 }
 
-impl Inspection {
+impl<'a> InspectedEntry<'a> {
+    fn of_shown(shown: Shown<'a>) -> InspectedEntry<'a> {
+        let Shown { path: bytes, class, reason, size, origin, deleted } = shown;
+        let path = std::str::from_utf8(bytes).ok();
+        let path_hex = path.is_none().then(|| hex::encode(bytes));
+        let reason = Why::Reason(reason);
+        InspectedEntry { bytes, path, path_hex, class, reason, size, origin, deleted }
+    }
+
+    fn of_record(entry: &'a ManifestEntry) -> InspectedEntry<'a> {
+        let bytes = entry.path.as_bytes();
+        let path = std::str::from_utf8(bytes).ok();
+        InspectedEntry {
+            bytes,
+            path,
+            path_hex: path.is_none().then(|| hex::encode(bytes)),
+            class: entry.class,
+            reason: Why::Text(&entry.reason),
+            size: entry.node.as_ref().map_or(0, |node| node.kind.size()),
+            origin: entry.origin,
+            deleted: entry.node.is_none(),
+        }
+    }
+}
+
+impl<'a> Inspection<'a> {
     /// Of a source that was examined.
-    pub fn of_examined(examined: &Examined) -> Inspection {
-        let entries: Vec<InspectedEntry> = examined
-            .entries
-            .iter()
-            .map(|judged| InspectedEntry {
-                path: judged.entry.path.clone(),
-                class: judged.class,
-                reason: judged.reason.to_string(),
-                size: judged.entry.kind.size(),
-                origin: judged.origin,
-                deleted: judged.deleted,
-            })
-            .collect();
+    pub fn of_examined(examined: &'a Examined) -> Inspection<'a> {
         Inspection {
             // A survey is plain data; it always has a JSON form.
             survey: serde_json::to_value(&examined.survey).unwrap_or_default(),
-            classes: totals(&entries),
-            entries,
+            classes: examined.entries.totals(),
+            entries: InspectedEntries::Examined(&examined.entries),
             losses: examined.losses.iter().map(Lost::to_loss).collect(),
             limitations: examined.limitations.clone(),
         }
     }
 
     /// Of a bundle.
-    pub fn of_manifest(manifest: &Manifest) -> Inspection {
-        let entries: Vec<InspectedEntry> = manifest
-            .entries
-            .iter()
-            .map(|entry| InspectedEntry {
-                path: entry.path.clone(),
-                class: entry.class,
-                reason: entry.reason.clone(),
-                size: entry.node.as_ref().map_or(0, |node| node.kind.size()),
-                origin: entry.origin,
-                deleted: entry.node.is_none(),
-            })
-            .collect();
+    pub fn of_manifest(manifest: &'a Manifest) -> Inspection<'a> {
+        let entries = InspectedEntries::Manifest(&manifest.entries);
+        let present = entries.iter().filter(|entry| !entry.deleted);
         Inspection {
             survey: manifest.survey.clone(),
-            classes: totals(&entries),
+            classes: ClassTotal::by_class(present.map(|entry| (entry.class, entry.size))),
             entries,
             losses: manifest.losses.clone(),
             limitations: manifest.limitations.clone(),
         }
     }
-}
-
-/// Paths and bytes by class.
-fn totals(entries: &[InspectedEntry]) -> ClassTotals {
-    let present = entries.iter().filter(|entry| !entry.deleted);
-    ClassTotal::by_class(present.map(|entry| (entry.class, entry.size)))
 }
 
 /// All evidence about one path.

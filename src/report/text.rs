@@ -84,8 +84,8 @@ pub fn inspection_text(report: &Inspection) -> String {
         os.as_str().unwrap_or("unknown OS")
     ));
     text.classes(&report.classes);
-    for entry in &report.entries {
-        let path = &entry.path;
+    for entry in report.entries.iter() {
+        let path = escaped(entry.bytes);
         if entry.deleted {
             text.line(format_args!("{:10} {path} (deleted: {})", entry.class, entry.reason));
         } else if entry.class == crate::verdict::Class::Mutable {

@@ -94,7 +94,7 @@ impl Groups {
 }
 
 impl Tree for Archived<'_> {
-    fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + '_> {
+    fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + Send + '_> {
         Box::new(self.manifest.entries.iter().filter_map(Archived::seen).map(Ok))
     }
 

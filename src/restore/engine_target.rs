@@ -301,7 +301,7 @@ fn dress(target: &str, meta: &Meta) -> Vec<Command> {
 struct Nothing;
 
 impl Tree for Nothing {
-    fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + '_> {
+    fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + Send + '_> {
         Box::new(std::iter::empty())
     }
 

@@ -6,7 +6,7 @@ use super::config::{Meeting, Outcome};
 use super::outcome::PlanStep;
 use super::packages::PackagePlan;
 use crate::bundle::Loss;
-use crate::tree::Draft;
+use crate::tree::{Draft, RootPath};
 use crate::verdict::Held;
 
 /// A command in the new system.
@@ -80,8 +80,8 @@ impl Notes {
         }
     }
 
-    /// What is removed and placed.
-    pub(super) fn files(&mut self, draft: &Draft) {
+    /// What is removed and placed; what `is_secret` is called so.
+    pub(super) fn files(&mut self, draft: &Draft, is_secret: &dyn Fn(&RootPath) -> bool) {
         for path in draft.deletions() {
             self.step("remove", path, "was removed in the old system");
         }
@@ -94,6 +94,9 @@ impl Notes {
             if meta.xattrs.contains_key(b"security.capability".as_slice()) {
                 reason.push_str(", with capabilities");
             }
+            if node.entry.kind.is_file() && is_secret(&node.entry.path) {
+                reason.push_str(", secret");
+            }
             self.step("place", &node.entry.path, reason);
         }
     }
@@ -102,7 +105,7 @@ impl Notes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::{DraftContent, DraftNode, Entry, Kind, Meta, RootPath, Time, Xattrs};
+    use crate::tree::{DraftContent, DraftNode, Entry, Kind, Meta, Time, Xattrs};
 
     fn path(text: &str) -> RootPath {
         RootPath::parse(text.as_bytes()).unwrap()
@@ -127,21 +130,23 @@ mod tests {
     }
 
     #[test]
-    fn set_id_and_capabilities_are_said_and_deletions_come_first() {
+    fn set_id_capabilities_and_secrets_are_said_and_deletions_come_first() {
         let mut tool = node("/usr/local/bin/tool");
         tool.entry.meta.mode = 0o4755;
         tool.entry.meta.xattrs.insert(b"security.capability".to_vec(), vec![1]);
         let mut draft = Draft::default();
         draft.put(tool);
+        draft.put(node("/srv/site.key"));
         draft.delete(path("/etc/motd"));
         let mut notes = Notes::default();
-        notes.files(&draft);
+        notes.files(&draft, &|path| path.as_bytes().ends_with(b".key"));
         let told: Vec<_> =
             notes.steps.iter().map(|s| [&*s.action, &*s.subject, &*s.reason]).collect();
         assert_eq!(
             told,
             [
                 ["remove", "/etc/motd", "was removed in the old system"],
+                ["place", "/srv/site.key", "file, secret"],
                 ["place", "/usr/local/bin/tool", "file, set-id, with capabilities"],
             ]
         );

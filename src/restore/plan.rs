@@ -19,7 +19,7 @@ use super::target::VolumePlan;
 use crate::accounts::{self, AccountDb, AccountFile, IdMap, MergeOptions};
 use crate::bundle::Loss;
 use crate::failure::Failure;
-use crate::layout::Step;
+use crate::layout::{Step, Worth};
 use crate::packages::dpkg::Dpkg;
 use crate::survey::{MountFact, Survey};
 use crate::tree::{
@@ -70,7 +70,7 @@ pub(super) fn plan(inputs: &Inputs) -> Result<Plan, Failure> {
     apply_steps(&journeys, &edits, inputs, dpkg.as_ref(), &mut draft, &mut notes)?;
     // Only now: what is kept to be looked at is not to be edited.
     met.beside.into_iter().for_each(|node| draft.put(node));
-    notes.files(&draft);
+    notes.files(&draft, &|path| worth(path) == Some(Worth::Secret));
     if let Some(before) = inputs.state_before {
         let known = fresh::Known {
             staying: &|path| {

@@ -242,7 +242,7 @@ struct Subset {
 }
 
 impl Tree for Subset {
-    fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + '_> {
+    fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + Send + '_> {
         Box::new(self.tree.walk().filter(|item| match item {
             Ok(entry) => entry.path.is_root() || self.paths.contains(&entry.path),
             Err(_) => true,
@@ -308,7 +308,7 @@ impl Below {
 }
 
 impl Tree for Below {
-    fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + '_> {
+    fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + Send + '_> {
         Box::new(self.tree.walk().filter_map(|item| match item {
             Ok(entry) => self.seen(entry).map(Ok),
             Err(error) => Some(Err(error)),

@@ -281,7 +281,7 @@ mod tests {
         /// A tree whose files cannot be opened.
         struct Unreadable(Rootfs);
         impl Tree for Unreadable {
-            fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + '_> {
+            fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + Send + '_> {
                 self.0.walk()
             }
             fn entry(&self, path: &RootPath) -> Result<Option<Entry>, TreeError> {
@@ -310,7 +310,7 @@ mod tests {
         entry.kind = Kind::File { size: u64::MAX };
         struct Huge(Entry);
         impl Tree for Huge {
-            fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + '_> {
+            fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + Send + '_> {
                 Box::new(std::iter::once(Ok(self.0.clone())))
             }
             fn entry(&self, _: &RootPath) -> Result<Option<Entry>, TreeError> {

@@ -9,7 +9,9 @@ use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use rayon::prelude::*;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, StatxFlags};
 use rustix::io::Errno;
 
@@ -72,10 +74,17 @@ pub(super) fn is_absent(errno: Errno) -> bool {
     matches!(errno, Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV | Errno::NAMETOOLONG)
 }
 
+/// How long ago the last change of a directory has to be, in seconds, for the next one to get
+/// another time: file systems count in steps, of two seconds at worst.
+const SETTLED: i64 = 3;
+
 fn stat(fd: BorrowedFd<'_>) -> Result<Stat, Errno> {
-    let flags = AtFlags::EMPTY_PATH | AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+    stat_of(fd, b"", AtFlags::EMPTY_PATH | AtFlags::SYMLINK_NOFOLLOW)
+}
+
+fn stat_of(at: BorrowedFd<'_>, name: &[u8], flags: AtFlags) -> Result<Stat, Errno> {
     let wanted = StatxFlags::BASIC_STATS | StatxFlags::MNT_ID;
-    let found = rustix::fs::statx(fd, c"", flags, wanted)?;
+    let found = rustix::fs::statx(at, name, flags | AtFlags::NO_AUTOMOUNT, wanted)?;
     let time = |at: rustix::fs::StatxTimestamp| Time { secs: at.tv_sec, nanos: at.tv_nsec };
     let dev = (u64::from(found.stx_dev_major) << 32) | u64::from(found.stx_dev_minor);
     let numbered = StatxFlags::from_bits_retain(found.stx_mask).contains(StatxFlags::MNT_ID);
@@ -195,6 +204,47 @@ impl Dir {
         let fd = rustix::fs::openat(&self.fd, name, flags, Mode::empty())?;
         let stat = stat(fd.as_fd())?;
         Ok(Node { fd, stat })
+    }
+
+    /// What is known without opening it of each of `names` that is a regular file without
+    /// attributes; `None` for all that has to be opened to be known.
+    ///
+    /// Two questions by name are about one inode only where no name came or went between them. The
+    /// directory itself says so, unless its last change is too fresh to be told from the next.
+    pub(super) fn glance(&self, names: &[Box<[u8]>]) -> Vec<Option<Stat>> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+        self.glance_at(names, now.cast_signed())
+    }
+
+    fn glance_at(&self, names: &[Box<[u8]>], now: i64) -> Vec<Option<Stat>> {
+        let times = || stat(self.fd.as_fd()).map(|stat| (stat.mtime, stat.ctime));
+        let before = times();
+        let settled =
+            |(mtime, ctime): (Time, Time)| mtime.max(ctime).secs.saturating_add(SETTLED) < now;
+        if before.is_ok_and(settled) {
+            let below = proc_path(self.fd.as_fd()) + "/";
+            let look = |name: &Box<[u8]>| self.plain(name, below.as_bytes()).ok().flatten();
+            // Asking is little work for a processor, and much of it.
+            let found = names.par_iter().with_min_len(32).map(look).collect();
+            if times() == before {
+                return found;
+            }
+        }
+        vec![None; names.len()]
+    }
+
+    fn plain(&self, name: &[u8], below: &[u8]) -> Result<Option<Stat>, Errno> {
+        let stat = stat_of(self.fd.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW)?;
+        if stat.file_type != FileType::RegularFile {
+            return Ok(None);
+        }
+        let path = [below, name].concat();
+        let attributes = match rustix::fs::llistxattr(&path[..], &mut [0; 0]) {
+            // The file system knows no attributes.
+            Err(Errno::OPNOTSUPP) => 0,
+            listed => listed?,
+        };
+        Ok((attributes == 0).then_some(stat))
     }
 
     /// The node called `name`; `None` when there is none.
@@ -350,6 +400,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+    use crate::tree::testing::{node, xattr};
 
     fn path(text: &str) -> RootPath {
         RootPath::parse(text.as_bytes()).unwrap()
@@ -423,5 +474,29 @@ mod tests {
         let link = Dir::open(temp.path()).unwrap().node(b"link").unwrap();
         assert_eq!(link.xattrs().unwrap(), Xattrs::new());
         assert_eq!(link.content().unwrap_err(), Errno::INVAL);
+    }
+
+    #[test]
+    fn a_glance_shows_plain_files_of_a_directory_that_has_settled() {
+        let temp = tempfile::tempdir().unwrap();
+        let at = |name: &str| temp.path().join(name);
+        for file in ["attributes", "plain"] {
+            std::fs::write(at(file), file).unwrap();
+        }
+        xattr(&at("attributes"), "user.a", b"1");
+        std::fs::create_dir(at("dir")).unwrap();
+        symlink("plain", at("link")).unwrap();
+        node(&at("pipe"), FileType::Fifo, 0);
+        let dir = Dir::open(temp.path()).unwrap();
+        let mut names = dir.names().unwrap();
+        names.push(Box::from(&b"zz-gone"[..]));
+        let changed = dir.own().unwrap().stat.ctime.secs;
+
+        let found = dir.glance_at(&names, changed + SETTLED + 1);
+        let sizes: Vec<_> = found.iter().map(|stat| stat.map(|stat| stat.size)).collect();
+        assert_eq!(sizes, [None, None, None, None, Some(5), None]);
+        assert_eq!(found[4], Some(dir.node(b"plain").unwrap().stat));
+        // Whatever came between might not have changed the time.
+        assert_eq!(dir.glance_at(&names, changed + SETTLED), vec![None; 6]);
     }
 }

@@ -96,7 +96,7 @@ impl MemoryTree {
 }
 
 impl Tree for MemoryTree {
-    fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + '_> {
+    fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + Send + '_> {
         Box::new(self.nodes.values().map(|(entry, _)| Ok(entry.clone())))
     }
 

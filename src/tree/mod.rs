@@ -15,6 +15,7 @@ mod layer_index;
 #[cfg(test)]
 pub(crate) mod memory;
 mod mounted;
+mod nearby;
 mod path;
 mod place;
 mod removal;
@@ -32,6 +33,8 @@ pub use copy::{copy_tree, exchange, exchangeable, remove_tree};
 pub use draft::{ContentId, Draft, DraftContent, DraftNode, Store};
 pub use entry::{Entry, Extent, Kind, LinkGroup, Meta, Time, Xattrs};
 pub use mounted::Mounted;
+pub(crate) use nearby::near_partition_point;
+pub(crate) use path::path_order;
 pub use path::{PathError, RootPath, escaped};
 pub use place::{PlaceError, Placed, RootWriter};
 pub use rootfs::Rootfs;
@@ -133,7 +136,7 @@ impl<T: Read + Seek + Send> Content for T {}
 pub trait Tree: Send + Sync {
     /// Every entry, the root first, in [`RootPath`] order. An error stands for the entry, or for
     /// what lies below the directory, that it names; the walk goes on after it.
-    fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + '_>;
+    fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + Send + '_>;
 
     /// The entry at `path`, the last component not followed; `None` when there is none.
     ///

@@ -62,7 +62,7 @@ impl Mounted {
     fn part(
         &self,
         mount: Option<usize>,
-    ) -> Peekable<Box<dyn Iterator<Item = Result<Entry, TreeError>> + '_>> {
+    ) -> Peekable<Box<dyn Iterator<Item = Result<Entry, TreeError>> + Send + '_>> {
         let shown = self.tree(mount).walk().map(move |entry| match entry {
             Ok(entry) => Ok(self.show(mount, entry)),
             Err(error) => {
@@ -71,7 +71,7 @@ impl Mounted {
             }
         });
         let visible = shown.filter(move |entry| self.mount_of(path_of(entry)) == mount);
-        (Box::new(visible) as Box<dyn Iterator<Item = _>>).peekable()
+        (Box::new(visible) as Box<dyn Iterator<Item = _> + Send>).peekable()
     }
 
     /// The tree that `entry` is from, and its entry there.
@@ -96,7 +96,7 @@ fn path_of(entry: &Result<Entry, TreeError>) -> &RootPath {
 }
 
 impl Tree for Mounted {
-    fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + '_> {
+    fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + Send + '_> {
         let mut waiting: Vec<usize> = (0..self.mounts.len()).collect();
         // Of several mounts at one path only the one that is seen has anything visible.
         waiting.sort_by(|a, b| self.mounts[*b].0.cmp(&self.mounts[*a].0));

@@ -79,11 +79,16 @@ impl RootPath {
 
     /// The directory that holds this path; `None` for the root.
     pub fn parent(&self) -> Option<RootPath> {
+        self.parent_bytes().map(|bytes| RootPath(bytes.to_vec()))
+    }
+
+    /// The bytes of [`RootPath::parent`].
+    pub(crate) fn parent_bytes(&self) -> Option<&[u8]> {
         if self.is_root() {
             return None;
         }
         let at = self.0.iter().rposition(|&b| b == b'/').unwrap_or(0);
-        Some(if at == 0 { RootPath::root() } else { RootPath(self.0[..at].to_vec()) })
+        Some(&self.0[..at.max(1)])
     }
 
     /// All directories above this path, the root first.
@@ -108,7 +113,8 @@ impl RootPath {
     /// `name` comes from a directory listing or another `RootPath`; it must be a plain component.
     pub fn child(&self, name: &[u8]) -> RootPath {
         debug_assert!(!name.is_empty() && !name.contains(&b'/') && name != b"." && name != b"..");
-        let mut path = self.0.clone();
+        let mut path = Vec::with_capacity(self.0.len() + 1 + name.len());
+        path.extend_from_slice(&self.0);
         if path.len() > 1 {
             path.push(b'/');
         }
@@ -150,15 +156,18 @@ impl RootPath {
 
 impl Ord for RootPath {
     fn cmp(&self, other: &Self) -> Ordering {
-        // The slash sorts before every other byte, which makes byte order component order.
-        let key = |b: &u8| if *b == b'/' { 0 } else { u16::from(*b) + 1 };
-        match (self.is_root(), other.is_root()) {
-            (true, true) => Ordering::Equal,
-            (true, false) => Ordering::Less,
-            (false, true) => Ordering::Greater,
-            (false, false) => self.0.iter().map(key).cmp(other.0.iter().map(key)),
-        }
+        path_order(&self.0, &other.0)
     }
+}
+
+/// The order of [`RootPath`]s, of their bytes: by component.
+pub(crate) fn path_order(a: &[u8], b: &[u8]) -> Ordering {
+    // Without the first slash, so that the root is the start of every path.
+    let (a, b) = (&a[1..], &b[1..]);
+    let at = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    // The slash sorts before every other byte, which makes byte order component order.
+    let key = |byte: Option<&u8>| byte.map(|&b| if b == b'/' { 0 } else { u16::from(b) + 1 });
+    key(a.get(at)).cmp(&key(b.get(at)))
 }
 
 impl PartialOrd for RootPath {

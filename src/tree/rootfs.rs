@@ -13,8 +13,8 @@ use rustix::io::Errno;
 
 use super::content::{FileContent, data_runs};
 use super::descent::Descent;
-use super::dir::{Dir, Inode, Node, is_absent};
-use super::{Content, Entry, Extent, LinkGroup, Meta, RootPath, Tree, TreeError};
+use super::dir::{Dir, Inode, Node, Stat, is_absent};
+use super::{Content, Entry, Extent, Kind, LinkGroup, Meta, RootPath, Tree, TreeError, Xattrs};
 
 /// The longest path that is listed, in bytes: far beyond what programs can name (4096), and
 /// short enough that a hostile tree cannot fill the memory with its paths.
@@ -62,25 +62,17 @@ impl Rootfs {
     }
 
     fn entry_of(&self, path: RootPath, node: &Node) -> Result<Entry, TreeError> {
-        let read = || {
-            let stat = &node.stat;
-            let meta = Meta {
-                mode: stat.mode,
-                uid: stat.uid,
-                gid: stat.gid,
-                mtime: stat.mtime,
-                xattrs: node.xattrs()?,
-            };
-            Ok((node.kind()?, meta))
-        };
-        match read() {
-            Ok((kind, meta)) => {
-                let links = (!kind.is_dir() && node.stat.names > 1)
-                    .then(|| self.link_group(node.stat.inode));
-                Ok(Entry { path, kind, meta, ctime: Some(node.stat.ctime), links })
-            }
+        match node.kind().and_then(|kind| Ok((kind, node.xattrs()?))) {
+            Ok((kind, xattrs)) => Ok(self.entry_with(path, kind, &node.stat, xattrs)),
             Err(errno) => Err(failed("reading", &path, errno)),
         }
+    }
+
+    fn entry_with(&self, path: RootPath, kind: Kind, stat: &Stat, xattrs: Xattrs) -> Entry {
+        let Stat { mode, uid, gid, mtime, ctime, .. } = *stat;
+        let links = (!kind.is_dir() && stat.names > 1).then(|| self.link_group(stat.inode));
+        let meta = Meta { mode, uid, gid, mtime, xattrs };
+        Entry { path, kind, meta, ctime: Some(ctime), links }
     }
 
     /// The number of the group is the inode's, so that it needs no memory and is the same in
@@ -129,7 +121,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Tree for Rootfs {
-    fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + '_> {
+    fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + Send + '_> {
         let progress = Progress::Before;
         Box::new(Walk { tree: self, progress, dir: RootPath::root(), failed: None })
     }
@@ -201,14 +193,20 @@ impl Walk<'_> {
 }
 
 /// The entry called `name` in the current directory `dir`, which the walk goes down into when it
-/// is a directory of this mount; an error beside it says that this was not possible.
+/// is a directory of this mount; an error beside it says that this was not possible. What is
+/// `known` of it needs not be asked.
 fn visit(
     tree: &Rootfs,
     descent: &mut Descent,
     dir: &RootPath,
     name: &[u8],
+    known: Option<Stat>,
 ) -> Result<(Entry, Option<Errno>), TreeError> {
     let path = dir.child(name);
+    if let Some(stat) = known.filter(|stat| stat.mount == tree.root.mount) {
+        let kind = Kind::File { size: stat.size };
+        return Ok((tree.entry_with(path, kind, &stat, Xattrs::new()), None));
+    }
     let node = descent.dir().and_then(|dir| dir.node(name));
     let node = node.map_err(|errno| failed("reading", &path, errno))?;
     let entry = tree.entry_of(path, &node)?;
@@ -237,13 +235,13 @@ impl Iterator for Walk<'_> {
         }
         let Progress::Inside(descent) = &mut self.progress else { return None };
         loop {
-            let Some(name) = descent.next_name() else {
+            let Some((name, known)) = descent.next_glanced() else {
                 descent.leave()?;
                 self.dir = self.dir.parent().unwrap_or_else(RootPath::root);
                 continue;
             };
             let depth = descent.depth();
-            return Some(match visit(self.tree, descent, &self.dir, &name) {
+            return Some(match visit(self.tree, descent, &self.dir, &name, known) {
                 Err(error) => Err(error),
                 Ok((entry, refused)) => {
                     if descent.depth() > depth {
@@ -267,7 +265,7 @@ mod tests {
 
     use super::*;
     use crate::tree::testing::{Swapper, node, path};
-    use crate::tree::{Kind, read_file, resolve};
+    use crate::tree::{read_file, resolve};
 
     fn paths(tree: &Rootfs) -> Vec<RootPath> {
         tree.walk().map(|entry| entry.unwrap().path).collect()

@@ -339,7 +339,7 @@ fn changed(path: &RootPath, what: &str) -> TreeError {
 }
 
 impl Tree for LayerStack {
-    fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + '_> {
+    fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + Send + '_> {
         let mut entries = self.index.visible().peekable();
         let mut faults = self.faults.iter().peekable();
         Box::new(std::iter::from_fn(move || {
@@ -659,7 +659,7 @@ mod tests {
     struct Broken(Rootfs, RootPath);
 
     impl Tree for Broken {
-        fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + '_> {
+        fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + Send + '_> {
             Box::new(self.0.walk().map(|entry| match entry {
                 Ok(entry) if entry.path == self.1 => {
                     let source = std::io::Error::from_raw_os_error(5);

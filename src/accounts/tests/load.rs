@@ -24,7 +24,7 @@ fn link(target: &str) -> Kind {
 }
 
 impl Tree for Few {
-    fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + '_> {
+    fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + Send + '_> {
         Box::new(std::iter::empty())
     }
 

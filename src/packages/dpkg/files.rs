@@ -5,18 +5,23 @@
 
 use std::collections::{HashMap, HashSet};
 
+use rayon::prelude::*;
+
 use super::super::ownership::{Claims, Full, Unpacked};
-use super::super::problem::{BadLines, LineFault, Problem};
+use super::super::problem::{BadLines, LineFault, Problem, Problems};
 use super::super::records::{Records, lines, recorded_path};
 use super::super::{Broken, Md5, Package, Status};
 use super::diversion::Diversions;
 use super::filter::{Filters, Node};
 use super::status::{Found, Packages, StatusFile, is_name};
 use super::{admin, package_name};
-use crate::tree::RootPath;
+use crate::tree::{RootPath, Tree};
 
 /// The list of a package of 100,000 files has about 10 MB.
 const MAX_LIST: u64 = 256 << 20;
+
+/// How many packages' lists are read at a time.
+const TOGETHER: usize = 64;
 
 /// What decides where a package's file lies and whether it is there.
 pub(super) struct Layout {
@@ -105,27 +110,23 @@ pub(super) fn claims(
     if lists.is_empty() && found.iter().any(|found| found.sums.is_none()) {
         records.problems.note(Problem::NoLists { dir: lists.dir.clone() });
     }
-    for (index, Found { package, sums }) in found.iter_mut().enumerate() {
+    for Found { package, .. } in found.iter_mut() {
         place_conffiles(records, package, layout);
-        let stem = lists.stem(package);
-        used.extend(stem.clone());
-        if !package.has_files() {
-            continue;
-        }
-        let files = match (&sums, stem) {
-            (Some(sums), _) => Files::of_sums(records, sums),
-            (None, Some(stem)) => Files::of_list(records, &lists.dir, &stem),
-            (None, None) => {
-                if !lists.is_empty() {
-                    let package = package_name(package);
-                    records.problems.note(Problem::NoList { package });
-                }
-                Files::default()
+    }
+    let numbered: Vec<(usize, &Found)> = found.iter().enumerate().collect();
+    'all: for some in numbered.chunks(TOGETHER) {
+        let tree = records.tree;
+        let read: Vec<_> =
+            some.par_iter().map(|(_, found)| Files::of(tree, found, lists)).collect();
+        for ((index, Found { package, .. }), (stem, files, problems)) in some.iter().zip(read) {
+            records.problems.append(problems);
+            used.extend(stem);
+            let Some(files) = files else { continue };
+            let added = add(records, &mut claims, *index, package, &files, layout);
+            if let Err(Full { limit }) = added {
+                records.problems.note(Problem::TooMany { file: lists.dir.clone(), limit });
+                break 'all;
             }
-        };
-        if let Err(Full { limit }) = add(records, &mut claims, index, package, &files, layout) {
-            records.problems.note(Problem::TooMany { file: lists.dir.clone(), limit });
-            break;
         }
     }
     if status == StatusFile::Read {
@@ -152,13 +153,16 @@ fn add(
     files: &Files,
     layout: &Layout,
 ) -> Result<(), Full> {
-    let parents: HashSet<RootPath> = files.paths.iter().filter_map(RootPath::parent).collect();
+    let mut parents: Vec<&[u8]> = files.paths.iter().filter_map(RootPath::parent_bytes).collect();
+    // Neighbours have one directory, and a list names neighbours together.
+    parents.dedup();
+    let parents: HashSet<&[u8]> = parents.into_iter().collect();
     for path in &files.paths {
         let real = records.place(layout.diversions.apply(path, &package.name));
         let conffile = package.conffile(&real);
         let recorded = files.digests.get(path).copied();
         // Where files have digests, what has none is no file.
-        let way = parents.contains(path) || !files.digests.is_empty();
+        let way = parents.contains(path.as_bytes()) || !files.digests.is_empty();
         let node = match (recorded, conffile) {
             (None, None) if way => Node::Way,
             _ => Node::File,
@@ -169,7 +173,7 @@ fn add(
         };
         let digest = recorded.or(conffile.and_then(|conffile| conffile.md5));
         claims.add(&real, index, digest, unpacked)?;
-        if parents.contains(path) {
+        if parents.contains(path.as_bytes()) {
             // `/lib` of a package is the link, and the directory it leads to.
             let directory = records.directory(path);
             if directory != real {
@@ -188,6 +192,29 @@ struct Files {
 }
 
 impl Files {
+    /// The files of a package that has some, with the name of its list and what was wrong.
+    fn of(
+        tree: &dyn Tree,
+        found: &Found,
+        lists: &Lists,
+    ) -> (Option<Vec<u8>>, Option<Files>, Problems) {
+        let Found { package, sums } = found;
+        let stem = lists.stem(package);
+        let mut records = Records::new(tree);
+        let files = package.has_files().then(|| match (sums, &stem) {
+            (Some(sums), _) => Files::of_sums(&mut records, sums),
+            (None, Some(stem)) => Files::of_list(&mut records, &lists.dir, stem),
+            (None, None) => {
+                if !lists.is_empty() {
+                    let package = package_name(package);
+                    records.problems.note(Problem::NoList { package });
+                }
+                Files::default()
+            }
+        });
+        (stem, files, records.problems)
+    }
+
     fn of_list(records: &mut Records<'_>, dir: &RootPath, stem: &[u8]) -> Files {
         let list = dir.child(&[stem, b".list"].concat());
         let sums = dir.child(&[stem, b".md5sums"].concat());
