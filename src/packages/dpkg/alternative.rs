@@ -77,6 +77,14 @@ impl Alternative {
         })
     }
 
+    /// The current choice, when the system made it: none has a higher priority.
+    pub fn chosen_by_priority(&self) -> Option<&Choice> {
+        let highest = self.choices.iter().map(|choice| choice.priority).max()?;
+        let current = self.choices.iter().find(|choice| Some(&choice.path) == self.path.as_ref());
+        current
+            .filter(|choice| self.status == AlternativeStatus::Auto && choice.priority == highest)
+    }
+
     /// Every link it manages.
     fn links(&self) -> impl Iterator<Item = RootPath> + '_ {
         let slaves = self.slaves.iter().map(|slave| (&slave.name, &slave.link));

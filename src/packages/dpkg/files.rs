@@ -106,6 +106,7 @@ pub(super) fn claims(
     status: StatusFile,
 ) -> Claims {
     let mut claims = Claims::default();
+    let mut moved = vec![];
     let mut used = HashSet::new();
     if lists.is_empty() && found.iter().any(|found| found.sums.is_none()) {
         records.problems.note(Problem::NoLists { dir: lists.dir.clone() });
@@ -122,17 +123,30 @@ pub(super) fn claims(
             records.problems.append(problems);
             used.extend(stem);
             let Some(files) = files else { continue };
-            let added = add(records, &mut claims, *index, package, &files, layout);
+            let added = add(records, &mut claims, &mut moved, *index, package, &files, layout);
             if let Err(Full { limit }) = added {
                 records.problems.note(Problem::TooMany { file: lists.dir.clone(), limit });
                 break 'all;
             }
         }
     }
+    claims.sort();
+    // What lies behind a link into a directory that no package has was moved there by somebody:
+    // no package will bring it back to that place.
+    let of_package = |path: &RootPath| claims.of(path).next().is_some();
+    moved.retain(|claim: &Moved| claim.real.parent().is_some_and(|at| of_package(&at)));
+    if !moved.is_empty() {
+        for Moved { real, package, digest, unpacked } in &moved {
+            if let Err(Full { limit }) = claims.add(real, *package, *digest, *unpacked) {
+                records.problems.note(Problem::TooMany { file: lists.dir.clone(), limit });
+                break;
+            }
+        }
+        claims.sort();
+    }
     if status == StatusFile::Read {
         lists.stray(records, &used);
     }
-    claims.sort();
     claims
 }
 
@@ -145,9 +159,31 @@ fn place_conffiles(records: &mut Records<'_>, package: &mut Package, layout: &La
     package.conffiles.dedup_by(|b, a| a.path == b.path);
 }
 
+/// A claim to what lies behind a directory link that is none of the root's own, such as `/lib`.
+struct Moved {
+    real: RootPath,
+    package: usize,
+    digest: Option<Md5>,
+    unpacked: Unpacked,
+}
+
+/// `/var/run` and `/var/lock` lead there on every system.
+fn in_run(path: &RootPath) -> bool {
+    path.components().next() == Some(b"run")
+}
+
+/// Where a path lies when only the links of the root directory are followed.
+fn usual_place(records: &mut Records<'_>, path: &RootPath) -> RootPath {
+    let mut components = path.components();
+    let Some(first) = components.next() else { return path.clone() };
+    let top = records.directory(&RootPath::root().child(first));
+    components.fold(top, |at, name| at.child(name))
+}
+
 fn add(
     records: &mut Records<'_>,
     claims: &mut Claims,
+    moved: &mut Vec<Moved>,
     index: usize,
     package: &Package,
     files: &Files,
@@ -158,7 +194,8 @@ fn add(
     parents.dedup();
     let parents: HashSet<&[u8]> = parents.into_iter().collect();
     for path in &files.paths {
-        let real = records.place(layout.diversions.apply(path, &package.name));
+        let diverted = layout.diversions.apply(path, &package.name);
+        let real = records.place(diverted);
         let conffile = package.conffile(&real);
         let recorded = files.digests.get(path).copied();
         // Where files have digests, what has none is no file.
@@ -172,11 +209,16 @@ fn add(
             false => Unpacked::Yes,
         };
         let digest = recorded.or(conffile.and_then(|conffile| conffile.md5));
-        claims.add(&real, index, digest, unpacked)?;
+        if real == *diverted || in_run(&real) || real == usual_place(records, diverted) {
+            claims.add(&real, index, digest, unpacked)?;
+        } else {
+            moved.push(Moved { real: real.clone(), package: index, digest, unpacked });
+        }
         if parents.contains(path.as_bytes()) {
             // `/lib` of a package is the link, and the directory it leads to.
             let directory = records.directory(path);
-            if directory != real {
+            let top = path.parent().is_some_and(|parent| parent.is_root());
+            if directory != real && (top || in_run(&directory)) {
                 claims.add(&directory, index, None, unpacked)?;
             }
         }

@@ -443,3 +443,25 @@ fn no_flipped_byte_and_no_cut_end_leads_out_of_the_root_or_to_a_panic() {
         }
     }
 }
+
+#[test]
+fn what_somebody_moved_and_linked_back_is_no_packages_any_more() {
+    let list = "/.\n/usr\n/usr/share\n/usr/share/app\n/usr/share/app/page\n/usr/share/app/in\n\
+                /usr/share/app/in/deep\n/lib\n/lib/app\n/lib/app/code\n/var\n/var/run\n/var/run/app\n/run\n";
+    let dpkg = load(
+        &tree(stanza("app", ""))
+            .link("/usr/share/app", "/srv/app")
+            .file("/srv/app/page", "")
+            .file("/srv/app/in/deep", "")
+            .file("/usr/lib/app/code", "")
+            .file("/var/lib/dpkg/info/app.list", list),
+    );
+    for at in ["/usr/share/app", "/usr/lib/app/code", "/usr/lib", "/run/app"] {
+        assert!(owner(&dpkg, at).is_some(), "{at}");
+    }
+    for at in ["/srv/app", "/srv/app/page", "/srv/app/in", "/srv/app/in/deep"] {
+        assert_eq!(owner(&dpkg, at), None, "{at}");
+    }
+    // Nor are they missing where the list names them.
+    assert!(dpkg.owned_paths().all(|owned| !owned.path.to_string().contains("/app/in")));
+}
