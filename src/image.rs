@@ -116,8 +116,8 @@ impl ImageView {
             return self.difference(entry).map(Some);
         };
         if changed == installed && changed >= self.image_layers {
-            // Owner, mode and attributes seldom change with a version.
-            let old = self.entry(&entry.path)?;
+            // Owner, mode and attributes seldom change with a version, unless the kind does.
+            let old = self.entry(&entry.path)?.filter(|old| same_kind(&old.kind, &entry.kind));
             let other = old.is_some_and(|old| !self.same_meta(&entry.meta, &old.meta));
             return Ok(other.then_some(Difference::Meta));
         }
@@ -174,6 +174,11 @@ impl ImageView {
     pub fn deleted_in_life(&self, deletion: &Deletion) -> bool {
         deletion.layer >= self.image_layers
     }
+}
+
+/// Whether both are files, both links, and so on.
+fn same_kind(a: &Kind, b: &Kind) -> bool {
+    std::mem::discriminant(a) == std::mem::discriminant(b)
 }
 
 /// Whether two streams hold the same bytes to their ends.
@@ -233,5 +238,9 @@ mod tests {
         assert_eq!(difference(changed.file("/list", "2")), None);
         assert_eq!(difference(MemoryTree::default()), Some(Difference::Same));
         assert_eq!(difference(MemoryTree::default().file("/list", "2")), Some(Difference::Same));
+        let linked = MemoryTree::default()
+            .link("/usr/bin/app", "other")
+            .meta("/usr/bin/app", |meta| meta.mode = 0o777);
+        assert_eq!(difference(linked.file("/list", "2")), None);
     }
 }
