@@ -110,6 +110,9 @@ pub struct Evidence {
     pub place: Place,
     /// What the package database says.
     pub package: Option<PackageEvidence>,
+    /// Owned by root, readable by all, writable by root alone, and without attributes, as nearly
+    /// everything in a package is.
+    pub plain: bool,
     /// How it differs from the image; `None` without an image.
     pub image: Option<Difference>,
     /// Whether it was modified after the baseline; `None` without a baseline time.
@@ -139,6 +142,7 @@ impl Evidence {
             user: None,
             place: Place::Ordinary,
             package: None,
+            plain: true,
             image: None,
             newer: None,
             ucf: None,

@@ -47,6 +47,10 @@ pub enum Reason {
     ConffileEdited(String),
     /// A package's path with another owner, mode or attributes.
     PackageMetaChanged(String),
+    /// A package's directory with an owner or mode of its own, which nothing recorded.
+    PackageMetaUnrecorded(String),
+    /// A directory that the image has with another owner, mode or attributes.
+    MetaChanged,
     /// As the package ships it.
     AsPackaged(String),
     /// Recorded by no digest, but by origin and time as the package left it.
@@ -93,6 +97,10 @@ impl fmt::Display for Reason {
             Reason::PackageMetaChanged(package) => {
                 write!(f, "owner, mode or attributes differ from package {package}")
             }
+            Reason::PackageMetaUnrecorded(package) => {
+                write!(f, "of package {package}, with an owner, mode or attributes on no record")
+            }
+            Reason::MetaChanged => f.write_str("owner, mode or attributes differ from the image"),
             Reason::AsPackaged(package) => write!(f, "as package {package} ships it"),
             Reason::AsInstalled(package) => write!(f, "as package {package} left it"),
             Reason::PackageFileNewer(package) => {
@@ -143,6 +151,7 @@ const LADDER: &[Rung] = &[
     Rung { name: "alternatives", says: alternatives },
     Rung { name: "ucf", says: ucf },
     Rung { name: "template", says: template },
+    Rung { name: "changed directory", says: changed_directory },
     Rung { name: "rule", says: rule },
     Rung { name: "compiled", says: compiled },
     Rung { name: "base image", says: base },
@@ -243,6 +252,10 @@ fn no_digest(e: &Evidence) -> Option<(Class, Reason)> {
         _ if package.meta == Content::Differs => {
             Some((Class::Mutable, Reason::PackageMetaChanged(name())))
         }
+        // Nothing to compare with: what is not as nearly all directories are is kept.
+        ("directory", None | Some(Difference::Added), _) if !e.plain => {
+            Some((Class::Mutable, Reason::PackageMetaUnrecorded(name())))
+        }
         ("directory", _, _) => Some((Class::Immutable, Reason::AsInstalled(name()))),
         (_, Some(Difference::Content), _) => {
             Some((Class::Mutable, Reason::PackageFileChanged(name())))
@@ -268,6 +281,13 @@ fn ucf(e: &Evidence) -> Option<(Class, Reason)> {
         Content::Differs => Some((Class::Mutable, Reason::UcfEdited)),
         Content::Unrecorded => None,
     }
+}
+
+/// A directory that every system has is made again, but not as somebody changed it.
+fn changed_directory(e: &Evidence) -> Option<(Class, Reason)> {
+    let made_again = e.rule.as_ref().is_some_and(|rule| rule.worth == Worth::Generated);
+    (made_again && e.kind == "directory" && e.image == Some(Difference::Meta))
+        .then_some((Class::Mutable, Reason::MetaChanged))
 }
 
 fn rule(e: &Evidence) -> Option<(Class, Reason)> {
@@ -391,6 +411,32 @@ mod tests {
         };
         assert_eq!(decide(&e).reason, Reason::PackageMetaChanged("samba".into()));
         assert_eq!(class(&e), Class::Mutable);
+    }
+
+    #[test]
+    fn the_owner_of_a_packages_directory_is_kept_where_nothing_says_what_it_was() {
+        let found = |kind, image, plain| {
+            let package = package(false, Content::Unrecorded);
+            decide(&Evidence { kind, package, image, plain, newer: Some(false), ..file() }).reason
+        };
+        let installed = Reason::AsInstalled("samba".into());
+        let unrecorded = Reason::PackageMetaUnrecorded("samba".into());
+        assert_eq!(found("directory", None, true), installed);
+        assert_eq!(found("directory", None, false), unrecorded);
+        assert_eq!(found("directory", Some(Difference::Added), false), unrecorded);
+        assert_eq!(found("directory", Some(Difference::Same), false), installed);
+    }
+
+    #[test]
+    fn a_directory_that_every_system_has_is_kept_when_somebody_changed_it() {
+        let rule = |worth| Some(RuleEvidence { app: "x".into(), worth, why: "w".into() });
+        let found = |kind, worth, image| {
+            decide(&Evidence { kind, rule: rule(worth), image: Some(image), ..file() }).class
+        };
+        assert_eq!(found("directory", Worth::Generated, Difference::Meta), Class::Mutable);
+        assert_eq!(found("directory", Worth::Generated, Difference::Same), Class::Immutable);
+        assert_eq!(found("directory", Worth::Runtime, Difference::Meta), Class::Ephemeral);
+        assert_eq!(found("file", Worth::Generated, Difference::Meta), Class::Immutable);
     }
 
     #[test]

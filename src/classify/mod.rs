@@ -26,9 +26,9 @@ use recorded::{recorded_content, recorded_meta};
 use crate::image::{Difference, ImageView};
 use crate::layout::{LayoutMatch, LayoutMatcher, Vars, Worth};
 use crate::packages::Md5 as Recorded;
-use crate::packages::dpkg::AlternativeStatus;
+use crate::packages::dpkg::{Alternative, AlternativeStatus};
 use crate::packages::{Claim, Installed, Role};
-use crate::tree::{Entry, RootPath, Time, Tree, TreeError, resolve};
+use crate::tree::{Entry, Kind, Meta, RootPath, Time, Tree, TreeError, resolve, resolve_parent};
 use crate::verdict::{Lies, Origin};
 
 /// Directories that only a running system fills; the directories themselves belong to packages.
@@ -104,6 +104,7 @@ impl Classifier<'_> {
             place: self.place(&entry.path),
             logs: self.logs,
             newer: self.newer(entry, origin),
+            plain: plain(&entry.meta),
             ..Evidence::none(entry.kind.word(), origin)
         };
         if lies != Lies::Root || evidence.place == Place::Runtime {
@@ -152,7 +153,7 @@ impl Classifier<'_> {
             user: self.globs.choice(path).cloned(),
             place: self.place(path),
             logs: self.logs,
-            alternative: self.alternative(path),
+            alternative: self.managed(path).map(|a| a.status == AlternativeStatus::Auto),
             rule: self.rules.matches_entry(absent).map(rule_evidence),
             ..Evidence::none(absent.kind.word(), origin)
         }
@@ -172,7 +173,7 @@ impl Classifier<'_> {
     /// Evidence that only matters where no package owns the path.
     fn unowned(&self, entry: &Entry, evidence: &mut Evidence) -> Result<(), TreeError> {
         let path = &entry.path;
-        evidence.alternative = self.alternative(path);
+        evidence.alternative = self.alternative(entry)?;
         let rule = self.rules.matches_entry(entry);
         evidence.rule = rule.map(rule_evidence);
         evidence.compiled = self.compiled(path)?;
@@ -234,10 +235,21 @@ impl Classifier<'_> {
         }))
     }
 
-    fn alternative(&self, path: &RootPath) -> Option<bool> {
-        let dpkg = self.installed.dpkg.as_ref();
-        dpkg.and_then(|dpkg| dpkg.is_alternative_link(path))
-            .map(|alternative| alternative.status == AlternativeStatus::Auto)
+    fn managed(&self, path: &RootPath) -> Option<&Alternative> {
+        self.installed.dpkg.as_ref().and_then(|dpkg| dpkg.is_alternative_link(path))
+    }
+
+    /// Whether a link of the alternatives system is as the packages alone would have it: chosen by
+    /// priority, for a program that a package brings, and not bent by hand.
+    fn alternative(&self, entry: &Entry) -> Result<Option<bool>, TreeError> {
+        let Some(alternative) = self.managed(&entry.path) else { return Ok(None) };
+        let Some(chosen) = alternative.chosen_by_priority() else { return Ok(Some(false)) };
+        let as_told = match (&entry.kind, alternative.target(&entry.path)) {
+            (Kind::Symlink { target }, Some(told)) => target.as_slice() == told.as_bytes(),
+            _ => false,
+        };
+        let program = resolve_parent(self.tree, &chosen.path)?.unwrap_or(chosen.path.clone());
+        Ok(Some(as_told && self.installed.claims(&program).next().is_some()))
     }
 
     /// A `.pyc` whose source stands where the interpreter looks for it.
@@ -278,6 +290,12 @@ impl Classifier<'_> {
             && digest(self.tree, &original)? == digest(self.tree, entry)?;
         Ok(same.then_some(Template::File(template)))
     }
+}
+
+/// Whether the metadata is that of nearly everything in a package.
+fn plain(meta: &Meta) -> bool {
+    let readable = matches!(meta.mode & 0o7777, 0o755 | 0o644);
+    readable && (meta.uid, meta.gid) == (0, 0) && meta.xattrs.is_empty()
 }
 
 /// Whether `base` holds the same as `entry` of `tree`: kind, content, owner and mode.
@@ -474,6 +492,31 @@ mod tests {
         let known = Known::of(system().file("/etc/hostname", "box").file("/etc/shadow", ""));
         assert_eq!(known.of_root("/etc/hostname").place, Place::Ordinary);
         assert_eq!(known.of_root("/etc/shadow").place, Place::Accounts);
+    }
+
+    /// A system in which the alternative `editor` is `/usr/bin/app`, chosen by itself.
+    fn with_alternative(program: &str) -> MemoryTree {
+        let table = format!("auto\n/usr/bin/editor\n\n{program}\n10\n\n");
+        system()
+            .file("/usr/bin/app", "hello\n")
+            .file("/var/lib/dpkg/alternatives/editor", table)
+            .link("/usr/bin/editor", "/etc/alternatives/editor")
+            .link("/etc/alternatives/editor", program)
+    }
+
+    #[test]
+    fn an_alternative_is_the_systems_only_for_a_packages_program_and_unbent() {
+        let both = |tree: MemoryTree| {
+            let known = Known::of(tree);
+            ["/usr/bin/editor", "/etc/alternatives/editor"].map(|at| known.of_root(at).alternative)
+        };
+        assert_eq!(both(with_alternative("/usr/bin/app")), [Some(true), Some(true)]);
+        // Somebody offers a program of their own, or bends one of the links.
+        assert_eq!(both(with_alternative("/opt/own")), [Some(false), Some(false)]);
+        let bent = with_alternative("/usr/bin/app").link("/usr/bin/editor", "/opt/own");
+        assert_eq!(both(bent), [Some(false), Some(true)]);
+        let bent = with_alternative("/usr/bin/app").link("/etc/alternatives/editor", "/opt/own");
+        assert_eq!(both(bent), [Some(false), Some(false)]);
     }
 
     #[test]
