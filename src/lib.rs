@@ -23,7 +23,7 @@
 //! - Acts: [`archive`], [`restore`], and [`report`], which tells what they returned.
 //! - Judgement: [`classify`], [`verdict`].
 //! - Where services live: [`source`], [`engine`], [`image`], [`system`], [`namespace`].
-//! - Knowledge: [`layout`], [`packages`], [`accounts`], [`survey`].
+//! - Knowledge: [`layout`], [`packages`], [`declared`], [`accounts`], [`survey`].
 //! - Form: [`tree`], [`bundle`], [`pax`].
 //! - In every hand: [`failure`], [`monitor`], [`cancel`].
 //!
@@ -35,6 +35,7 @@ pub mod archive;
 pub mod bundle;
 pub mod cancel;
 pub mod classify;
+pub mod declared;
 pub mod engine;
 pub mod failure;
 pub mod image;

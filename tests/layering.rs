@@ -17,13 +17,14 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "archive",
         &[
-            "bundle", "classify", "engine", "failure", "image", "layout", "monitor", "pack",
-            "packages", "source", "survey", "system", "tree", "verdict",
+            "bundle", "classify", "declared", "engine", "failure", "image", "layout", "monitor",
+            "pack", "packages", "source", "survey", "system", "tree", "verdict",
         ],
     ),
     ("bundle", &["cancel", "failure", "monitor", "pax", "tree", "verdict"]),
     ("cancel", &[]),
-    ("classify", &["accounts", "image", "layout", "packages", "tree", "verdict"]),
+    ("classify", &["accounts", "declared", "image", "layout", "packages", "tree", "verdict"]),
+    ("declared", &["packages", "tree"]),
     ("engine", &["cancel", "failure", "tree"]),
     ("failure", &["cancel", "tree"]),
     ("image", &["tree", "verdict"]),

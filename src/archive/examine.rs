@@ -11,6 +11,7 @@ use super::pristine::{Places, Pristine};
 use super::verdicts::Verdicts;
 use crate::bundle::Loss;
 use crate::classify::{Baseline, Classifier, Evidence, Globs, LogPolicy, Numbers, Reason, decide};
+use crate::declared::Declared;
 use crate::failure::{Failure, Kind as FailureKind};
 use crate::layout::{LayoutDb, LayoutMatcher, Recognised, Vars};
 use crate::monitor::Monitor;
@@ -110,6 +111,7 @@ pub struct Examined {
 struct Grounds {
     installed: Installed,
     numbers: Numbers,
+    declared: Declared,
     apps: Vec<Recognised>,
     rules: LayoutMatcher,
     globs: Globs,
@@ -275,7 +277,18 @@ fn grounds(
     let baseline = baseline(source, &options.since)?;
     let lists_known = lists.is_some().then_some(());
     let numbers = Numbers::load(tree).map_err(|e| unreadable(source, e, "reading accounts of"))?;
-    Ok(Grounds { installed, numbers, apps, rules, globs, baseline, not_offered, lists_known })
+    let declared = Declared::load(tree, &installed);
+    Ok(Grounds {
+        installed,
+        numbers,
+        declared,
+        apps,
+        rules,
+        globs,
+        baseline,
+        not_offered,
+        lists_known,
+    })
 }
 
 fn baseline(source: &Source, since: &Since) -> Result<Baseline, Failure> {
@@ -306,6 +319,7 @@ fn classifier<'a>(
         tree: source.tree(),
         installed: &grounds.installed,
         numbers: &grounds.numbers,
+        declared: &grounds.declared,
         in_container: source.in_container(),
         image: source.image(),
         base: source.base(),
@@ -356,7 +370,7 @@ fn deletions(
             gone.insert(path, (unknown(), origin));
         }
     }
-    for path in created(&grounds.apps) {
+    for path in created(&grounds.apps).into_iter().chain(grounds.declared.switches.made()) {
         if !here(&path) {
             gone.insert(path, (unknown(), origin));
         }

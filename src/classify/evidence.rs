@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use crate::declared::{Author, Nature, Switch};
 use crate::image::Difference;
 use crate::layout::Worth;
 use crate::tree::RootPath;
@@ -69,6 +70,45 @@ pub struct RuleEvidence {
     pub why: String,
 }
 
+/// What the system's own files say about a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// What it is worth, and who declares it.
+    Declared(Nature, Author),
+    /// It switches a service on or off.
+    Switch(Switch),
+    /// A package lists it as made later, by its scripts or programs.
+    Ghost(String),
+    /// A package manages it with ucf, which recorded no digest.
+    Ucf(String),
+}
+
+impl Said {
+    /// What the path is worth.
+    pub fn nature(&self) -> Nature {
+        match self {
+            Said::Declared(nature, _) => *nature,
+            Said::Switch(Switch::ByHand) => Nature::Choice,
+            Said::Switch(_) => Nature::Generated,
+            Said::Ghost(_) | Said::Ucf(_) => Nature::State,
+        }
+    }
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Said::Declared(Nature::State, Author { by: "purge", package: Some(package), .. }) => {
+                write!(f, "state of package {package}, removed only when it is purged")
+            }
+            Said::Declared(nature, author) => write!(f, "{}, by {author}", nature.word()),
+            Said::Switch(switch) => write!(f, "{switch}"),
+            Said::Ghost(package) => write!(f, "made by package {package}, which does not bring it"),
+            Said::Ucf(package) => write!(f, "written by scripts of package {package}"),
+        }
+    }
+}
+
 /// What becomes of logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogPolicy {
@@ -127,6 +167,8 @@ pub struct Evidence {
     pub compiled: bool,
     /// What a rule says.
     pub rule: Option<RuleEvidence>,
+    /// What the system's own files say, where it holds.
+    pub said: Option<Said>,
     /// Whether the image that the user declared to be had again holds the same.
     pub in_base: bool,
     /// What the user wants done with logs.
@@ -150,6 +192,7 @@ impl Evidence {
             alternative: None,
             compiled: false,
             rule: None,
+            said: None,
             in_base: false,
             logs: LogPolicy::Keep,
         }
@@ -206,6 +249,9 @@ impl Evidence {
         }
         if let Some(rule) = &self.rule {
             lines.push(format!("rule {}: {} ({})", rule.app, rule.worth.word(), rule.why));
+        }
+        if let Some(said) = &self.said {
+            lines.push(format!("declared: {said}"));
         }
         if self.in_base {
             lines.push("the image given with --base holds the same".into());

@@ -6,7 +6,8 @@
 
 use std::fmt;
 
-use super::evidence::{Content, Evidence, LogPolicy, Place, Template, UserChoice};
+use super::evidence::{Content, Evidence, LogPolicy, Place, Said, Template, UserChoice};
+use crate::declared::Nature;
 use crate::image::Difference;
 use crate::layout::Worth;
 use crate::verdict::Class;
@@ -67,6 +68,8 @@ pub enum Reason {
     AlternativeAuto,
     /// Chosen by hand in the alternatives system.
     AlternativeManual,
+    /// What the system's own files say.
+    Said(Said),
     /// Compiled from the source beside it.
     Compiled,
     /// Equal in the image that can be had again.
@@ -111,6 +114,7 @@ impl fmt::Display for Reason {
             Reason::TemplateCopy(template) => write!(f, "copy of {template}"),
             Reason::AlternativeAuto => f.write_str("link chosen by the alternatives system"),
             Reason::AlternativeManual => f.write_str("alternative chosen by hand"),
+            Reason::Said(said) => write!(f, "{said}"),
             Reason::Compiled => f.write_str("compiled from the source beside it"),
             Reason::InBase => f.write_str("the base image holds the same"),
             Reason::Removed => f.write_str("removed by hand"),
@@ -153,6 +157,7 @@ const LADDER: &[Rung] = &[
     Rung { name: "template", says: template },
     Rung { name: "changed directory", says: changed_directory },
     Rung { name: "rule", says: rule },
+    Rung { name: "declaration", says: said },
     Rung { name: "compiled", says: compiled },
     Rung { name: "base image", says: base },
     Rung { name: "unexplained", says: unexplained },
@@ -306,6 +311,18 @@ fn rule(e: &Evidence) -> Option<(Class, Reason)> {
 
 fn template(e: &Evidence) -> Option<(Class, Reason)> {
     e.template.clone().map(|template| (Class::Immutable, Reason::TemplateCopy(template)))
+}
+
+/// Rules of applications know more than what a system says of itself.
+fn said(e: &Evidence) -> Option<(Class, Reason)> {
+    let said = e.said.as_ref()?;
+    let class = match said.nature() {
+        Nature::Generated => Class::Immutable,
+        Nature::Cache | Nature::Runtime => Class::Ephemeral,
+        Nature::Log if e.logs == LogPolicy::Drop => Class::Ephemeral,
+        Nature::Log | Nature::State | Nature::Choice => Class::Mutable,
+    };
+    Some((class, Reason::Said(said.clone())))
 }
 
 fn compiled(e: &Evidence) -> Option<(Class, Reason)> {

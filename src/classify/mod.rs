@@ -8,6 +8,7 @@ mod evidence;
 mod globs;
 mod ladder;
 mod recorded;
+mod said;
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -16,13 +17,14 @@ use md5::{Digest, Md5};
 use sha2::Sha256;
 
 pub use evidence::{
-    Content, Evidence, LogPolicy, PackageEvidence, Place, RuleEvidence, Template, UserChoice,
+    Content, Evidence, LogPolicy, PackageEvidence, Place, RuleEvidence, Said, Template, UserChoice,
 };
 pub use globs::{GlobError, Globs};
 pub use ladder::{Reason, Verdict, climb, decide};
 pub use recorded::Numbers;
 use recorded::{recorded_content, recorded_meta};
 
+use crate::declared::Declared;
 use crate::image::{Difference, ImageView};
 use crate::layout::{LayoutMatch, LayoutMatcher, Vars, Worth};
 use crate::packages::Md5 as Recorded;
@@ -70,6 +72,8 @@ pub struct Classifier<'a> {
     pub installed: &'a Installed,
     /// The numbers of its accounts.
     pub numbers: &'a Numbers,
+    /// What its own files say about paths that no package owns.
+    pub declared: &'a Declared,
     /// Whether it is a container's, into which an engine wrote files of its own.
     pub in_container: bool,
     /// Its image, for a container.
@@ -155,6 +159,7 @@ impl Classifier<'_> {
             logs: self.logs,
             alternative: self.managed(path).map(|a| a.status == AlternativeStatus::Auto),
             rule: self.rules.matches_entry(absent).map(rule_evidence),
+            said: self.declared.switches.of_absent(path).map(Said::Switch),
             ..Evidence::none(absent.kind.word(), origin)
         }
     }
@@ -177,6 +182,7 @@ impl Classifier<'_> {
         let rule = self.rules.matches_entry(entry);
         evidence.rule = rule.map(rule_evidence);
         evidence.compiled = self.compiled(path)?;
+        evidence.said = self.said(entry)?;
         if entry.kind.is_file() {
             let ucf = self.installed.dpkg.as_ref().and_then(|dpkg| dpkg.ucf_digest(path));
             if let Some(expected) = ucf {
@@ -371,7 +377,7 @@ mod tests {
     }
 
     /// What a classifier is made with, the defaults being that nothing is known.
-    struct Known {
+    pub(super) struct Known {
         tree: MemoryTree,
         base: Option<MemoryTree>,
         rules: &'static str,
@@ -382,7 +388,7 @@ mod tests {
     }
 
     impl Known {
-        fn of(tree: MemoryTree) -> Known {
+        pub(super) fn of(tree: MemoryTree) -> Known {
             Known {
                 tree,
                 base: None,
@@ -406,6 +412,7 @@ mod tests {
                 tree: &self.tree,
                 installed: &Installed::load(&self.tree).unwrap(),
                 numbers: &Numbers::load(&self.tree).unwrap(),
+                declared: &Declared::load(&self.tree, &Installed::load(&self.tree).unwrap()),
                 in_container: false,
                 image: None,
                 base: self.base.as_ref().map(|base| base as &dyn Tree),
@@ -420,7 +427,7 @@ mod tests {
             classifier.evidence(&entry, lies).unwrap()
         }
 
-        fn of_root(&self, at: &str) -> Evidence {
+        pub(super) fn of_root(&self, at: &str) -> Evidence {
             self.evidence(at, Lies::Root)
         }
     }

@@ -103,6 +103,15 @@ pub(super) fn recorded_meta(entry: &Entry, claims: &[Claim], numbers: &Numbers) 
     }
 }
 
+/// How owner and mode of `entry` compare with one record.
+pub(super) fn recorded_meta_of(entry: &Entry, record: &FileRecord, numbers: &Numbers) -> Content {
+    match as_recorded(entry, record, numbers) {
+        None => Content::Unrecorded,
+        Some(true) => Content::Equal,
+        Some(false) => Content::Differs,
+    }
+}
+
 /// Whether owner and mode are as recorded; `None` where nothing was.
 fn as_recorded(entry: &Entry, record: &FileRecord, numbers: &Numbers) -> Option<bool> {
     let mode = record.mode.filter(|_| !matches!(entry.kind, Kind::Symlink { .. }));

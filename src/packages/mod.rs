@@ -28,6 +28,7 @@ use std::fmt;
 
 pub use control::Fault;
 pub use file_record::{Digest, FileRecord, Presence, RecordedKind, Role};
+pub(crate) use glob::matches;
 pub use index::Brought;
 pub use installed::{Claim, Installed, Manager, Unit};
 pub use intent::{Intent, Why};

@@ -1,0 +1,501 @@
+//! [`Switches`]: which services are switched on, and whether packages or a person did it.
+//!
+//! Packages write down which links they make for systemd; what a preset asks for, the system's own
+//! scripts make. Links of runlevels follow the header of the script they start. What is otherwise,
+//! somebody decided: it is not made again by installing the same packages.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::reading::{Files, fixed, joined_lines};
+use super::units::UNITS;
+use crate::packages::matches;
+use crate::tree::{Entry, Kind, RootPath, resolve, resolve_parent};
+
+/// Where links of units are, and where packages write down which of them they made.
+const LINKS: &[(&str, &str)] = &[
+    ("/etc/systemd/system", "/var/lib/systemd/deb-systemd-helper-enabled"),
+    ("/etc/systemd/user", "/var/lib/systemd/deb-systemd-user-helper-enabled"),
+];
+
+/// Where packages write down what they masked when they were removed.
+const MASKED: &[(&str, &str)] = &[
+    ("/etc/systemd/system", "/var/lib/systemd/deb-systemd-helper-masked"),
+    ("/etc/systemd/user", "/var/lib/systemd/deb-systemd-user-helper-masked"),
+];
+
+/// Units of sessions, as [`UNITS`] are the system's.
+const USER_UNITS: &[&str] =
+    &["/usr/local/lib/systemd/user", "/usr/lib/systemd/user", "/lib/systemd/user"];
+
+/// Presets, the strongest first.
+const PRESETS: &[&str] = &[
+    "/etc/systemd/system-preset",
+    "/run/systemd/system-preset",
+    "/usr/local/lib/systemd/system-preset",
+    "/usr/lib/systemd/system-preset",
+    "/lib/systemd/system-preset",
+];
+
+/// The runlevels.
+const LEVELS: &[u8] = b"0123456S";
+
+/// More records than any system has.
+const MAX_RECORDS: usize = 20_000;
+
+/// Who switched something on or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Switch {
+    /// A package's script, as its records say.
+    Recorded,
+    /// The system's preset.
+    Preset,
+    /// As the header of the script asks for.
+    Header,
+    /// A person.
+    ByHand,
+}
+
+impl fmt::Display for Switch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Switch::Recorded => "a package's script switched the service",
+            Switch::Preset => "switched on by the system's preset",
+            Switch::Header => "runlevels as the service's script asks for",
+            Switch::ByHand => "the service was switched by hand",
+        })
+    }
+}
+
+/// What an init script asks for: the runlevels it starts and stops in.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+struct Script {
+    start: Vec<u8>,
+    stop: Vec<u8>,
+    /// Its package switched it off when it was installed.
+    off: bool,
+}
+
+impl Script {
+    /// What stands in runlevel `level` when nobody changed it.
+    fn wanted(&self, level: u8) -> Option<u8> {
+        match (self.start.contains(&level), self.stop.contains(&level)) {
+            (true, _) if self.off => Some(b'K'),
+            (true, _) => Some(b'S'),
+            (false, true) => Some(b'K'),
+            (false, false) => None,
+        }
+    }
+}
+
+/// The state of all services of a source.
+#[derive(Default)]
+pub struct Switches {
+    /// Links that packages' scripts made, and masks.
+    recorded: BTreeSet<RootPath>,
+    /// The unit that such a link switches, where its name is another one.
+    aliases: BTreeMap<RootPath, Vec<u8>>,
+    masked: BTreeSet<RootPath>,
+    /// Names of units that are there.
+    units: BTreeSet<Vec<u8>>,
+    /// Rules of the presets, the first match counting.
+    presets: Vec<(Vec<u8>, bool)>,
+    scripts: BTreeMap<Vec<u8>, Script>,
+    /// The links that are there, by script and runlevel.
+    levels: BTreeMap<Vec<u8>, BTreeMap<u8, Vec<Vec<u8>>>>,
+}
+
+impl Switches {
+    /// Reads the state of all services.
+    pub(super) fn load(files: &Files<'_>) -> Switches {
+        let mut switches = Switches {
+            recorded: records(files, LINKS),
+            aliases: aliases(files),
+            masked: records(files, MASKED),
+            presets: presets(files),
+            ..Switches::default()
+        };
+        for dir in UNITS.iter().chain(USER_UNITS).map(|dir| fixed(dir)) {
+            let there = files.list(&dir).into_iter();
+            let file = there.filter(|e| matches!(e.kind, Kind::File { .. }));
+            switches.units.extend(file.map(|entry| entry.path.name().to_vec()));
+        }
+        for &level in LEVELS {
+            for entry in files.list(&runlevel(level)) {
+                if let Some((_, script)) = parts(entry.path.name()) {
+                    let levels = switches.levels.entry(script.to_vec()).or_default();
+                    levels.entry(level).or_default().push(entry.path.name().to_vec());
+                }
+            }
+        }
+        for name in switches.levels.keys() {
+            if let Some(script) = script(files, name) {
+                switches.scripts.insert(name.clone(), script);
+            }
+        }
+        switches
+    }
+
+    /// Who made the link `entry`; `None` for what switches no service.
+    pub fn of(&self, entry: &Entry) -> Option<Switch> {
+        let path = &entry.path;
+        let Kind::Symlink { target } = &entry.kind else { return None };
+        if let Some((level, kind, name)) = in_runlevel(path) {
+            let script = self.scripts.get(name)?;
+            let made = script.wanted(level) == Some(kind);
+            return Some(if made { Switch::Header } else { Switch::ByHand });
+        }
+        let (dir, _) = LINKS.iter().find(|(dir, _)| path.is_within(&fixed(dir)))?;
+        // Drop-ins and deeper things are files of their own.
+        let depth = path.components().count() - fixed(dir).components().count();
+        let grouped = path.parent().is_some_and(|parent| {
+            parent.name().ends_with(b".wants")
+                || parent.name().ends_with(b".requires")
+                || parent.name().ends_with(b".upholds")
+        });
+        if !(depth == 1 || (depth == 2 && grouped)) {
+            return None;
+        }
+        if target == b"/dev/null" {
+            let made = self.masked.contains(path);
+            return Some(if made { Switch::Recorded } else { Switch::ByHand });
+        }
+        let unit = target.rsplit(|&b| b == b'/').next().unwrap_or(target);
+        if !is_of_packages(target) {
+            return Some(Switch::ByHand);
+        }
+        Some(if self.recorded.contains(path) {
+            Switch::Recorded
+        } else if self.preset(path.name(), unit) {
+            Switch::Preset
+        } else {
+            Switch::ByHand
+        })
+    }
+
+    /// Who removed the link at `path`, which is not there: nobody, where its service went too.
+    pub fn of_absent(&self, path: &RootPath) -> Option<Switch> {
+        if let Some((level, _, name)) = in_runlevel(path) {
+            let script = self.scripts.get(name)?;
+            let levels = self.levels.get(name)?;
+            // Renumbered, or stopped instead of started: the link that is there tells.
+            let there = levels.contains_key(&level) || script.wanted(level).is_none();
+            return Some(if there { Switch::Header } else { Switch::ByHand });
+        }
+        let in_links = |(dir, _): &&(&str, &str)| path.is_within(&fixed(dir));
+        LINKS.iter().find(in_links)?;
+        let gone = !self.recorded.contains(path) && !self.is_there(path);
+        if gone { Some(Switch::Recorded) } else { None }
+    }
+
+    /// Links that packages made for services that are there: what is not there somebody removed.
+    pub fn made(&self) -> Vec<RootPath> {
+        let links = self.recorded.iter().filter(|path| self.is_there(path)).cloned();
+        let levels = self.scripts.iter().flat_map(|(name, script)| {
+            let there = self.levels.get(name);
+            LEVELS.iter().filter_map(move |&level| {
+                let kind = script.wanted(level)?;
+                let missing = !there?.contains_key(&level);
+                let link = [&[kind], &b"01"[..], name].concat();
+                missing.then(|| runlevel(level).child(&link))
+            })
+        });
+        links.chain(levels).collect()
+    }
+
+    /// Whether the unit that the link at `path` switches is there.
+    fn is_there(&self, path: &RootPath) -> bool {
+        let name = self.aliases.get(path).map_or(path.name(), Vec::as_slice);
+        let template = template(name);
+        self.units.contains(name) || template.is_some_and(|name| self.units.contains(&name))
+    }
+
+    fn preset(&self, name: &[u8], unit: &[u8]) -> bool {
+        let instance = template(name).is_some_and(|template| template == unit);
+        let about = |glob: &[u8]| matches(glob, unit) || (instance && matches(glob, name));
+        self.presets.iter().find(|(glob, _)| about(glob)).is_some_and(|(_, on)| *on)
+    }
+}
+
+/// The name of the template of an instance.
+fn template(name: &[u8]) -> Option<Vec<u8>> {
+    let at = name.iter().position(|&b| b == b'@')?;
+    let end = name.iter().rposition(|&b| b == b'.').filter(|end| *end > at)?;
+    Some([&name[..=at], &name[end..]].concat())
+}
+
+/// Whether a link leads to where packages have their units.
+fn is_of_packages(target: &[u8]) -> bool {
+    let places = [
+        "/lib/systemd/",
+        "/usr/lib/systemd/",
+        "../../../lib/systemd/",
+        "../../../usr/lib/systemd/",
+    ];
+    places.iter().any(|place| target.starts_with(place.as_bytes()))
+}
+
+/// The links whose records lie in the second of each pair, as they are called in the first.
+fn records(files: &Files<'_>, places: &[(&str, &str)]) -> BTreeSet<RootPath> {
+    let mut all = BTreeSet::new();
+    for (links, records) in places {
+        let links = fixed(links);
+        for entry in files.list(&fixed(records)) {
+            let name = entry.path.name();
+            if entry.kind.is_dir() {
+                let inside = files.list(&entry.path);
+                all.extend(inside.iter().map(|e| links.child(name).child(e.path.name())));
+            } else if !name.ends_with(b".dsh-also") {
+                all.insert(links.child(name));
+            }
+            if all.len() > MAX_RECORDS {
+                return all;
+            }
+        }
+    }
+    all
+}
+
+/// Which unit each recorded link is about: every unit has a list of its links.
+fn aliases(files: &Files<'_>) -> BTreeMap<RootPath, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    for (_, records) in LINKS {
+        for entry in files.list(&fixed(records)) {
+            let Some(unit) = entry.path.name().strip_suffix(b".dsh-also") else { continue };
+            let Some(text) = files.read(&entry.path) else { continue };
+            for line in text.split(|&b| b == b'\n').filter(|line| !line.is_empty()) {
+                if let Some(link) = RootPath::parse(line).ok().filter(|_| all.len() < MAX_RECORDS) {
+                    // Units list those they pull in too: a unit's own list tells.
+                    if link.name() != unit && !all.contains_key(&link) {
+                        all.insert(link, unit.to_vec());
+                    }
+                }
+            }
+        }
+    }
+    all
+}
+
+/// The rules of all presets, in order.
+fn presets(files: &Files<'_>) -> Vec<(Vec<u8>, bool)> {
+    let mut all = vec![];
+    for path in files.overlaid(PRESETS, b".preset").into_values() {
+        let Some(text) = files.read(&path) else { continue };
+        for line in joined_lines(&text, b"#;") {
+            let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+            let on = match words.next() {
+                Some(b"enable") => true,
+                Some(b"disable" | b"ignore") => false,
+                _ => continue,
+            };
+            if let Some(glob) = words.next().filter(|_| all.len() < MAX_RECORDS) {
+                all.push((glob.to_vec(), on));
+            }
+        }
+    }
+    all
+}
+
+fn runlevel(level: u8) -> RootPath {
+    fixed("/etc").child(&[&b"rc"[..], &[level], b".d"].concat())
+}
+
+/// The runlevel, the kind and the script of a link in one.
+fn in_runlevel(path: &RootPath) -> Option<(u8, u8, &[u8])> {
+    let parent = path.parent()?;
+    let &level = LEVELS.iter().find(|&&level| parent == runlevel(level))?;
+    let (kind, name) = parts(path.name())?;
+    Some((level, kind, name))
+}
+
+/// `S01name` in parts: kind and name.
+fn parts(name: &[u8]) -> Option<(u8, &[u8])> {
+    match name {
+        [kind @ (b'S' | b'K'), a, b, rest @ ..]
+            if a.is_ascii_digit() && b.is_ascii_digit() && !rest.is_empty() =>
+        {
+            Some((*kind, rest))
+        }
+        _ => None,
+    }
+}
+
+/// What the script `name` asks for; `None` without a header.
+fn script(files: &Files<'_>, name: &[u8]) -> Option<Script> {
+    let path = fixed("/etc/init.d").child(name);
+    let text = files.read(&path)?;
+    let mut script = header(&text)?;
+    let place = resolve_parent(files.tree, &path).ok().flatten()?;
+    let package = files.package(&resolve(files.tree, &place).ok().flatten().unwrap_or(place));
+    // Only a package's own script says so.
+    let off = package.and_then(|package| {
+        let path = fixed("/var/lib/dpkg/info").child(format!("{package}.postinst").as_bytes());
+        files.read(&path)
+    });
+    let words = [b"update-rc.d ", name, b" defaults-disabled"].concat();
+    script.off = off.is_some_and(|text| text.windows(words.len()).any(|part| part == words));
+    Some(script)
+}
+
+/// Reads an LSB header.
+fn header(text: &[u8]) -> Option<Script> {
+    let mut lines = text.split(|&b| b == b'\n').map(<[u8]>::trim_ascii);
+    lines.find(|line| *line == b"### BEGIN INIT INFO")?;
+    let mut script = Script::default();
+    for line in lines.take_while(|line| *line != b"### END INIT INFO") {
+        let levels = |value: &[u8]| value.iter().copied().filter(|b| LEVELS.contains(b)).collect();
+        let line = line.strip_prefix(b"#").unwrap_or(line).trim_ascii();
+        if let Some(value) = line.strip_prefix(b"Default-Start:") {
+            script.start = levels(value);
+        } else if let Some(value) = line.strip_prefix(b"Default-Stop:") {
+            script.stop = levels(value);
+        }
+    }
+    Some(script)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packages::Installed;
+    use crate::tree::Tree;
+    use crate::tree::memory::MemoryTree;
+
+    const HEADER: &str = "#!/bin/sh\n### BEGIN INIT INFO\n# Provides: x\n\
+        # Default-Start:\t2 3 4 5\n# Default-Stop: 0 1 6\n### END INIT INFO\n";
+
+    fn system() -> MemoryTree {
+        let helper = "/var/lib/systemd/deb-systemd-helper-enabled";
+        let links = "/etc/systemd/system";
+        MemoryTree::default()
+            .file("/lib/systemd/system/cron.service", "")
+            .file("/lib/systemd/system/ssh.service", "")
+            .file("/lib/systemd/system/ssh.socket", "")
+            .file("/lib/systemd/system/getty@.service", "")
+            .file(format!("{helper}/multi-user.target.wants/cron.service"), "")
+            .file(format!("{helper}/multi-user.target.wants/ssh.service"), "")
+            .file(format!("{helper}/multi-user.target.wants/gone.service"), "")
+            .file(format!("{helper}/sshd.service"), "")
+            .file(format!("{helper}/ssh.socket.dsh-also"), "/etc/systemd/system/x/ssh.socket\n")
+            .file(
+                format!("{helper}/ssh.service.dsh-also"),
+                "/etc/systemd/system/old-sshd.service\n",
+            )
+            .file(format!("{helper}/old-sshd.service"), "")
+            .file("/lib/systemd/system-preset/90.preset", "enable getty@.service\ndisable *\n")
+            .link(
+                format!("{links}/multi-user.target.wants/ssh.service"),
+                "/lib/systemd/system/ssh.service",
+            )
+            .link(
+                format!("{links}/sockets.target.wants/ssh.socket"),
+                "/lib/systemd/system/ssh.socket",
+            )
+            .link(
+                format!("{links}/getty.target.wants/getty@tty1.service"),
+                "/lib/systemd/system/getty@.service",
+            )
+            .link(
+                format!("{links}/multi-user.target.wants/mine.service"),
+                "/etc/systemd/system/mine.service",
+            )
+            .link(format!("{links}/sshd.service"), "/lib/systemd/system/ssh.service")
+            .link(format!("{links}/rsyslog.service"), "/dev/null")
+            .link(format!("{links}/old.service"), "/dev/null")
+            .file("/var/lib/systemd/deb-systemd-helper-masked/old.service", "")
+            .file("/etc/init.d/nginx", HEADER)
+            .link("/etc/rc2.d/K01nginx", "../init.d/nginx")
+            .link("/etc/rc3.d/S03nginx", "../init.d/nginx")
+            .link("/etc/rc0.d/K01nginx", "../init.d/nginx")
+            .file("/etc/init.d/unheaded", "#!/bin/sh\n")
+            .link("/etc/rc2.d/S01unheaded", "../init.d/unheaded")
+    }
+
+    fn switches(tree: &MemoryTree) -> Switches {
+        let installed = Installed::load(tree).unwrap();
+        Switches::load(&Files { tree, installed: &installed })
+    }
+
+    fn of(tree: &MemoryTree, path: &str) -> Option<Switch> {
+        let path = RootPath::parse(path.as_bytes()).unwrap();
+        switches(tree).of(&tree.entry(&path).unwrap().unwrap())
+    }
+
+    #[test]
+    fn what_packages_and_presets_made_is_told_from_what_a_person_did() {
+        let tree = system();
+        for (path, made) in [
+            ("multi-user.target.wants/ssh.service", Switch::Recorded),
+            ("sshd.service", Switch::Recorded),
+            ("getty.target.wants/getty@tty1.service", Switch::Preset),
+            ("sockets.target.wants/ssh.socket", Switch::ByHand),
+            ("multi-user.target.wants/mine.service", Switch::ByHand),
+            ("rsyslog.service", Switch::ByHand),
+            ("old.service", Switch::Recorded),
+        ] {
+            assert_eq!(of(&tree, &format!("/etc/systemd/system/{path}")), Some(made), "{path}");
+        }
+    }
+
+    #[test]
+    fn runlevels_follow_the_header_or_a_person() {
+        let tree = system();
+        assert_eq!(of(&tree, "/etc/rc2.d/K01nginx"), Some(Switch::ByHand));
+        assert_eq!(of(&tree, "/etc/rc3.d/S03nginx"), Some(Switch::Header));
+        assert_eq!(of(&tree, "/etc/rc0.d/K01nginx"), Some(Switch::Header));
+        // Without a header nobody knows.
+        assert_eq!(of(&tree, "/etc/rc2.d/S01unheaded"), None);
+    }
+
+    #[test]
+    fn a_package_that_leaves_its_service_off_made_the_links_that_say_so() {
+        let status = "Package: n\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n";
+        let tree = system()
+            .file("/var/lib/dpkg/status", status)
+            .file("/var/lib/dpkg/info/n.list", "/etc/init.d/nginx\n")
+            .file(
+                "/var/lib/dpkg/info/n.postinst",
+                "update-rc.d nginx defaults-disabled >/dev/null\n",
+            );
+        assert_eq!(of(&tree, "/etc/rc2.d/K01nginx"), Some(Switch::Header));
+        assert_eq!(of(&tree, "/etc/rc3.d/S03nginx"), Some(Switch::ByHand));
+    }
+
+    #[test]
+    fn what_was_made_and_is_gone_was_removed_unless_its_service_went_too() {
+        let switches = switches(&system());
+        let made: Vec<String> = switches.made().iter().map(ToString::to_string).collect();
+        assert!(made.contains(&"/etc/systemd/system/multi-user.target.wants/cron.service".into()));
+        assert!(made.contains(&"/etc/systemd/system/old-sshd.service".into()));
+        assert!(!made.iter().any(|path| path.contains("gone.service")));
+        assert!(!made.iter().any(|path| path.contains("ssh.socket")));
+        for level in "1456".chars() {
+            assert!(made.iter().any(|p| p.starts_with(&format!("/etc/rc{level}.d/"))), "{level}");
+        }
+        assert!(!made.iter().any(|path| path.starts_with("/etc/rc2.d/")));
+        let absent = |path: &str| switches.of_absent(&RootPath::parse(path.as_bytes()).unwrap());
+        // Renumbered: not removed.
+        assert_eq!(absent("/etc/rc3.d/S01nginx"), Some(Switch::Header));
+        assert_eq!(absent("/etc/rc4.d/S01nginx"), Some(Switch::ByHand));
+        assert_eq!(absent("/etc/systemd/system/multi-user.target.wants/cron.service"), None);
+        let gone = "/etc/systemd/system/a.target.wants/removed.service";
+        assert_eq!(absent(gone), Some(Switch::Recorded));
+        assert_eq!(absent("/etc/passwd"), None);
+    }
+
+    #[test]
+    fn hostile_records_are_bounded() {
+        let tree = MemoryTree::default()
+            .node("/etc/init.d/x", Kind::Fifo)
+            .link("/etc/rc2.d/S01x", "../init.d/x")
+            .link("/etc/init.d/y", "y")
+            .link("/etc/rc2.d/S01y", "../init.d/y")
+            .link("/etc/rc3.d", "rc3.d")
+            .file("/lib/systemd/system-preset/a.preset", "enable *\n".repeat(100_000))
+            .link("/var/lib/systemd/deb-systemd-helper-enabled", "/etc/systemd")
+            .link("/etc/systemd/a", "/etc");
+        let switches = switches(&tree);
+        assert_eq!(switches.made(), []);
+        assert_eq!(of(&tree, "/etc/rc2.d/S01x"), None);
+    }
+}
