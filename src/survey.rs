@@ -3,8 +3,14 @@
 //! Which OS it is, what is installed and why, which applications are recognised. Everything is
 //! read from files; nothing in the tree is executed.
 
+mod choices;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use choices::{
+    AddedFact, AlternativeFact, AnswerFact, Choices, DiversionFact, HoldFact, RepositoryFact,
+    StatOverrideFact,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::packages::dpkg::Dpkg;
@@ -124,6 +130,9 @@ pub struct Survey {
     pub apps: Vec<AppFact>,
     /// Volumes and bind mounts.
     pub mounts: Vec<MountFact>,
+    /// What somebody decided about packages.
+    #[serde(default)]
+    pub choices: Choices,
 }
 
 /// Limit for an os-release file.
@@ -215,6 +224,11 @@ pub fn packages(installed: &Installed) -> (Vec<PackageFact>, Vec<IntentFact>) {
         }
     };
     (facts, intents)
+}
+
+/// What somebody decided about packages of `tree`, as `installed` and the files beside it say.
+pub fn choices(tree: &dyn Tree, installed: &Installed) -> Choices {
+    choices::choices(tree, installed)
 }
 
 /// The architecture of the system in its package manager's words: what most packages are of that

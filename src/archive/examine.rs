@@ -18,7 +18,7 @@ use crate::monitor::Monitor;
 use crate::packages::apt::{self, Offer};
 use crate::packages::{Installed, Manager};
 use crate::source::Source;
-use crate::survey::{AppFact, Survey, architecture, os_release, packages};
+use crate::survey::{AppFact, Survey, architecture, choices, os_release, packages};
 use crate::tree::{Entry, Kind, Meta, RootPath, Time, TreeError, Xattrs};
 use crate::verdict::{Class, Lies, Origin};
 
@@ -459,6 +459,7 @@ fn survey(source: &Source, grounds: &Grounds) -> Result<Survey, TreeError> {
         intents,
         apps,
         mounts: source.mounts(),
+        choices: choices(source.tree(), &grounds.installed),
     })
 }
 
@@ -541,6 +542,34 @@ mod tests {
         };
         assert_eq!(class("/usr/bin/app"), Class::Immutable);
         assert_eq!(class("/srv/data"), Class::Mutable);
+    }
+
+    #[test]
+    fn a_service_that_was_switched_off_is_a_deletion_and_its_packages_links_are_none() {
+        let dir = root();
+        let records = "var/lib/systemd/deb-systemd-helper-enabled/multi-user.target.wants";
+        let wants = "etc/systemd/system/multi-user.target.wants";
+        for unit in ["on.service", "off.service", "mine.service"] {
+            write(dir.path(), &format!("usr/lib/systemd/system/{unit}"), "");
+        }
+        for unit in ["on.service", "off.service"] {
+            write(dir.path(), &format!("{records}/{unit}"), "");
+        }
+        fs::create_dir_all(dir.path().join(wants)).unwrap();
+        for unit in ["on.service", "mine.service"] {
+            let link = dir.path().join(wants).join(unit);
+            std::os::unix::fs::symlink(format!("/usr/lib/systemd/system/{unit}"), link).unwrap();
+        }
+        let layout = LayoutDb::open(&[]).unwrap();
+        let options = ExamineOptions::default();
+        let entries = examine(&open(dir.path()), &layout, &options, &Silent).unwrap().entries;
+        assert!(deleted(&entries).contains(&format!("/{wants}/off.service")));
+        let class = |unit: &str| {
+            let at = format!("/{wants}/{unit}");
+            entries.iter().find(|j| j.entry.path.to_string() == at).map(|j| j.class)
+        };
+        assert_eq!(class("on.service"), Some(Class::Immutable));
+        assert_eq!(class("mine.service"), Some(Class::Mutable));
     }
 
     #[test]

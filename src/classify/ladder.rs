@@ -157,9 +157,9 @@ const LADDER: &[Rung] = &[
     Rung { name: "template", says: template },
     Rung { name: "changed directory", says: changed_directory },
     Rung { name: "rule", says: rule },
-    Rung { name: "declaration", says: said },
     Rung { name: "compiled", says: compiled },
     Rung { name: "base image", says: base },
+    Rung { name: "declaration", says: said },
     Rung { name: "unexplained", says: unexplained },
 ];
 

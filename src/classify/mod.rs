@@ -4,6 +4,7 @@
 //! times); the ladder ([`decide`]) turns it into a [`Verdict`]. Gathering reads the source and
 //! executes nothing in it; deciding is a pure function of the evidence.
 
+mod capabilities;
 mod evidence;
 mod globs;
 mod ladder;
@@ -157,7 +158,7 @@ impl Classifier<'_> {
             user: self.globs.choice(path).cloned(),
             place: self.place(path),
             logs: self.logs,
-            alternative: self.managed(path).map(|a| a.status == AlternativeStatus::Auto),
+            alternative: self.absent_alternative(path),
             rule: self.rules.matches_entry(absent).map(rule_evidence),
             said: self.declared.switches.of_absent(path).map(Said::Switch),
             ..Evidence::none(absent.kind.word(), origin)
@@ -256,6 +257,13 @@ impl Classifier<'_> {
         };
         let program = resolve_parent(self.tree, &chosen.path)?.unwrap_or(chosen.path.clone());
         Ok(Some(as_told && self.installed.claims(&program).next().is_some()))
+    }
+
+    /// As [`Classifier::alternative`] of a link that is not there: the current choice may have none.
+    fn absent_alternative(&self, path: &RootPath) -> Option<bool> {
+        let alternative = self.managed(path)?;
+        let by_itself = alternative.status == AlternativeStatus::Auto;
+        Some(by_itself || alternative.target(path).is_none())
     }
 
     /// A `.pyc` whose source stands where the interpreter looks for it.

@@ -6,7 +6,7 @@ use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha512};
 
 use super::evidence::Content;
-use super::{digest, feed};
+use super::{capabilities, digest, feed};
 use crate::accounts::AccountDb;
 use crate::packages::{Claim, Digest, FileRecord, RecordedKind};
 use crate::tree::{Entry, Kind, RootPath, Tree, TreeError};
@@ -112,19 +112,22 @@ pub(super) fn recorded_meta_of(entry: &Entry, record: &FileRecord, numbers: &Num
     }
 }
 
-/// Whether owner and mode are as recorded; `None` where nothing was.
+/// Whether owner, mode and capabilities are as recorded; `None` where nothing was.
 fn as_recorded(entry: &Entry, record: &FileRecord, numbers: &Numbers) -> Option<bool> {
     let mode = record.mode.filter(|_| !matches!(entry.kind, Kind::Symlink { .. }));
     let user = record.user.as_deref().and_then(|name| number(name, &numbers.users));
     let group = record.group.as_deref().and_then(|name| number(name, &numbers.groups));
-    if mode.is_none() && user.is_none() && group.is_none() {
+    let meta = &entry.meta;
+    let recorded = record.capabilities.as_deref().filter(|_| entry.kind.is_file());
+    let capable = recorded.and_then(|text| capabilities::as_recorded(text, &meta.xattrs));
+    if mode.is_none() && user.is_none() && group.is_none() && capable.is_none() {
         return None;
     }
-    let meta = &entry.meta;
     Some(
         mode.is_none_or(|mode| mode & 0o7777 == meta.mode & 0o7777)
             && user.is_none_or(|uid| uid == meta.uid)
-            && group.is_none_or(|gid| gid == meta.gid),
+            && group.is_none_or(|gid| gid == meta.gid)
+            && capable.unwrap_or(true),
     )
 }
 

@@ -130,7 +130,6 @@ fn names_in(text: &[u8]) -> Vec<Vec<u8>> {
 /// The files that `path` may be rotated from: `a.log` for `a.log.2.gz`, `a.log-20240102`,
 /// `a-20240102.log`.
 pub(super) fn family(path: &RootPath) -> Vec<RootPath> {
-    let Some(dir) = path.parent() else { return vec![] };
     let name = path.name();
     let plain = COMPRESSED.iter().find_map(|ending| name.strip_suffix(*ending)).unwrap_or(name);
     let mut names: Vec<Vec<u8>> = vec![];
@@ -154,6 +153,8 @@ pub(super) fn family(path: &RootPath) -> Vec<RootPath> {
     if plain.len() < name.len() {
         names.push(plain.to_vec());
     }
+    // Asked about every file: almost none has such a name.
+    let Some(dir) = path.parent().filter(|_| !names.is_empty()) else { return vec![] };
     names.iter().map(|name| dir.child(name)).collect()
 }
 

@@ -274,6 +274,19 @@ fn holds(
 }
 
 #[cfg(test)]
+pub(super) mod testing {
+    use super::*;
+
+    /// The journey of an application between two versions, with `more` in its rule.
+    pub(in crate::restore) fn journey(more: &str, old: &str, new: &str) -> Journey {
+        let text = format!("app: x\ntitle: X\nrecognise: {{paths: [{{path: /x}}]}}\n{more}\n");
+        let rule = crate::layout::parse("x.yaml", &text).unwrap();
+        let vars = Vars::versions(&old.parse().unwrap(), &new.parse().unwrap());
+        Journey { rule, vars, steps: vec![], same_version: false }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::layout::parse;

@@ -5,6 +5,7 @@
 //! failure anywhere removes it and leaves the old container, the bundle and all names as they were.
 
 mod archived;
+mod choices;
 mod config;
 mod engine_target;
 mod fresh;
@@ -19,6 +20,7 @@ mod outcome;
 mod packages;
 mod plan;
 mod root_target;
+mod services;
 mod settle;
 mod stage;
 mod target;

@@ -4,7 +4,10 @@
 //! and from nothing else; making it changes neither. What it holds is printed by `--dry-run` and
 //! executed as it stands.
 
+use std::collections::BTreeSet;
+
 use super::archived::Archived;
+use super::choices;
 use super::config;
 use super::fresh;
 use super::inputs::{Inputs, VolumesAs, unreadable};
@@ -14,6 +17,7 @@ use super::journey::{
 use super::localhost;
 use super::notes::{Notes, PlannedCommand};
 use super::outcome::PlanStep;
+use super::services;
 use super::settle::{Directories, real_directory, settle};
 use super::target::VolumePlan;
 use crate::accounts::{self, AccountDb, AccountFile, IdMap, MergeOptions};
@@ -56,15 +60,31 @@ pub(super) fn plan(inputs: &Inputs) -> Result<Plan, Failure> {
     let imports = withhold(&journeys, &archived, inputs, &mut draft, &mut notes)?;
     let structure = |step: &Step| !matches!(step, Step::Edit(_));
     apply_steps(&journeys, &structure, inputs, dpkg.as_ref(), &mut draft, &mut notes)?;
-    let accounts = merge_accounts(&journeys, &archived, inputs, &mut draft, &mut notes)?;
-    let mut draft = settle(&draft, &Owned { archived: &archived, ids: &accounts }, inputs.target)
+    services::rename(&journeys, &mut draft, &mut notes)?;
+    let on: BTreeSet<&[u8]> = inputs
+        .manifest
+        .entries
+        .iter()
+        .filter(|entry| !entry.is_deleted() && services::pulls_in(&entry.path))
+        .map(|entry| entry.path.name())
+        .collect();
+    services::fit(&mut draft, inputs.target, &|name| on.contains(name), &mut notes)?;
+    let merged = merge_accounts(&journeys, &archived, inputs, &mut draft, &mut notes)?;
+    let mut draft = settle(&draft, &Owned { archived: &archived, ids: &merged.ids }, inputs.target)
         .map_err(unreadable)?;
+    let mut aside = vec![];
+    if let Some(dpkg) = &dpkg {
+        let (accounts, ids) = (&merged.accounts, &merged.ids);
+        let new = choices::New { target: inputs.target, dpkg, accounts, ids };
+        aside = choices::carry(inputs, &new, &mut draft, &mut notes)?;
+    }
     let pristine = archived.pristine();
     let places = inputs.layout.layout(&today).map_err(Failure::from)?;
     let worth = |path: &RootPath| places.matches(path).map(|found| found.entry.worth);
     let met =
         config::meet(&mut draft, inputs.contents, &pristine, inputs.target, dpkg.as_ref(), &worth)
             .map_err(unreadable)?;
+    aside.into_iter().for_each(|node| draft.put(node));
     notes.meetings(&met.meetings);
     let edits = |step: &Step| matches!(step, Step::Edit(_));
     apply_steps(&journeys, &edits, inputs, dpkg.as_ref(), &mut draft, &mut notes)?;
@@ -127,7 +147,7 @@ fn merge_accounts(
     inputs: &Inputs,
     draft: &mut Draft,
     notes: &mut Notes,
-) -> Result<IdMap, Failure> {
+) -> Result<Merged, Failure> {
     let old = AccountDb::load(archived).map_err(unreadable)?;
     let new = AccountDb::load(inputs.target).map_err(unreadable)?;
     for problem in old.problems.iter().chain(&new.problems) {
@@ -165,7 +185,13 @@ fn merge_accounts(
         let entry = Entry { path, kind, meta, ctime: None, links: None };
         draft.put(DraftNode { entry, content: DraftContent::Bytes(bytes) });
     }
-    Ok(merge.ids)
+    Ok(Merged { accounts: merge.accounts, ids: merge.ids })
+}
+
+/// The accounts of both systems, and what became of the old ones' ids.
+struct Merged {
+    accounts: AccountDb,
+    ids: IdMap,
 }
 
 /// Metadata of an account file that neither system describes.

@@ -99,7 +99,7 @@ fn plain(path: &RootPath) -> Entry {
 }
 
 /// Where `path` lies when links among its parents are followed as far as they exist.
-fn real_place(target: &dyn Tree, path: &RootPath) -> Result<RootPath, TreeError> {
+pub(super) fn real_place(target: &dyn Tree, path: &RootPath) -> Result<RootPath, TreeError> {
     match path.parent() {
         None => Ok(RootPath::root()),
         Some(parent) => Ok(real_directory(target, &parent)?.child(path.name())),

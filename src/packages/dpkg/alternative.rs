@@ -86,7 +86,7 @@ impl Alternative {
     }
 
     /// Every link it manages.
-    fn links(&self) -> impl Iterator<Item = RootPath> + '_ {
+    pub fn links(&self) -> impl Iterator<Item = RootPath> + '_ {
         let slaves = self.slaves.iter().map(|slave| (&slave.name, &slave.link));
         std::iter::once((&self.name, &self.link))
             .chain(slaves)

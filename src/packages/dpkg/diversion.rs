@@ -54,6 +54,11 @@ impl Diversions {
         Diversions(all)
     }
 
+    /// All of them: what is diverted, to where, and the package whose file stays.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&RootPath, &RootPath, Option<&[u8]>)> {
+        self.0.iter().map(|found| (&found.from, &found.to, found.by.as_deref()))
+    }
+
     /// Where the file lies that `package` calls `path`.
     pub(super) fn apply<'a>(&'a self, path: &'a RootPath, package: &str) -> &'a RootPath {
         match self.0.binary_search_by(|diversion| diversion.from.cmp(path)) {

@@ -42,6 +42,7 @@ pub struct Dpkg {
     pub architectures: Vec<String>,
     claims: Claims,
     filters: Filters,
+    diversions: Diversions,
     ucf: Ucf,
     alternatives: Alternatives,
     stat_overrides: Vec<StatOverride>,
@@ -82,6 +83,7 @@ impl Dpkg {
             architectures,
             claims,
             filters: layout.filters,
+            diversions: layout.diversions,
             ucf: Ucf::load(&mut records),
             alternatives: Alternatives::load(&mut records),
             stat_overrides: stat_override::load(&mut records),
@@ -146,6 +148,22 @@ impl Dpkg {
     /// one below `/etc/alternatives`. [`Alternative::target`] says what it points to unchanged.
     pub fn is_alternative_link(&self, path: &RootPath) -> Option<&Alternative> {
         self.alternatives.of_link(path)
+    }
+
+    /// All diversions: what packages call the file, where it lies, and the package whose own file
+    /// stays in its place; `None` for the administrator's.
+    pub fn diversions(&self) -> impl Iterator<Item = (&RootPath, &RootPath, Option<&[u8]>)> {
+        self.diversions.all()
+    }
+
+    /// The administrator's diversions: from where to where.
+    pub fn local_diversions(&self) -> impl Iterator<Item = (&RootPath, &RootPath)> {
+        self.diversions.all().filter(|(.., by)| by.is_none()).map(|(from, to, _)| (from, to))
+    }
+
+    /// All fixed owners and modes, by path.
+    pub fn stat_overrides(&self) -> &[StatOverride] {
+        &self.stat_overrides
     }
 
     /// Owner and mode that the administrator fixed for `path`.

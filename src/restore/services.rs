@@ -1,0 +1,348 @@
+//! Services that somebody switched on or off: their links on a system that has made its own.
+//!
+//! An installation switches services on as it sees fit. What the archive brings is only what a
+//! person decided otherwise: links to be placed, and links to be removed. Services may have other
+//! names today, the numbers of links in runlevels differ between systems, and a service that is
+//! there no more cannot be switched.
+
+use std::collections::BTreeSet;
+
+use super::inputs::unreadable;
+use super::journey::{Journey, misfit};
+use super::notes::Notes;
+use crate::failure::Failure;
+use crate::tree::{Draft, Kind, RootPath, Tree, TreeError, list, resolve};
+
+/// Where links switch units on, and where the units of each are.
+const PLACES: &[(&str, &[&str])] = &[
+    ("/etc/systemd/system", &["/usr/lib/systemd/system", "/lib/systemd/system"]),
+    ("/etc/systemd/user", &["/usr/lib/systemd/user", "/lib/systemd/user"]),
+];
+
+/// The runlevels.
+const LEVELS: &str = "0123456S";
+
+/// Gives the links of `draft` the names that the services have today.
+pub(super) fn rename(
+    journeys: &[Journey],
+    draft: &mut Draft,
+    notes: &mut Notes,
+) -> Result<(), Failure> {
+    let nodes: Vec<RootPath> = draft.nodes().map(|node| node.entry.path.clone()).collect();
+    for path in nodes.into_iter().filter(is_switch) {
+        let today = renamed(journeys, path.name())?;
+        let Some(node) = draft.get_mut(&path) else { continue };
+        let Kind::Symlink { target } = &mut node.entry.kind else { continue };
+        let (dir, unit) = match target.iter().rposition(|&b| b == b'/') {
+            Some(at) => (target[..=at].to_vec(), target[at + 1..].to_vec()),
+            None => (vec![], target.clone()),
+        };
+        // Links in runlevels lead to scripts, which are called as their services.
+        let leads_to = match script_of(&path) {
+            Some(_) => service(journeys, &unit)?.map(String::into_bytes),
+            None => renamed(journeys, &unit)?,
+        };
+        if let Some(new) = &leads_to {
+            *target = [dir, new.clone()].concat();
+        }
+        let Some(place) = today.and_then(|name| Some(path.parent()?.child(&name))) else {
+            continue;
+        };
+        for mut node in draft.take(&path) {
+            node.entry.path = place.clone();
+            draft.put(node);
+        }
+        notes.step("adapt", &place, format!("was {path}: the service has another name"));
+    }
+    let deletions: Vec<RootPath> = draft.deletions().cloned().collect();
+    for path in deletions.into_iter().filter(is_switch) {
+        let today = renamed(journeys, path.name())?;
+        if let Some(place) = today.and_then(|name| Some(path.parent()?.child(&name))) {
+            draft.keep(&path);
+            draft.delete(place);
+        }
+    }
+    Ok(())
+}
+
+/// Fits the links and the deletions of `draft` to what `target` has for its services.
+///
+/// `still_on` says which units the old system had switched on otherwise.
+pub(super) fn fit(
+    draft: &mut Draft,
+    target: &dyn Tree,
+    still_on: &dyn Fn(&[u8]) -> bool,
+    notes: &mut Notes,
+) -> Result<(), Failure> {
+    units(draft, target, still_on, notes).map_err(unreadable)?;
+    runlevels(draft, target, notes).map_err(unreadable)
+}
+
+/// Whether `path` is a link that pulls the unit of its name in.
+pub(super) fn pulls_in(path: &RootPath) -> bool {
+    unit_place(path).is_some_and(|(links, _)| {
+        path.parent().is_some_and(|parent| parent.as_bytes() != links.as_bytes())
+    })
+}
+
+fn units(
+    draft: &mut Draft,
+    target: &dyn Tree,
+    still_on: &dyn Fn(&[u8]) -> bool,
+    notes: &mut Notes,
+) -> Result<(), TreeError> {
+    let nodes: Vec<(RootPath, Vec<u8>)> = draft
+        .nodes()
+        .filter(|node| unit_place(&node.entry.path).is_some())
+        .filter_map(|node| match &node.entry.kind {
+            Kind::Symlink { target } => Some((node.entry.path.clone(), target.clone())),
+            _ => None,
+        })
+        .collect();
+    for (path, leads_to) in nodes {
+        let Some((_, dirs)) = unit_place(&path) else { continue };
+        let packaged = dirs.iter().any(|dir| leads_to.starts_with(format!("{dir}/").as_bytes()));
+        let Ok(unit) = RootPath::parse(&leads_to) else { continue };
+        if !packaged || draft.get(&unit).is_some() {
+            continue;
+        }
+        let mut there = false;
+        for dir in dirs.iter().filter_map(|dir| RootPath::parse(dir.as_bytes()).ok()) {
+            there |= resolve(target, &dir.child(unit.name()))?.is_some();
+        }
+        if !there {
+            draft.take(&path);
+            let reason =
+                "somebody switched this service on, and the new system has none of its name";
+            notes.hold(&path, reason);
+        }
+    }
+    // A service that was switched off is so wherever the new system switches it on.
+    let gone: Vec<RootPath> = draft
+        .deletions()
+        .filter(|path| pulls_in(path) && !still_on(path.name()))
+        .cloned()
+        .collect();
+    for path in gone {
+        let Some((links, _)) = unit_place(&path) else { continue };
+        let Ok(links) = RootPath::parse(links.as_bytes()) else { continue };
+        for group in list(target, &links)?.iter().filter(|entry| entry.kind.is_dir()) {
+            let link = group.path.child(path.name());
+            if target.entry(&link)?.is_some() && draft.get(&link).is_none() {
+                draft.delete(link);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn runlevels(draft: &mut Draft, target: &dyn Tree, notes: &mut Notes) -> Result<(), TreeError> {
+    let nodes: Vec<RootPath> = draft.nodes().map(|node| node.entry.path.clone()).collect();
+    let mut without_script = BTreeSet::new();
+    for path in nodes {
+        let Some(script) = script_of(&path) else { continue };
+        let place = script_path(script);
+        if draft.get(&place).is_none() && resolve(target, &place)?.is_none() {
+            without_script.insert(String::from_utf8_lossy(script).into_owned());
+            draft.take(&path);
+        } else {
+            give_way(&path, draft, target)?;
+        }
+    }
+    for name in without_script {
+        notes.step("leave out", name, "the new system has no such service in runlevels");
+    }
+    let gone: Vec<RootPath> = draft.deletions().cloned().collect();
+    for path in gone.iter().filter(|path| script_of(path).is_some()) {
+        if target.entry(path)?.is_none() {
+            draft.keep(path);
+        }
+        give_way(path, draft, target)?;
+    }
+    Ok(())
+}
+
+/// Removes what `target` has of the same service in the same runlevel under another number.
+fn give_way(path: &RootPath, draft: &mut Draft, target: &dyn Tree) -> Result<(), TreeError> {
+    let (Some(dir), Some(script)) = (path.parent(), script_of(path)) else { return Ok(()) };
+    for entry in list(target, &dir)? {
+        let there = dir.child(entry.path.name());
+        if script_of(&there) == Some(script) && draft.get(&there).is_none() {
+            draft.delete(there);
+        }
+    }
+    Ok(())
+}
+
+/// Whether `path` is where a service is switched.
+fn is_switch(path: &RootPath) -> bool {
+    script_of(path).is_some() || unit_place(path).is_some()
+}
+
+fn unit_place(path: &RootPath) -> Option<(&'static str, &'static [&'static str])> {
+    let bytes = path.as_bytes();
+    let below =
+        |dir: &str| bytes.starts_with(dir.as_bytes()) && bytes.get(dir.len()) == Some(&b'/');
+    PLACES.iter().find(|(dir, _)| below(dir)).copied()
+}
+
+/// The script that a link in a runlevel is for.
+fn script_of(path: &RootPath) -> Option<&[u8]> {
+    let (dir, name) = path.as_bytes().strip_prefix(b"/etc/rc")?.split_at_checked(4)?;
+    let in_runlevel = LEVELS.as_bytes().contains(dir.first()?) && dir[1..] == *b".d/";
+    match name {
+        [b'S' | b'K', a, b, script @ ..]
+            if in_runlevel && a.is_ascii_digit() && b.is_ascii_digit() && !script.is_empty() =>
+        {
+            Some(script)
+        }
+        _ => None,
+    }
+}
+
+fn script_path(name: &[u8]) -> RootPath {
+    let dir = RootPath::parse(b"/etc/init.d").unwrap_or_else(|_| RootPath::root());
+    dir.child(name)
+}
+
+/// The name today of a unit, or of a link in a runlevel; `None` when it keeps its name.
+fn renamed(journeys: &[Journey], name: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
+    let (before, stem, after): (&[u8], &[u8], &[u8]) = match name {
+        [b'S' | b'K', a, b, script @ ..] if a.is_ascii_digit() && b.is_ascii_digit() => {
+            (&name[..3], script, b"")
+        }
+        name => match name.strip_suffix(b".service") {
+            Some(stem) => (b"", stem, b".service"),
+            None => return Ok(None),
+        },
+    };
+    let today = service(journeys, stem)?;
+    Ok(today.map(|new| [before, new.as_bytes(), after].concat()))
+}
+
+/// The name today of a service; `None` when it keeps its name.
+fn service(journeys: &[Journey], name: &[u8]) -> Result<Option<String>, Failure> {
+    let Ok(name) = std::str::from_utf8(name) else { return Ok(None) };
+    for journey in journeys {
+        let app = journey.rule.app.as_str();
+        if let Some(new) = journey.rule.service(name, &journey.vars).map_err(|e| misfit(app, e))? {
+            return Ok(Some(new));
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::journey::testing::journey;
+    use super::*;
+    use crate::tree::memory::MemoryTree;
+    use crate::tree::{DraftContent, DraftNode, Entry, Meta, Time, Xattrs};
+
+    fn path(text: &str) -> RootPath {
+        RootPath::parse(text.as_bytes()).unwrap()
+    }
+
+    fn link(at: &str, to: &str) -> DraftNode {
+        let mtime = Time { secs: 0, nanos: 0 };
+        let meta = Meta { mode: 0o777, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() };
+        let kind = Kind::Symlink { target: to.as_bytes().to_vec() };
+        let entry = Entry { path: path(at), kind, meta, ctime: None, links: None };
+        DraftNode { entry, content: DraftContent::None }
+    }
+
+    fn shown(draft: &Draft) -> Vec<String> {
+        let nodes = draft.nodes().map(|node| match &node.entry.kind {
+            Kind::Symlink { target } => {
+                format!("{} -> {}", node.entry.path, String::from_utf8_lossy(target))
+            }
+            _ => node.entry.path.to_string(),
+        });
+        nodes.chain(draft.deletions().map(|path| format!("- {path}"))).collect()
+    }
+
+    #[test]
+    fn a_service_with_a_new_name_is_switched_under_it() {
+        let rule = "services: [{from: 'x{old}', to: 'x{new}'}]";
+        let mut draft = Draft::default();
+        draft.put(link("/etc/systemd/system/x7.service", "/dev/null"));
+        draft.put(link("/etc/systemd/system/a.wants/x7.service", "/lib/systemd/system/x7.service"));
+        draft.put(link("/srv/x7.service", "x7.service"));
+        draft.put(link("/etc/rc2.d/K01x7", "../init.d/x7"));
+        draft.delete(path("/etc/systemd/system/b.wants/x7.service"));
+        draft.delete(path("/etc/systemd/system/b.wants/y.service"));
+        rename(&[journey(rule, "7", "8")], &mut draft, &mut Notes::default()).unwrap();
+        assert_eq!(
+            shown(&draft),
+            [
+                "/etc/rc2.d/K01x8 -> ../init.d/x8",
+                "/etc/systemd/system/a.wants/x8.service -> /lib/systemd/system/x8.service",
+                "/etc/systemd/system/x8.service -> /dev/null",
+                "/srv/x7.service -> x7.service",
+                "- /etc/systemd/system/b.wants/x8.service",
+                "- /etc/systemd/system/b.wants/y.service",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_unit_that_is_gone_is_held_and_one_that_was_switched_off_stays_off_everywhere() {
+        let target = MemoryTree::default()
+            .file("/usr/lib/systemd/system/there.service", "")
+            .link("/lib", "usr/lib")
+            .link(
+                "/etc/systemd/system/new.wants/off.service",
+                "/usr/lib/systemd/system/off.service",
+            )
+            .link(
+                "/etc/systemd/system/new.wants/half.service",
+                "/usr/lib/systemd/system/half.service",
+            )
+            .link("/etc/systemd/system/new.wants/on.service", "/usr/lib/systemd/system/on.service");
+        let mut draft = Draft::default();
+        let wants = "/etc/systemd/system/a.wants";
+        draft.put(link(&format!("{wants}/there.service"), "/lib/systemd/system/there.service"));
+        draft.put(link(&format!("{wants}/gone.service"), "/lib/systemd/system/gone.service"));
+        draft.put(link(&format!("{wants}/mine.service"), "/etc/systemd/system/mine.service"));
+        draft.delete(path(&format!("{wants}/off.service")));
+        draft.delete(path(&format!("{wants}/half.service")));
+        let mut notes = Notes::default();
+        fit(&mut draft, &target, &|name| name == b"half.service", &mut notes).unwrap();
+        assert_eq!(
+            shown(&draft),
+            [
+                "/etc/systemd/system/a.wants/mine.service -> /etc/systemd/system/mine.service",
+                "/etc/systemd/system/a.wants/there.service -> /lib/systemd/system/there.service",
+                "- /etc/systemd/system/a.wants/half.service",
+                "- /etc/systemd/system/a.wants/off.service",
+                "- /etc/systemd/system/new.wants/off.service",
+            ]
+        );
+        let held: Vec<_> = notes.held.iter().map(|held| held.subject.as_str()).collect();
+        assert_eq!(held, ["/etc/systemd/system/a.wants/gone.service"]);
+    }
+
+    #[test]
+    fn a_link_in_a_runlevel_takes_the_place_of_its_service_whatever_the_number() {
+        let target = MemoryTree::default()
+            .file("/etc/init.d/nginx", "")
+            .file("/etc/init.d/cron", "")
+            .link("/etc/rc2.d/S03nginx", "../init.d/nginx")
+            .link("/etc/rc2.d/S03nginx2", "../init.d/nginx2")
+            .link("/etc/rc3.d/S02cron", "../init.d/cron")
+            .link("/etc/rc4.d/S01other", "../init.d/other");
+        let mut draft = Draft::default();
+        draft.put(link("/etc/rc2.d/K01nginx", "../init.d/nginx"));
+        draft.put(link("/etc/rc2.d/K01gone", "../init.d/gone"));
+        draft.delete(path("/etc/rc3.d/S01cron"));
+        fit(&mut draft, &target, &|_| false, &mut Notes::default()).unwrap();
+        assert_eq!(
+            shown(&draft),
+            [
+                "/etc/rc2.d/K01nginx -> ../init.d/nginx",
+                "- /etc/rc2.d/S03nginx",
+                "- /etc/rc3.d/S02cron",
+            ]
+        );
+    }
+}

@@ -1,0 +1,515 @@
+//! [`Choices`]: what somebody decided about packages by hand, beside what files show.
+//!
+//! Package managers keep such decisions in records that belong to one installation and are not
+//! carried over themselves. What packages decided is made again by packages.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::packages::dpkg::{AlternativeStatus, Dpkg};
+use crate::packages::{Installed, Status};
+use crate::tree::{RootPath, Tree, escaped, list, read_file};
+
+/// Larger than any table of this kind.
+const LIMIT: u64 = 16 << 20;
+
+/// Larger than any script of a package.
+const SCRIPT_LIMIT: u64 = 1 << 20;
+
+/// More answers than any system has; longer ones are texts, not answers.
+const MAX_ANSWERS: usize = 10_000;
+const MAX_ANSWER: usize = 4096;
+
+/// Names of questions that may ask for something secret, whatever their type.
+const SECRET: &[&str] = &["pass", "secret", "token", "credential", "private", "key"];
+
+/// What the path of one of Debian's own repositories ends in, wherever its mirror is.
+const OWN_REPOSITORIES: &[&str] = &["debian", "debian-security", "debian-debug", "security"];
+
+/// The parts of Debian's own repositories.
+const OWN_COMPONENTS: &[&str] = &["main", "contrib", "non-free", "non-free-firmware"];
+
+/// What somebody decided about packages.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choices {
+    /// Packages' files that were made to lie elsewhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub diversions: Vec<DiversionFact>,
+    /// Owners and modes that were fixed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stat_overrides: Vec<StatOverrideFact>,
+    /// Alternatives that were chosen, or added, by hand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alternatives: Vec<AlternativeFact>,
+    /// Certificates that are not to be trusted, as `ca-certificates.conf` calls them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused_certificates: Vec<String>,
+    /// Packages that were to stay at their version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<HoldFact>,
+    /// Files that prefer packages' versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pins: Vec<String>,
+    /// Repositories other than the release's own, with the file that names them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repositories: Vec<RepositoryFact>,
+    /// Keys that repositories are trusted by and that no package brought.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
+    /// Questions of installed packages that somebody saw, with the answers; none that may be
+    /// secret.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<AnswerFact>,
+}
+
+/// A package's file that lies elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiversionFact {
+    /// Where its package puts it.
+    pub from: RootPath,
+    /// Where it lies.
+    pub to: RootPath,
+}
+
+/// A fixed owner and mode.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatOverrideFact {
+    /// Of what.
+    #[serde(flatten)]
+    pub path: RootPath,
+    /// Owner: a name, or `#` and a number.
+    pub user: String,
+    /// Group: a name, or `#` and a number.
+    pub group: String,
+    /// Permission bits.
+    pub mode: u32,
+    /// The package whose script fixes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
+}
+
+/// An alternative that somebody had a hand in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlternativeFact {
+    /// Its name.
+    pub name: String,
+    /// The link that users follow.
+    pub link: RootPath,
+    /// What was chosen by hand; `None`: the system chooses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<RootPath>,
+    /// The programs to choose from that no package brought, with their priorities.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub added: Vec<AddedFact>,
+    /// All its links.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<RootPath>,
+}
+
+/// A program that somebody added to an alternative.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddedFact {
+    /// The program.
+    #[serde(flatten)]
+    pub path: RootPath,
+    /// Its priority.
+    pub priority: i64,
+}
+
+/// A package that was to stay as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldFact {
+    /// Its name.
+    pub package: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// A repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepositoryFact {
+    /// The file that names it.
+    #[serde(flatten)]
+    pub file: RootPath,
+    /// Its address, suite and components.
+    pub line: String,
+}
+
+/// An answered question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnswerFact {
+    /// Its name.
+    pub question: String,
+    /// The answer.
+    pub answer: String,
+}
+
+/// What was decided in `tree`; what cannot be read says nothing.
+pub(super) fn choices(tree: &dyn Tree, installed: &Installed) -> Choices {
+    let Some(dpkg) = &installed.dpkg else { return Choices::default() };
+    let texts = Texts { tree, installed };
+    let held = dpkg.packages.iter().filter(|p| p.hold && p.status == Status::Installed);
+    Choices {
+        diversions: dpkg
+            .local_diversions()
+            .map(|(from, to)| DiversionFact { from: from.clone(), to: to.clone() })
+            .collect(),
+        stat_overrides: texts.stat_overrides(dpkg),
+        alternatives: texts.alternatives(dpkg),
+        refused_certificates: texts.refused_certificates(),
+        holds: held
+            .map(|p| HoldFact { package: p.name.clone(), version: p.version.clone() })
+            .collect(),
+        pins: texts.unowned("/etc/apt/preferences.d", &["/etc/apt/preferences"]),
+        repositories: texts.repositories(),
+        keys: texts.unowned("/etc/apt/trusted.gpg.d", &["/etc/apt/trusted.gpg"]),
+        answers: texts.answers(dpkg),
+    }
+}
+
+struct Texts<'a> {
+    tree: &'a dyn Tree,
+    installed: &'a Installed,
+}
+
+impl Texts<'_> {
+    fn read(&self, path: &str) -> Vec<u8> {
+        let path = RootPath::parse(path.as_bytes()).ok();
+        let text = path.and_then(|path| read_file(self.tree, &path, LIMIT).ok().flatten());
+        text.unwrap_or_default()
+    }
+
+    fn list(&self, dir: &str) -> Vec<RootPath> {
+        let Ok(dir) = RootPath::parse(dir.as_bytes()) else { return vec![] };
+        let entries = list(self.tree, &dir).unwrap_or_default();
+        let files = entries.into_iter().filter(|entry| entry.kind.is_file());
+        files.map(|entry| dir.child(entry.path.name())).collect()
+    }
+
+    /// The files in `dir` and among `more` that no package brought.
+    fn unowned(&self, dir: &str, more: &[&str]) -> Vec<String> {
+        let more = more.iter().filter_map(|path| RootPath::parse(path.as_bytes()).ok());
+        let there = more.filter(|path| self.tree.entry(path).is_ok_and(|e| e.is_some()));
+        let all = there.chain(self.list(dir));
+        let unowned = all.filter(|path| self.installed.claims(path).next().is_none());
+        unowned.map(|path| path.to_string()).collect()
+    }
+
+    fn stat_overrides(&self, dpkg: &Dpkg) -> Vec<StatOverrideFact> {
+        let overrides = dpkg.stat_overrides();
+        if overrides.is_empty() {
+            return vec![];
+        }
+        let mut scripts: Vec<(String, Vec<u8>)> = vec![];
+        for path in self.list("/var/lib/dpkg/info") {
+            let Some(stem) = path.name().strip_suffix(b".postinst") else { continue };
+            let name = stem.split(|&b| b == b':').next().unwrap_or(stem);
+            let text = read_file(self.tree, &path, SCRIPT_LIMIT).ok().flatten().unwrap_or_default();
+            if holds(&text, b"dpkg-statoverride") {
+                scripts.push((escaped(name), text));
+            }
+        }
+        let fact = |found: &crate::packages::dpkg::StatOverride| StatOverrideFact {
+            path: found.path.clone(),
+            user: found.user.clone(),
+            group: found.group.clone(),
+            mode: found.mode,
+            package: scripts
+                .iter()
+                .find(|(_, text)| holds(text, found.path.as_bytes()))
+                .map(|(name, _)| name.clone()),
+        };
+        overrides.iter().map(fact).collect()
+    }
+
+    fn alternatives(&self, dpkg: &Dpkg) -> Vec<AlternativeFact> {
+        let mut all = vec![];
+        for alternative in dpkg.alternatives() {
+            let by_hand = alternative.status == AlternativeStatus::Manual;
+            let added: Vec<AddedFact> = alternative
+                .choices
+                .iter()
+                .filter(|choice| !self.is_owned(&choice.path))
+                .map(|choice| AddedFact { path: choice.path.clone(), priority: choice.priority })
+                .collect();
+            if by_hand || !added.is_empty() {
+                all.push(AlternativeFact {
+                    name: alternative.name.clone(),
+                    link: alternative.link.clone(),
+                    chosen: alternative.path.clone().filter(|_| by_hand),
+                    added,
+                    links: alternative.links().collect(),
+                });
+            }
+        }
+        all
+    }
+
+    /// Whether a package brought what is there, or nothing is there.
+    fn is_owned(&self, path: &RootPath) -> bool {
+        let place = crate::tree::resolve_parent(self.tree, path).ok().flatten();
+        let there = place.filter(|place| self.tree.entry(place).is_ok_and(|e| e.is_some()));
+        there.is_none_or(|place| self.installed.claims(&place).next().is_some())
+    }
+
+    fn refused_certificates(&self) -> Vec<String> {
+        let text = self.read("/etc/ca-certificates.conf");
+        let text = String::from_utf8_lossy(&text);
+        text.lines().filter_map(|line| line.strip_prefix('!')).map(str::to_owned).collect()
+    }
+
+    fn repositories(&self) -> Vec<RepositoryFact> {
+        let mut all = vec![];
+        let more = self.list("/etc/apt/sources.list.d");
+        for file in RootPath::parse(b"/etc/apt/sources.list").into_iter().chain(more) {
+            let text = self.read(&file.to_string());
+            let text = String::from_utf8_lossy(&text);
+            let named: Vec<Repository> = match file.name().ends_with(b".sources") {
+                true => Repository::of_stanzas(&text),
+                false => text.lines().filter_map(Repository::parse).collect(),
+            };
+            let foreign = named.iter().filter(|repository| !repository.is_own());
+            all.extend(foreign.map(|r| RepositoryFact { file: file.clone(), line: r.line() }));
+        }
+        all
+    }
+
+    fn answers(&self, dpkg: &Dpkg) -> Vec<AnswerFact> {
+        let types = fields(&self.read("/var/cache/debconf/templates.dat"), &["type"]);
+        let questions = fields(
+            &self.read("/var/cache/debconf/config.dat"),
+            &["template", "value", "owners", "flags"],
+        );
+        let is_installed =
+            |owners: &str| owners.split(", ").any(|owner| dpkg.is_installed(owner).is_some());
+        let mut all = vec![];
+        for (question, about) in questions {
+            let get = |key: &str| about.get(key).map(String::as_str).unwrap_or_default();
+            let kind = types.get(get("template")).and_then(|about| about.get("type"));
+            let asks = !matches!(
+                kind.map(String::as_str),
+                None | Some("password" | "note" | "title" | "error" | "text")
+            );
+            let seen = get("flags").split(", ").any(|flag| flag == "seen");
+            let plain = !SECRET.iter().any(|word| question.to_lowercase().contains(word));
+            let answer = get("value");
+            let kept = !answer.is_empty() && answer.len() <= MAX_ANSWER && all.len() < MAX_ANSWERS;
+            if asks && seen && plain && kept && is_installed(get("owners")) {
+                all.push(AnswerFact { question, answer: answer.to_owned() });
+            }
+        }
+        all
+    }
+}
+
+fn holds(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
+/// Debconf's databases: of every `Name` the wanted fields, in lower case.
+fn fields(text: &[u8], wanted: &[&str]) -> BTreeMap<String, BTreeMap<String, String>> {
+    let mut all = BTreeMap::new();
+    let text = String::from_utf8_lossy(text);
+    for stanza in text.split("\n\n") {
+        let mut name = None;
+        let mut found = BTreeMap::new();
+        for (key, value) in stanza.lines().filter_map(|line| line.split_once(": ")) {
+            let key = key.to_lowercase();
+            if key == "name" {
+                name = Some(value.trim().to_owned());
+            } else if wanted.contains(&key.as_str()) {
+                found.insert(key, value.trim().to_owned());
+            }
+        }
+        all.extend(name.map(|name| (name, found)));
+    }
+    all
+}
+
+/// An address with suites and components.
+struct Repository {
+    address: String,
+    suites: String,
+    components: Vec<String>,
+}
+
+impl Repository {
+    /// `deb [options] address suite component…`.
+    fn parse(line: &str) -> Option<Repository> {
+        let line = line.split('#').next().unwrap_or_default();
+        let rest = line.trim().strip_prefix("deb")?.strip_prefix([' ', '\t'])?.trim();
+        let rest = match rest.strip_prefix('[') {
+            Some(options) => options.split_once(']')?.1.trim(),
+            None => rest,
+        };
+        let mut words = rest.split_whitespace().map(str::to_owned);
+        let (address, suites) = (words.next()?, words.next()?);
+        Some(Repository { address, suites, components: words.collect() })
+    }
+
+    /// The same of stanzas with a field for each.
+    fn of_stanzas(text: &str) -> Vec<Repository> {
+        let mut all = vec![];
+        for stanza in text.split("\n\n") {
+            let field = |wanted: &str| {
+                let fields = stanza.lines().filter_map(|line| line.split_once(':'));
+                let mut values = fields.filter(|(key, _)| key.eq_ignore_ascii_case(wanted));
+                values.next().map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
+            };
+            let binary = field("types").split_whitespace().any(|kind| kind == "deb");
+            if binary && field("enabled") != "no" {
+                all.extend(field("uris").split_whitespace().map(|address| Repository {
+                    address: address.to_owned(),
+                    suites: field("suites"),
+                    components: field("components").split_whitespace().map(str::to_owned).collect(),
+                }));
+            }
+        }
+        all
+    }
+
+    /// Whether it is the release's own, wherever its mirror is.
+    fn is_own(&self) -> bool {
+        let end = self.address.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        OWN_REPOSITORIES.contains(&end)
+            && self.components.iter().all(|part| OWN_COMPONENTS.contains(&part.as_str()))
+    }
+
+    fn line(&self) -> String {
+        [&[self.address.clone(), self.suites.clone()], &self.components[..]].concat().join(" ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::memory::MemoryTree;
+
+    fn path(text: &str) -> RootPath {
+        RootPath::parse(text.as_bytes()).unwrap()
+    }
+
+    fn system() -> MemoryTree {
+        let status = "Package: app\nStatus: hold ok installed\nVersion: 2\nArchitecture: all\n\n\
+                      Package: gone\nStatus: deinstall ok config-files\nVersion: 1\n\
+                      Architecture: all\n";
+        MemoryTree::default()
+            .file("/var/lib/dpkg/status", status)
+            .file("/var/lib/dpkg/info/app.list", "/usr/bin/app\n/usr/bin/vim\n/usr/bin/ed\n")
+            .file("/usr/bin/vim", "")
+            .file("/opt/editor", "")
+    }
+
+    fn found(tree: &MemoryTree) -> Choices {
+        choices(tree, &Installed::load(tree).unwrap())
+    }
+
+    #[test]
+    fn diversions_overrides_and_holds_are_told_from_the_packages_own() {
+        let tree = system()
+            .file("/var/lib/dpkg/diversions", "/a\n/a.distrib\n:\n/b\n/b.distrib\nother\n")
+            .file(
+                "/var/lib/dpkg/statoverride",
+                "root adm 750 /usr/bin/x\nroot app 2755 /usr/bin/app\n",
+            )
+            .file(
+                "/var/lib/dpkg/info/app.postinst",
+                "dpkg-statoverride --add root app 2755 /usr/bin/app\n",
+            );
+        let found = found(&tree);
+        assert_eq!(found.diversions, [DiversionFact { from: path("/a"), to: path("/a.distrib") }]);
+        let overrides: Vec<_> = found
+            .stat_overrides
+            .iter()
+            .map(|o| (o.path.to_string(), o.mode, o.package.as_deref()))
+            .collect();
+        assert_eq!(
+            overrides,
+            [("/usr/bin/app".into(), 0o2755, Some("app")), ("/usr/bin/x".into(), 0o750, None)]
+        );
+        assert_eq!(found.holds, [HoldFact { package: "app".into(), version: "2".into() }]);
+    }
+
+    #[test]
+    fn alternatives_are_those_that_a_person_chose_or_added_to() {
+        let alternative = |status: &str, more: &str| {
+            format!("{status}\n/usr/bin/editor\n\n/usr/bin/vim\n30\n{more}\n")
+        };
+        let tree = |text: String| {
+            system()
+                .file("/var/lib/dpkg/alternatives/editor", text)
+                .link("/etc/alternatives/editor", "/usr/bin/vim")
+        };
+        assert_eq!(found(&tree(alternative("auto", ""))).alternatives, []);
+        let chosen = found(&tree(alternative("manual", "/usr/bin/ed\n1\n"))).alternatives;
+        assert_eq!(chosen[0].chosen, Some(path("/usr/bin/vim")));
+        assert_eq!(chosen[0].added, []);
+        let added = found(&tree(alternative("auto", "/opt/editor\n99\n"))).alternatives;
+        assert_eq!(added[0].chosen, None);
+        assert_eq!(added[0].added, [AddedFact { path: path("/opt/editor"), priority: 99 }]);
+    }
+
+    #[test]
+    fn only_repositories_that_are_not_the_releases_own_are_named() {
+        let list = "# deb http://x/y bullseye main\ndeb http://deb.debian.org/debian bullseye main\n\
+                    deb [arch=amd64 signed-by=/k] https://mirror.example/debian/ bullseye-updates main contrib\n\
+                    deb http://security.debian.org/debian-security bullseye-security main\n\
+                    deb-src http://x/src bullseye main\n\
+                    deb https://download.example/linux/debian bullseye stable edge\n\
+                    deb https://packages.example/php/ bullseye main # comment\n";
+        let sources = "Types: deb deb-src\nURIs: https://repo.example/app\nSuites: any\nComponents: main\n\n\
+                       Enabled: no\nTypes: deb\nURIs: https://off.example/app\nSuites: any\n\n\
+                       Types: deb\nURIs: http://deb.debian.org/debian\nSuites: trixie trixie-updates\nComponents: main\n";
+        let tree = system()
+            .file("/etc/apt/sources.list", list)
+            .file("/etc/apt/sources.list.d/a.sources", sources);
+        let lines: Vec<String> = found(&tree).repositories.into_iter().map(|r| r.line).collect();
+        assert_eq!(
+            lines,
+            [
+                "https://download.example/linux/debian bullseye stable edge",
+                "https://packages.example/php/ bullseye main",
+                "https://repo.example/app any main",
+            ]
+        );
+    }
+
+    #[test]
+    fn seen_answers_of_installed_packages_are_recorded_and_no_secret() {
+        let question = |name: &str, template: &str, owner: &str, flags: &str| {
+            format!(
+                "Name: {name}\nTemplate: {template}\nValue: {name}-v\nOwners: {owner}\n{flags}\n\n"
+            )
+        };
+        let seen = "Flags: seen";
+        let config = [
+            question("app/one", "app/one", "app", seen),
+            question("app/unseen", "app/one", "app", ""),
+            question("app/gone", "app/one", "gone", seen),
+            question("app/root-pw", "app/pw", "app", seen),
+            question("app/api-token", "app/one", "app", seen),
+            question("app/note", "app/note", "app", seen),
+            question("app/untyped", "app/untyped", "app", seen),
+        ];
+        let templates = "Name: app/one\nType: string\n\nName: app/pw\nType: password\n\n\
+                         Name: app/note\nType: note\n";
+        let tree = system()
+            .file("/var/cache/debconf/config.dat", config.concat())
+            .file("/var/cache/debconf/templates.dat", templates);
+        let expected = AnswerFact { question: "app/one".into(), answer: "app/one-v".into() };
+        assert_eq!(found(&tree).answers, [expected]);
+    }
+
+    #[test]
+    fn refused_certificates_and_pins_are_found() {
+        let tree = system()
+            .file("/etc/ca-certificates.conf", "# x\nmozilla/A.crt\n!mozilla/B.crt\n")
+            .file("/etc/apt/preferences.d/mine", "Package: *\n")
+            .file("/etc/apt/trusted.gpg.d/theirs.gpg", "");
+        let found = found(&tree);
+        assert_eq!(found.refused_certificates, ["mozilla/B.crt"]);
+        assert_eq!(found.pins, ["/etc/apt/preferences.d/mine"]);
+        assert_eq!(found.keys, ["/etc/apt/trusted.gpg.d/theirs.gpg"]);
+    }
+}
