@@ -23,7 +23,8 @@
 //! - Acts: [`archive`], [`restore`], and [`report`], which tells what they returned.
 //! - Judgement: [`classify`], [`verdict`].
 //! - Where services live: [`source`], [`engine`], [`image`], [`system`], [`namespace`].
-//! - Knowledge: [`layout`], [`packages`], [`declared`], [`accounts`], [`survey`].
+//! - Knowledge: [`layout`], [`packages`], [`declared`], [`environments`], [`accounts`],
+//!   [`survey`].
 //! - Form: [`tree`], [`bundle`], [`pax`].
 //! - In every hand: [`failure`], [`monitor`], [`cancel`].
 //!
@@ -37,6 +38,7 @@ pub mod cancel;
 pub mod classify;
 pub mod declared;
 pub mod engine;
+pub mod environments;
 pub mod failure;
 pub mod image;
 pub mod layout;

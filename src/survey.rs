@@ -13,6 +13,7 @@ pub use choices::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::environments::EnvironmentFact;
 use crate::packages::dpkg::Dpkg;
 use crate::packages::{Installed, Manager, Package, Unit, Why};
 use crate::tree::{RootPath, Tree, TreeError, read_file};
@@ -128,6 +129,9 @@ pub struct Survey {
     pub intents: Vec<IntentFact>,
     /// Recognised applications.
     pub apps: Vec<AppFact>,
+    /// What package managers of languages installed.
+    #[serde(default)]
+    pub environments: Vec<EnvironmentFact>,
     /// Volumes and bind mounts.
     pub mounts: Vec<MountFact>,
     /// What somebody decided about packages.

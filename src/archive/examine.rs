@@ -4,6 +4,7 @@
 //! [`Examined`]; nothing decides anew later on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -12,11 +13,12 @@ use super::verdicts::Verdicts;
 use crate::bundle::Loss;
 use crate::classify::{Baseline, Classifier, Evidence, Globs, LogPolicy, Numbers, Reason, decide};
 use crate::declared::Declared;
+use crate::environments::{EnvironmentFact, Environments, Parked, Part, PartOf};
 use crate::failure::{Failure, Kind as FailureKind};
 use crate::layout::{LayoutDb, LayoutMatcher, Recognised, Vars};
 use crate::monitor::Monitor;
 use crate::packages::apt::{self, Offer};
-use crate::packages::{Installed, Manager};
+use crate::packages::{Installed, Manager, Role};
 use crate::source::Source;
 use crate::survey::{AppFact, Survey, architecture, choices, os_release, packages};
 use crate::tree::{Entry, Kind, Meta, RootPath, Time, TreeError, Xattrs};
@@ -61,6 +63,8 @@ pub struct Judged {
     pub origin: Origin,
     /// The package that owns it.
     pub package: Option<String>,
+    /// What it is to an environment of a language.
+    pub part: Option<Box<PartOf>>,
     /// Somebody removed it, and it stays removed.
     pub deleted: bool,
     /// It is kept, and holds a key or a password.
@@ -120,6 +124,13 @@ struct Grounds {
     lists_known: Option<()>,
 }
 
+impl Grounds {
+    /// Whether a package brought `path`.
+    fn packaged(&self, path: &RootPath) -> bool {
+        self.installed.claims(path).any(|claim| claim.role != Role::Ghost)
+    }
+}
+
 /// Judges every path of `source`.
 ///
 /// # Errors
@@ -132,7 +143,9 @@ pub fn examine(
     monitor: &dyn Monitor,
 ) -> Result<Examined, Failure> {
     let grounds = grounds(source, layout, options, monitor)?;
-    let classifier = classifier(source, &grounds, options);
+    let packaged = |path: &RootPath| grounds.packaged(path);
+    let environments = Environments::new(source.tree(), &packaged);
+    let classifier = classifier(source, &grounds, &environments, options);
     let places = Places {
         tree: source.tree(),
         dpkg: grounds.installed.dpkg.as_ref(),
@@ -177,8 +190,12 @@ pub fn examine(
     let absent = deletions(&classifier, source, &grounds, &entries)
         .map_err(|e| unreadable(source, e, "looking for what was removed"))?;
     absent.into_iter().for_each(|judged| entries.push(judged));
-    let survey = survey(source, &grounds).map_err(|e| unreadable(source, e, "surveying"))?;
+    let mut survey = survey(source, &grounds).map_err(|e| unreadable(source, e, "surveying"))?;
+    survey.environments = environment_facts(&environments, &entries);
     let mut limitations = source.limitations().to_vec();
+    limitations.extend(survey.environments.iter().filter(|fact| fact.rebuild).map(|fact| {
+        format!("{}: packages are kept as a list, for an index that still has them", fact.root)
+    }));
     limitations.extend(grounds.installed.problems().map(ToString::to_string));
     // Lists of packages are read where apt keeps them.
     if let Some(manager) = grounds.installed.manager().filter(|m| *m != Manager::Dpkg) {
@@ -209,7 +226,9 @@ pub fn explain(
         return Ok(removed.map(|judged| Explained::Removed(Box::new(judged))));
     };
     let grounds = grounds(source, layout, options, monitor)?;
-    classifier(source, &grounds, options)
+    let packaged = |path: &RootPath| grounds.packaged(path);
+    let environments = Environments::new(source.tree(), &packaged);
+    classifier(source, &grounds, &environments, options)
         .evidence(&entry, source.lies(path))
         .map(|evidence| Some(Explained::Present(Box::new(evidence))))
         .map_err(|e| unreadable(source, e, "explaining"))
@@ -313,11 +332,13 @@ fn baseline(source: &Source, since: &Since) -> Result<Baseline, Failure> {
 fn classifier<'a>(
     source: &'a Source,
     grounds: &'a Grounds,
+    environments: &'a Environments<'a>,
     options: &ExamineOptions,
 ) -> Classifier<'a> {
     Classifier {
         tree: source.tree(),
         installed: &grounds.installed,
+        environments,
         numbers: &grounds.numbers,
         declared: &grounds.declared,
         in_container: source.in_container(),
@@ -347,6 +368,7 @@ fn judge(
         reason: verdict.reason,
         origin: evidence.origin,
         package: evidence.package.map(|p| p.name),
+        part: evidence.environment.map(Box::new),
         deleted: false,
         pristine: None,
     };
@@ -401,6 +423,7 @@ fn deletions(
         .filter(|(entry, origin)| worth_recording(entry, *origin))
         .map(|(entry, origin)| Judged {
             package: None,
+            part: None,
             entry,
             class: Class::Mutable,
             reason: Reason::Removed,
@@ -438,6 +461,59 @@ fn absent(path: RootPath, kind: Kind) -> Entry {
     }
 }
 
+/// How many kept files among those of packages are named for one environment.
+const PARKED: usize = 50_000;
+
+/// The environments found, with what of each was judged how.
+fn environment_facts(environments: &Environments, entries: &Verdicts) -> Vec<EnvironmentFact> {
+    let mut parked: BTreeMap<Arc<RootPath>, Vec<Parked>> = BTreeMap::new();
+    let mut rebuilt: BTreeSet<Arc<RootPath>> = BTreeSet::new();
+    for judged in entries.in_environments() {
+        let Some(found) = judged.part else { continue };
+        let (package, patched) = match (&found.part, judged.class) {
+            (Part::Made | Part::Installed { .. }, Class::Immutable) => {
+                rebuilt.insert(found.root);
+                continue;
+            }
+            (Part::Installed { package, .. }, Class::Mutable) => (&**package, true),
+            (Part::Own { among: Some(package) }, Class::Mutable) => (&**package, false),
+            (Part::Edited, Class::Mutable) => ("", true),
+            _ => continue,
+        };
+        if !judged.entry.kind.is_dir() {
+            let at = judged.entry.path.clone();
+            parked
+                .entry(found.root.clone())
+                .or_default()
+                .push(parking(at, package, patched, false));
+        }
+    }
+    let here = entries.presence();
+    let mut facts = Vec::new();
+    for environment in environments.found() {
+        let mut fact = environment.fact();
+        fact.rebuild = rebuilt.contains(environment.root());
+        if fact.rebuild {
+            let mut parked = parked.remove(environment.root()).unwrap_or_default();
+            let missing = environment.missing(&here).into_iter();
+            parked.extend(missing.map(|(at, package)| parking(at, &package, false, true)));
+            parked.truncate(PARKED);
+            fact.parked = parked;
+        } else if fact.packages.is_empty() {
+            continue;
+        }
+        fact.list = fact.list_name().map(|name| format!("exports/{name}"));
+        facts.push(fact);
+    }
+    facts
+}
+
+fn parking(path: RootPath, label: &str, patched: bool, removed: bool) -> Parked {
+    let (package, version) = label.split_once(' ').unwrap_or((label, ""));
+    let (package, version) = (package.to_owned(), version.to_owned());
+    Parked { path, package, version, patched, removed }
+}
+
 fn survey(source: &Source, grounds: &Grounds) -> Result<Survey, TreeError> {
     let (packages, intents) = packages(&grounds.installed);
     let apps = grounds
@@ -458,6 +534,7 @@ fn survey(source: &Source, grounds: &Grounds) -> Result<Survey, TreeError> {
         packages,
         intents,
         apps,
+        environments: vec![],
         mounts: source.mounts(),
         choices: choices(source.tree(), &grounds.installed),
     })
@@ -562,7 +639,8 @@ mod tests {
         }
         let layout = LayoutDb::open(&[]).unwrap();
         let options = ExamineOptions::default();
-        let entries = examine(&open(dir.path()), &layout, &options, &Silent).unwrap().entries;
+        let examined = examine(&open(dir.path()), &layout, &options, &Silent).unwrap();
+        let entries: Vec<Judged> = examined.entries.iter().collect();
         assert!(deleted(&entries).contains(&format!("/{wants}/off.service")));
         let class = |unit: &str| {
             let at = format!("/{wants}/{unit}");

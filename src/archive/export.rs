@@ -4,12 +4,14 @@
 //! stopped container and its volumes, or of the tree, without network; the source is not touched.
 
 use std::fs::File;
+use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use super::Examined;
 use crate::engine::{ContainerSpec, EngineError, Made, Staging, VolumeName, run_id};
+use crate::environments::EnvironmentFact;
 use crate::failure::{Failure, Kind};
 use crate::layout;
 use crate::monitor::Monitor;
@@ -73,9 +75,26 @@ pub(super) fn run(
             exports.push(Export { name, app, version, content: ran.stdout });
         }
     }
-    // A bundle holds them in the order of their names.
-    exports.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(exports)
+}
+
+/// The lists of what package managers of languages installed.
+///
+/// # Errors
+/// No place for temporary files.
+pub(super) fn lists(environments: &[EnvironmentFact]) -> Result<Vec<Export>, Failure> {
+    let mut lists = Vec::new();
+    for fact in environments {
+        let Some(name) = fact.list_name() else { continue };
+        let unwritten =
+            |e: std::io::Error| Failure::new(Kind::Resource, "writing the list", &name).because(e);
+        let mut content = tempfile::tempfile().map_err(unwritten)?;
+        content.write_all(fact.list_text().as_bytes()).map_err(unwritten)?;
+        content.rewind().map_err(unwritten)?;
+        let (app, version) = (fact.kind.to_string(), fact.interpreter.clone());
+        lists.push(Export { name, app, version, content });
+    }
+    Ok(lists)
 }
 
 fn wanted(source: &Source, examined: &Examined) -> Result<Vec<Wanted>, Failure> {

@@ -82,10 +82,13 @@ pub fn archive(
 ) -> Result<ArchiveReport, Failure> {
     let started = Instant::now();
     let mut writer = Writer::create(output).map_err(|e| e.into_failure("writing", output))?;
-    let exports = match options.exports {
+    let mut exports = match options.exports {
         Exports::Run => export::run(source, &examined, &scratch_dir(Some(output)), monitor)?,
         Exports::Skip => vec![],
     };
+    exports.extend(export::lists(&examined.survey.environments)?);
+    // A bundle holds them in the order of their paths.
+    exports.sort_by_cached_key(|export| RootPath::parse(export.name.as_bytes()).ok());
     monitor.phase("writing the bundle");
     let frame = frame(&examined);
     let mut manifest = Manifest::new();

@@ -11,6 +11,7 @@ use std::hash::Hash;
 
 use super::{ClassTotal, ClassTotals, Judged, Pristine};
 use crate::classify::Reason;
+use crate::environments::PartOf;
 use crate::tree::{
     Entry, Kind, LinkGroup, Meta, RootPath, Time, Xattrs, near_partition_point, path_order,
 };
@@ -30,6 +31,12 @@ impl Verdicts {
             true => self.absent.push(judged),
             false => self.present.push(judged),
         }
+    }
+
+    /// Those that are there and lie in an environment of a language.
+    pub(super) fn in_environments(&self) -> impl Iterator<Item = Judged> {
+        let rare = self.present.rare.iter().filter(|(_, rare)| rare.part.is_some());
+        rare.map(|(&number, _)| self.present.judged(number))
     }
 
     /// Whether there is something at a path: quickest when asked in path order.
@@ -166,6 +173,7 @@ struct Rare {
     xattrs: Xattrs,
     links: Option<LinkGroup>,
     pristine: Option<Pristine>,
+    part: Option<Box<PartOf>>,
 }
 
 #[derive(Debug, Default)]
@@ -181,7 +189,8 @@ struct Packed {
 impl Packed {
     fn push(&mut self, judged: Judged) {
         let Entry { path, kind, meta, ctime, links } = judged.entry;
-        let rare = Rare { xattrs: meta.xattrs, links, pristine: judged.pristine };
+        let Judged { pristine, part, .. } = judged;
+        let rare = Rare { xattrs: meta.xattrs, links, pristine, part };
         if rare != Rare::default() {
             self.rare.insert(self.records.len(), rare);
         }
@@ -289,6 +298,7 @@ impl Packed {
             deleted: record.deleted,
             secret: record.secret,
             pristine: rare.pristine.clone(),
+            part: rare.part.clone(),
         }
     }
 }
@@ -343,6 +353,7 @@ mod tests {
             deleted,
             secret: !deleted,
             pristine: None,
+            part: None,
         }
     }
 

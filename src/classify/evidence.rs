@@ -6,6 +6,7 @@
 use std::fmt;
 
 use crate::declared::{Author, Nature, Switch};
+use crate::environments::PartOf;
 use crate::image::Difference;
 use crate::layout::Worth;
 use crate::tree::RootPath;
@@ -71,7 +72,7 @@ pub struct RuleEvidence {
 }
 
 /// What the system's own files say about a path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Said {
     /// What it is worth, and who declares it.
     Declared(Nature, Author),
@@ -165,6 +166,8 @@ pub struct Evidence {
     pub alternative: Option<bool>,
     /// Compiled from a source file that stands beside it.
     pub compiled: bool,
+    /// What it is to an environment of a language's package manager.
+    pub environment: Option<PartOf>,
     /// What a rule says.
     pub rule: Option<RuleEvidence>,
     /// What the system's own files say, where it holds.
@@ -191,6 +194,7 @@ impl Evidence {
             template: None,
             alternative: None,
             compiled: false,
+            environment: None,
             rule: None,
             said: None,
             in_base: false,
@@ -246,6 +250,9 @@ impl Evidence {
         }
         if self.compiled {
             lines.push("compiled from the source beside it".into());
+        }
+        if let Some(found) = &self.environment {
+            lines.push(found.to_string());
         }
         if let Some(rule) = &self.rule {
             lines.push(format!("rule {}: {} ({})", rule.app, rule.worth.word(), rule.why));

@@ -8,6 +8,7 @@ use std::fmt;
 
 use super::evidence::{Content, Evidence, LogPolicy, Place, Said, Template, UserChoice};
 use crate::declared::Nature;
+use crate::environments::{Part, PartOf};
 use crate::image::Difference;
 use crate::layout::Worth;
 use crate::verdict::Class;
@@ -70,6 +71,8 @@ pub enum Reason {
     AlternativeManual,
     /// What the system's own files say.
     Said(Said),
+    /// In an environment of a language's package manager.
+    Environment(PartOf),
     /// Compiled from the source beside it.
     Compiled,
     /// Equal in the image that can be had again.
@@ -115,6 +118,7 @@ impl fmt::Display for Reason {
             Reason::AlternativeAuto => f.write_str("link chosen by the alternatives system"),
             Reason::AlternativeManual => f.write_str("alternative chosen by hand"),
             Reason::Said(said) => write!(f, "{said}"),
+            Reason::Environment(part) => part.fmt(f),
             Reason::Compiled => f.write_str("compiled from the source beside it"),
             Reason::InBase => f.write_str("the base image holds the same"),
             Reason::Removed => f.write_str("removed by hand"),
@@ -157,6 +161,7 @@ const LADDER: &[Rung] = &[
     Rung { name: "template", says: template },
     Rung { name: "changed directory", says: changed_directory },
     Rung { name: "rule", says: rule },
+    Rung { name: "environment", says: environment },
     Rung { name: "compiled", says: compiled },
     Rung { name: "base image", says: base },
     Rung { name: "declaration", says: said },
@@ -323,6 +328,22 @@ fn said(e: &Evidence) -> Option<(Class, Reason)> {
         Nature::Log | Nature::State | Nature::Choice => Class::Mutable,
     };
     Some((class, Reason::Said(said.clone())))
+}
+
+fn environment(e: &Evidence) -> Option<(Class, Reason)> {
+    let found = e.environment.as_ref()?;
+    let class = match &found.part {
+        Part::Made | Part::Installed { unchanged: true, .. } => Class::Immutable,
+        // What can be had again in another way needs no keeping.
+        _ if e.compiled || e.in_base => return None,
+        Part::Root
+        | Part::Edited
+        | Part::Installed { unchanged: false, .. }
+        | Part::NoIndex { .. }
+        | Part::Own { .. }
+        | Part::Whole { .. } => Class::Mutable,
+    };
+    Some((class, Reason::Environment(found.clone())))
 }
 
 fn compiled(e: &Evidence) -> Option<(Class, Reason)> {

@@ -26,6 +26,7 @@ pub use recorded::Numbers;
 use recorded::{recorded_content, recorded_meta};
 
 use crate::declared::Declared;
+use crate::environments::{Environments, Part, PartOf};
 use crate::image::{Difference, ImageView};
 use crate::layout::{LayoutMatch, LayoutMatcher, Vars, Worth};
 use crate::packages::Md5 as Recorded;
@@ -71,6 +72,8 @@ pub struct Classifier<'a> {
     pub tree: &'a dyn Tree,
     /// Its package databases.
     pub installed: &'a Installed,
+    /// Its environments of languages.
+    pub environments: &'a Environments<'a>,
     /// The numbers of its accounts.
     pub numbers: &'a Numbers,
     /// What its own files say about paths that no package owns.
@@ -159,6 +162,7 @@ impl Classifier<'_> {
             place: self.place(path),
             logs: self.logs,
             alternative: self.absent_alternative(path),
+            environment: self.lacking(path),
             rule: self.rules.matches_entry(absent).map(rule_evidence),
             said: self.declared.switches.of_absent(path).map(Said::Switch),
             ..Evidence::none(absent.kind.word(), origin)
@@ -184,6 +188,7 @@ impl Classifier<'_> {
         evidence.rule = rule.map(rule_evidence);
         evidence.compiled = self.compiled(path)?;
         evidence.said = self.said(entry)?;
+        evidence.environment = self.environment(entry, evidence.image)?;
         if entry.kind.is_file() {
             let ucf = self.installed.dpkg.as_ref().and_then(|dpkg| dpkg.ucf_digest(path));
             if let Some(expected) = ucf {
@@ -198,6 +203,32 @@ impl Classifier<'_> {
             evidence.in_base = same_in(base, self.tree, entry)?;
         }
         Ok(())
+    }
+
+    /// What an environment says of the absence of `path`: its list says what is installed.
+    fn lacking(&self, path: &RootPath) -> Option<PartOf> {
+        let found = self.environments.lacking(path).ok()??;
+        Some(PartOf { root: found.root().clone(), part: Part::Made })
+    }
+
+    /// What an environment says of `entry`, which differs from the image as given.
+    fn environment(
+        &self,
+        entry: &Entry,
+        difference: Option<Difference>,
+    ) -> Result<Option<PartOf>, TreeError> {
+        let mut found = self.environments.part(entry)?;
+        if let (Some(image), Some(Difference::Content | Difference::Meta)) =
+            (self.image, difference)
+            && let Some(PartOf { part: Part::Installed { record, unchanged, .. }, .. }) = &mut found
+            && let Some(record) = self.tree.entry(record)?
+            && image.difference(&record)? == Difference::Same
+        {
+            // The record is as old as the image, and the image shows another file: it is a claim
+            // that was made to fit, or somebody changed the file's owner or mode.
+            *unchanged = false;
+        }
+        Ok(found)
     }
 
     fn place(&self, path: &RootPath) -> Place {
@@ -416,9 +447,12 @@ mod tests {
             );
             let rule = parse("x.yaml", &text).unwrap();
             let app = Recognised { app: "app".to_owned(), version: None, rule };
+            let installed = Installed::load(&self.tree).unwrap();
+            let packaged = |path: &RootPath| installed.claims(path).next().is_some();
             let classifier = Classifier {
                 tree: &self.tree,
-                installed: &Installed::load(&self.tree).unwrap(),
+                installed: &installed,
+                environments: &Environments::new(&self.tree, &packaged),
                 numbers: &Numbers::load(&self.tree).unwrap(),
                 declared: &Declared::load(&self.tree, &Installed::load(&self.tree).unwrap()),
                 in_container: false,

@@ -36,7 +36,7 @@ impl Nature {
 }
 
 /// Who declares.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Author {
     /// The words that say it, such as `CacheDirectory=`.
     pub by: &'static str,

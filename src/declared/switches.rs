@@ -44,7 +44,7 @@ const LEVELS: &[u8] = b"0123456S";
 const MAX_RECORDS: usize = 20_000;
 
 /// Who switched something on or off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Switch {
     /// A package's script, as its records say.
     Recorded,
