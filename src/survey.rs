@@ -68,6 +68,8 @@ pub enum IntentWhy {
     Needed,
     /// It came along, but nothing installed needs it.
     Leaf,
+    /// An environment is rebuilt with it; no bundle says so.
+    Environment,
 }
 
 /// A recognised application.

@@ -58,7 +58,7 @@ pub(super) fn run(
     monitor.phase("exporting databases with the old version");
     let batch = wanted
         .iter()
-        .map(|wanted| Command { argv: wanted.command.argv.clone(), stdin: None })
+        .map(|wanted| Command { argv: wanted.command.argv.clone(), stdin: None, env: vec![] })
         .collect();
     let ran = copy.system().run(batch)?;
     copy.clean(monitor);

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use regrow::engine::Which;
 use regrow::failure::{Failure, Kind};
 use regrow::report;
-use regrow::restore::{RestoreOptions, Start, TargetSpec, plan as plan_restore, restore};
+use regrow::restore::{
+    Downloads, RestoreOptions, Start, TargetSpec, plan as plan_restore, restore,
+};
 
 use super::exit_code::Exit;
 use super::{Context, EngineName};
@@ -69,6 +71,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
         name: args.name.clone(),
         tag: args.tag.clone(),
         start: if args.start { Start::Yes } else { Start::No },
+        downloads: Downloads::of(|name| std::env::var(name).ok()),
     };
     if args.dry_run {
         return print_plan(&args.file, &options, context);
@@ -87,6 +90,7 @@ pub(crate) fn plan(args: &PlanArgs, context: &Context) -> anyhow::Result<Exit> {
         name: args.name.clone(),
         tag: None,
         start: Start::No,
+        downloads: Downloads::default(),
     };
     print_plan(&args.file, &options, context)
 }

@@ -35,6 +35,8 @@ pub(super) struct Dist {
     pub(super) origin: Origin,
     /// The record of its files; `None` where none with digests is kept.
     pub(super) record: Option<RootPath>,
+    /// It brought what was compiled for the interpreter.
+    pub(super) compiled: bool,
     /// What it needs, in comparable form.
     needs: BTreeSet<String>,
 }
@@ -64,7 +66,7 @@ impl Origin {
 }
 
 /// The names of one package are many, this is the one they are compared by.
-pub(super) fn comparable(name: &str) -> String {
+pub fn comparable(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for c in name.chars() {
         match c {
@@ -77,7 +79,7 @@ pub(super) fn comparable(name: &str) -> String {
 }
 
 /// Whether `word` may stand in a list that a package manager reads: nothing else ever does.
-fn is_word(word: &str, more: &str) -> bool {
+pub(super) fn is_word(word: &str, more: &str) -> bool {
     let ends = |c: char| c.is_ascii_alphanumeric();
     word.len() <= WORD
         && word.starts_with(ends)
@@ -152,6 +154,7 @@ impl Dist {
             requested: true,
             origin: Origin::Elsewhere(why),
             record: None,
+            compiled: false,
             needs: BTreeSet::new(),
         })
     }
@@ -195,6 +198,7 @@ impl Dist {
             requested,
             origin,
             record: Some(dir.child(b"RECORD")),
+            compiled: false,
             needs,
         })
     }
@@ -210,6 +214,7 @@ impl Dist {
                 Origin::Tool => Provenance::Tool,
                 Origin::Unknown | Origin::Elsewhere(_) => Provenance::Kept,
             },
+            compiled: self.compiled,
         }
     }
 }

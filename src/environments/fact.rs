@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::dist::is_word;
 use crate::tree::RootPath;
 
 /// Who made an environment.
@@ -63,6 +64,18 @@ pub struct Pinned {
     pub requested: bool,
     /// Where it can be had again.
     pub from: Provenance,
+    /// Whether it brought what was compiled for the interpreter.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub compiled: bool,
+}
+
+impl Pinned {
+    /// Whether an index can be asked for it; a bundle may say anything.
+    pub fn is_pinned(&self) -> bool {
+        self.from == Provenance::Index
+            && is_word(&self.name, "._-")
+            && is_word(&self.version, "._-+!")
+    }
 }
 
 /// A kept file among those of a package: it goes back to its place once the package is there.
@@ -149,9 +162,9 @@ impl EnvironmentFact {
         for package in &self.packages {
             let Pinned { name, version, .. } = package;
             text.push_str(&match (self.is_python(), package.from) {
-                (true, Provenance::Index) => format!("{name}=={version}\n"),
+                (true, Provenance::Index) if package.is_pinned() => format!("{name}=={version}\n"),
                 (true, Provenance::Tool) => format!("# {name} {version}: came with the tools\n"),
-                (true, Provenance::Kept) => {
+                (true, Provenance::Kept | Provenance::Index) => {
                     format!("# {name} {version}: from no index that is known, its files are kept\n")
                 }
                 (false, _) => format!("{name} {version}\n"),
@@ -166,7 +179,7 @@ mod tests {
     use super::*;
 
     fn pinned(name: &str, from: Provenance) -> Pinned {
-        Pinned { name: name.into(), version: "1.0".into(), requested: true, from }
+        Pinned { name: name.into(), version: "1.0".into(), requested: true, from, compiled: false }
     }
 
     #[test]

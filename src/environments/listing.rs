@@ -57,6 +57,7 @@ fn pinned(name: &str, version: &str, requested: bool) -> Option<Pinned> {
         version: version.to_owned(),
         requested,
         from: Provenance::Kept,
+        compiled: false,
     })
 }
 

@@ -21,6 +21,7 @@ mod record;
 #[cfg(test)]
 mod tests;
 
+pub use dist::comparable;
 pub use fact::{EnvironmentFact, Kind, Options, Parked, Pinned, Provenance};
 pub use finder::Environments;
 pub use part::{Part, PartOf};

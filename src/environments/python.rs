@@ -225,6 +225,7 @@ impl Python {
             if self.files.len() >= MAX_FILES {
                 return;
             }
+            self.dists[index].compiled |= path.name().ends_with(b".so");
             for dir in path.ancestors() {
                 if dir.is_within(root) && dir != self.site && !self.site.is_within(&dir) {
                     self.dirs.entry(dir).or_insert(index);

@@ -126,7 +126,10 @@ fn what_an_index_brought_unchanged_and_what_venv_makes_is_left_out_and_nothing_e
     assert_eq!((fact.kind, fact.interpreter.as_str()), (Kind::Venv, "3.9"));
     let index = Provenance::Index;
     let (name, version) = ("Flask".to_owned(), "1.0".to_owned());
-    assert_eq!(fact.packages, [Pinned { name, version, requested: true, from: index }]);
+    assert_eq!(
+        fact.packages,
+        [Pinned { name, version, requested: true, from: index, compiled: false }]
+    );
 }
 
 #[test]
@@ -370,6 +373,13 @@ fn the_systems_interpreter_is_what_its_link_leads_to() {
     assert_eq!(system_python(&MemoryTree::default()).unwrap(), None);
     let odd = MemoryTree::default().file("/usr/bin/python3", "elf");
     assert_eq!(system_python(&odd).unwrap(), None);
+    let compiled = |name: &'static str| {
+        let files = &[(name, "elf")];
+        let tree = Package { name: "fast", files, says: ASKED, needs: "" }.into(venv(), SITE);
+        facts(&tree)[0].packages[0].compiled
+    };
+    assert!(compiled("fast.cpython-39-x86_64-linux-gnu.so"));
+    assert!(!compiled("fast.py"));
     let copy = Node::File { size: 3 };
     assert_eq!(venv().entry(&path("/usr/bin/python3.9")).unwrap().unwrap().kind, copy);
 }

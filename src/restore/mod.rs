@@ -7,7 +7,9 @@
 mod archived;
 mod choices;
 mod config;
+mod downloads;
 mod engine_target;
+mod environments;
 mod fresh;
 mod garbage;
 mod inputs;
@@ -19,6 +21,7 @@ mod notes;
 mod outcome;
 mod packages;
 mod plan;
+mod rebuild;
 mod root_target;
 mod services;
 mod settle;
@@ -28,6 +31,7 @@ mod target;
 use std::path::Path;
 use std::time::Instant;
 
+pub use downloads::Downloads;
 pub use garbage::collect_garbage;
 pub use outcome::{GarbageReport, PlanReport, PlanStep, RestoreReport};
 pub use packages::{Install, Missing, Offered, PackagePlan, Renamed, plan_packages};
@@ -68,6 +72,8 @@ pub struct RestoreOptions {
     pub tag: Option<String>,
     /// Whether it is started.
     pub start: Start,
+    /// What is lent to commands that download.
+    pub downloads: Downloads,
 }
 
 impl RestoreOptions {
@@ -202,6 +208,9 @@ pub fn restore(
     monitor.phase("placing files");
     let undelivered = target.place(&plan.draft, &plan.volumes, &opened.contents)?;
     plan.losses.extend(undelivered.losses);
+    let rebuilt = rebuild::rebuild(&mut *target, &plan.rebuilds, &options.downloads, monitor)?;
+    plan.held.extend(rebuilt.held);
+    plan.losses.extend(rebuilt.losses);
     stage::execute(&mut *target, &plan.commands, &opened.contents, monitor)?;
     target.seal()?;
     stage::validate(&mut *target, &plan.validators, monitor)?;

@@ -6,6 +6,7 @@ use super::config::{Meeting, Outcome};
 use super::outcome::PlanStep;
 use super::packages::PackagePlan;
 use crate::bundle::Loss;
+use crate::survey::IntentWhy;
 use crate::tree::{Draft, RootPath};
 use crate::verdict::Held;
 
@@ -48,6 +49,9 @@ impl Notes {
     pub(super) fn packages(&mut self, packages: &PackagePlan) {
         for package in &packages.install {
             match &package.formerly {
+                _ if package.why == IntentWhy::Environment => {
+                    self.step("install", &package.name, "an environment is rebuilt with it");
+                }
                 Some(old) => {
                     self.step("install", &package.name, format!("takes the place of {old}"));
                 }

@@ -17,6 +17,8 @@ pub struct Install {
     pub name: String,
     /// What it was called in the source, when that differs.
     pub formerly: Option<String>,
+    /// Why it is asked for.
+    pub why: IntentWhy,
 }
 
 /// A package that was asked for and is not to be had.
@@ -79,7 +81,7 @@ pub fn plan_packages(
     renamed: &dyn Fn(&str) -> Option<Renamed>,
 ) -> PackagePlan {
     let mut plan = PackagePlan::default();
-    let mut install: BTreeMap<String, Option<String>> = BTreeMap::new();
+    let mut install: BTreeMap<String, (Option<String>, IntentWhy)> = BTreeMap::new();
     for intent in intents {
         let names = match renamed(&intent.name) {
             Some(Renamed::Dropped(why)) => {
@@ -97,8 +99,8 @@ pub fn plan_packages(
                 plan.dropped.insert(name, why);
             } else if let Some(today) = offered.named(&name) {
                 let formerly = (today != intent.name).then(|| intent.name.clone());
-                install.entry(today.to_owned()).or_insert(formerly);
-            } else if intent.why == IntentWhy::Manual {
+                install.entry(today.to_owned()).or_insert((formerly, intent.why));
+            } else if matches!(intent.why, IntentWhy::Manual | IntentWhy::Environment) {
                 plan.missing.push(Missing { name });
             } else {
                 // It came along with something; today's release decides what comes along.
@@ -107,7 +109,8 @@ pub fn plan_packages(
             }
         }
     }
-    plan.install = install.into_iter().map(|(name, formerly)| Install { name, formerly }).collect();
+    let made = |(name, (formerly, why))| Install { name, formerly, why };
+    plan.install = install.into_iter().map(made).collect();
     plan.present.sort();
     plan.present.dedup();
     plan
@@ -161,8 +164,12 @@ mod tests {
             &rename,
         );
         let expected = [
-            Install { name: "nginx".into(), formerly: None },
-            Install { name: "php8.4-fpm".into(), formerly: Some("php7.4-fpm".into()) },
+            Install { name: "nginx".into(), formerly: None, why: IntentWhy::Manual },
+            Install {
+                name: "php8.4-fpm".into(),
+                formerly: Some("php7.4-fpm".into()),
+                why: IntentWhy::Manual,
+            },
         ];
         assert_eq!(plan.install, expected);
     }
@@ -193,8 +200,11 @@ mod tests {
         let offered = Offered { packages: set(&["bind9-dnsutils", "exim", "postfix"]), provided };
         let intents = [intent("dnsutils", IntentWhy::Manual), intent("mta", IntentWhy::Manual)];
         let plan = plan_packages(&intents, &offered, &set(&[]), &|_| None);
-        let expected =
-            [Install { name: "bind9-dnsutils".into(), formerly: Some("dnsutils".into()) }];
+        let expected = [Install {
+            name: "bind9-dnsutils".into(),
+            formerly: Some("dnsutils".into()),
+            why: IntentWhy::Manual,
+        }];
         assert_eq!(plan.install, expected);
         assert_eq!(plan.missing, [Missing { name: "mta".into() }]);
     }

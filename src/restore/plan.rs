@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use super::archived::Archived;
 use super::choices;
 use super::config;
+use super::environments::{self, Rebuild};
 use super::fresh;
 use super::inputs::{Inputs, VolumesAs, unreadable};
 use super::journey::{
@@ -36,7 +37,9 @@ pub(super) struct Plan {
     /// Placed over the staged system.
     pub(super) draft: Draft,
     pub(super) volumes: Vec<VolumePlan>,
-    /// Run in order once everything is placed.
+    /// Made once everything is placed.
+    pub(super) rebuilds: Vec<Rebuild>,
+    /// Run in order after that.
     pub(super) commands: Vec<PlannedCommand>,
     /// Have to succeed in the end.
     pub(super) validators: Vec<Vec<String>>,
@@ -70,6 +73,8 @@ pub(super) fn plan(inputs: &Inputs) -> Result<Plan, Failure> {
         .collect();
     services::fit(&mut draft, inputs.target, &|name| on.contains(name), &mut notes)?;
     let merged = merge_accounts(&journeys, &archived, inputs, &mut draft, &mut notes)?;
+    let environments =
+        environments::carry(inputs, &archived, &merged.ids, &mut draft, &mut notes)?;
     let mut draft = settle(&draft, &Owned { archived: &archived, ids: &merged.ids }, inputs.target)
         .map_err(unreadable)?;
     let mut aside = vec![];
@@ -132,6 +137,7 @@ pub(super) fn plan(inputs: &Inputs) -> Result<Plan, Failure> {
     Ok(Plan {
         draft,
         volumes,
+        rebuilds: environments,
         commands: notes.commands,
         validators,
         steps: notes.steps,

@@ -10,10 +10,11 @@ use super::notes::PlannedCommand;
 use super::packages::{Offered, PackagePlan, Renamed, plan_packages};
 use super::target::Target;
 use crate::bundle::Contents;
+use crate::environments;
 use crate::failure::{Failure, Kind};
 use crate::layout::{LayoutDb, Rule, Vars};
 use crate::monitor::Monitor;
-use crate::survey::Survey;
+use crate::survey::{IntentFact, IntentWhy, Survey};
 use crate::system::{Command, Ran};
 use crate::tree::{RootPath, Store};
 
@@ -55,14 +56,15 @@ pub(super) fn install(
 ) -> Result<Equipped, Failure> {
     check_target(target, survey)?;
     let installed = installed(target)?;
-    if survey.intents.is_empty() {
+    let intents = intents(survey);
+    if intents.is_empty() {
         return Ok(Equipped::default());
     }
     monitor.phase("fetching the package lists");
     fetch_lists(target)?;
     let (offered, versions) = offered(target)?;
     let fates = Fates::new(survey, layout, &versions)?;
-    let plan = plan_packages(&survey.intents, &offered, &installed, &|name| fates.of(name));
+    let plan = plan_packages(&intents, &offered, &installed, &|name| fates.of(name));
     let mut state_before = None;
     if !plan.install.is_empty() {
         state_before = Some(state(target)?);
@@ -72,6 +74,23 @@ pub(super) fn install(
     run_quietly(target, "cleaning up after", &["apt-get", "clean"])?;
     run_quietly(target, "cleaning up after", &["sh", "-c", "rm -rf /var/lib/apt/lists/*"])?;
     Ok(Equipped { packages: plan, state_before })
+}
+
+/// What the old system was asked for, and what its environments are rebuilt with.
+fn intents(survey: &Survey) -> Vec<IntentFact> {
+    let mut intents = survey.intents.clone();
+    for fact in survey.environments.iter().filter(|fact| fact.rebuild) {
+        let name = match fact.kind {
+            environments::Kind::Venv => "python3-venv",
+            environments::Kind::System | environments::Kind::User => "python3-pip",
+            _ => continue,
+        };
+        if !intents.iter().any(|intent| intent.name == name) {
+            let why = IntentWhy::Environment;
+            intents.push(IntentFact { name: name.to_owned(), why, stands_for: vec![] });
+        }
+    }
+    intents
 }
 
 /// Makes sure that the target is a system this bundle can go onto.
@@ -197,7 +216,7 @@ fn install_packages(target: &mut dyn Target, plan: &PackagePlan) -> Result<(), F
     .map(str::to_owned)
     .to_vec();
     argv.extend(plan.install.iter().map(|package| package.name.clone()));
-    let ran = run_one(target, Command { argv, stdin: None })?;
+    let ran = run_one(target, Command { argv, stdin: None, env: vec![] })?;
     let outcome = if ran.code == 0 {
         Ok(())
     } else {
@@ -270,7 +289,7 @@ pub(super) fn execute(
         .iter()
         .map(|command| {
             let stdin = command.stdin.as_deref().map(|name| export(contents, name)).transpose()?;
-            Ok(Command { argv: command.argv.clone(), stdin })
+            Ok(Command { argv: command.argv.clone(), stdin, env: vec![] })
         })
         .collect::<Result<Vec<_>, Failure>>()?;
     let ran = target.run(batch)?;
@@ -328,7 +347,7 @@ pub(super) fn validate(
 ) -> Result<(), Failure> {
     for argv in validators {
         monitor.phase(&format!("checking with {}", argv.join(" ")));
-        let ran = run_one(target, Command { argv: argv.clone(), stdin: None })?;
+        let ran = run_one(target, Command { argv: argv.clone(), stdin: None, env: vec![] })?;
         if ran.code != 0 {
             return Err(Failure::new(Kind::Step, "checking with", argv.join(" "))
                 .why(format!("it ended with {}: {}", ran.code, ran.complaint()))

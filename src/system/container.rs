@@ -39,6 +39,13 @@ impl System for ContainerSystem {
     }
 }
 
+/// The variables of every command, but for those that `own` has.
+fn environment(own: &[(String, String)]) -> Vec<String> {
+    let all = ENVIRONMENT.iter().filter(|(name, _)| own.iter().all(|(known, _)| known != name));
+    let own = own.iter().map(|(name, value)| format!("{name}={value}"));
+    all.map(|(name, value)| format!("{name}={value}")).chain(own).collect()
+}
+
 fn run_one(engine: &Engine, id: &str, command: Command) -> Result<Ran, Failure> {
     let line = command.line();
     let scratch = |e| {
@@ -51,7 +58,7 @@ fn run_one(engine: &Engine, id: &str, command: Command) -> Result<Ran, Failure> 
     let wanted = engine::Command {
         argv: command.argv,
         user: "0:0".to_owned(),
-        env: ENVIRONMENT.iter().map(|(name, value)| format!("{name}={value}")).collect(),
+        env: environment(&command.env),
         directory: "/".to_owned(),
     };
     let stdin = command.stdin.map(|file| Box::new(file) as Box<dyn std::io::Read + Send>);

@@ -37,12 +37,14 @@ pub struct Command {
     pub argv: Vec<String>,
     /// What it reads.
     pub stdin: Option<File>,
+    /// Variables of its own, in place of those that every command has.
+    pub env: Vec<(String, String)>,
 }
 
 impl Command {
     /// A command without input.
     pub fn new(argv: &[&str]) -> Command {
-        Command { argv: argv.iter().map(|&a| a.to_owned()).collect(), stdin: None }
+        Command { argv: argv.iter().map(|&a| a.to_owned()).collect(), stdin: None, env: vec![] }
     }
 
     /// The command as a person reads it.

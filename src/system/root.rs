@@ -134,6 +134,13 @@ fn entry(path: RootPath, kind: Node) -> Entry {
 
 impl System for RootSystem {
     fn run(&mut self, mut commands: Vec<Command>) -> Result<Vec<Ran>, Failure> {
+        for command in &mut commands {
+            if !command.env.is_empty() {
+                let set = command.env.drain(..).map(|(name, value)| format!("{name}={value}"));
+                let words = std::iter::once("env".to_owned()).chain(set);
+                command.argv = words.chain(std::mem::take(&mut command.argv)).collect();
+            }
+        }
         self.prepare(&mut commands)?;
         let inputs: Vec<(&[String], Input)> = commands
             .iter()

@@ -1,0 +1,446 @@
+//! Environments of Python, planned: what is placed where, and what is installed again.
+//!
+//! What was kept of an environment goes to the directory of the new interpreter. A file among those
+//! of a package waits beside its place, as the installation would overwrite it, and returns once
+//! the package is there in the same version.
+
+use std::collections::BTreeSet;
+
+use super::archived::Archived;
+use super::inputs::{Inputs, unreadable};
+use super::notes::Notes;
+use crate::accounts::{AccountDb, AccountFile, IdMap};
+use crate::environments::{EnvironmentFact, Kind, Options, system_python};
+use crate::failure::Failure;
+use crate::tree::{
+    Draft, DraftContent, DraftNode, Entry, Kind as Node, Meta, RootPath, Time, Xattrs,
+};
+
+/// The ending of what waits beside its place, and of what stays there.
+const BESIDE: &[u8] = b".regrow-old";
+
+/// The name of the list that is put into an environment.
+const LIST: &[u8] = b"requirements.regrow.txt";
+
+/// Setuptools no longer come with an environment. Later ones have no `pkg_resources`, which
+/// programs of the time import.
+const SETUPTOOLS: &str = "setuptools<81";
+
+/// An environment to be made and filled again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rebuild {
+    pub(super) kind: Kind,
+    /// Its directory.
+    pub(super) root: String,
+    /// The version of the new interpreter as it stands in paths.
+    pub(super) python: String,
+    /// Where packages are put.
+    pub(super) site: String,
+    /// Whose it is.
+    pub(super) owner: (u32, u32),
+    pub(super) home: String,
+    pub(super) umask: u32,
+    pub(super) options: Options,
+    /// Name and version of what an index has.
+    pub(super) pins: Vec<(String, String)>,
+    /// Names of those that brought what was compiled.
+    pub(super) compiled: Vec<String>,
+    /// What else the new environment needs to be like the old.
+    pub(super) tools: Vec<String>,
+    /// The list as a file.
+    pub(super) list: String,
+    pub(super) parked: Vec<Waiting>,
+    /// Files of packages that somebody removed.
+    pub(super) removed: Vec<Gone>,
+}
+
+/// A file that waits beside its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Waiting {
+    pub(super) beside: RootPath,
+    pub(super) place: RootPath,
+    /// Name and version of the package; empty for what an environment is made with.
+    pub(super) package: (String, String),
+    /// It takes the place of a file of the package.
+    pub(super) patched: bool,
+}
+
+/// A file that stays away if the same version brings it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Gone {
+    pub(super) place: RootPath,
+    pub(super) package: (String, String),
+}
+
+impl Rebuild {
+    /// The program that installs into it.
+    pub(super) fn program(&self) -> String {
+        match self.kind {
+            Kind::Venv => format!("{}/bin/python3", self.root),
+            _ => "/usr/bin/python3".to_owned(),
+        }
+    }
+}
+
+/// Where the things of one environment go.
+struct Way {
+    root: RootPath,
+    old: RootPath,
+    new: RootPath,
+    /// Below it everything is the environment's.
+    scope: RootPath,
+}
+
+impl Way {
+    fn of(fact: &EnvironmentFact, python: &str) -> Way {
+        let root = fact.root.clone();
+        let lib = |version: &str| root.child(b"lib").child(format!("python{version}").as_bytes());
+        let (old, new) = (lib(&fact.interpreter), lib(python));
+        let scope = if fact.kind == Kind::Venv { root.clone() } else { new.clone() };
+        Way { root, old, new, scope }
+    }
+
+    fn there(&self, path: &RootPath) -> RootPath {
+        path.strip_prefix(&self.old).map_or_else(|| path.clone(), |rest| self.new.join(&rest))
+    }
+
+    fn back(&self, path: &RootPath) -> RootPath {
+        path.strip_prefix(&self.new).map_or_else(|| path.clone(), |rest| self.old.join(&rest))
+    }
+}
+
+/// Moves what was kept of the environments to where the new interpreter looks, and says what has
+/// to be installed.
+pub(super) fn carry(
+    inputs: &Inputs,
+    archived: &Archived,
+    ids: &IdMap,
+    draft: &mut Draft,
+    notes: &mut Notes,
+) -> Result<Vec<Rebuild>, Failure> {
+    let mut rebuilds = Vec::new();
+    for fact in inputs.survey.environments.iter().filter(|fact| fact.rebuild && fact.is_python()) {
+        let Some(python) = system_python(inputs.target).map_err(unreadable)? else {
+            let why = "the new system has no Python 3 to rebuild it for; its list is in the bundle";
+            notes.hold(&fact.root, why);
+            continue;
+        };
+        let Ok(root) = String::from_utf8(fact.root.as_bytes().to_vec()) else { continue };
+        let way = Way::of(fact, &python);
+        let home = |uid| home(uid, draft, inputs);
+        let name: &[u8] =
+            if fact.kind == Kind::System { b"dist-packages" } else { b"site-packages" };
+        let mut meta = archived
+            .directory(&way.old.child(name))
+            .map_or_else(|| plain(0o755), |entry| entry.meta);
+        ids.apply(&mut meta);
+        if fact.kind == Kind::System {
+            meta = plain(0o755);
+        }
+        let home = home(meta.uid)?;
+        let parked = park(fact, &way, draft);
+        relocate(fact, &way, &python, draft, notes);
+        frame(&way, archived, ids, draft);
+        let list = put_list(fact, &way, &meta, draft);
+        hold_compiled(fact, &way, &python, draft, notes);
+        let removed = fact.parked.iter().filter(|parked| parked.removed);
+        let pins: Vec<(String, String)> = fact
+            .packages
+            .iter()
+            .filter(|package| package.is_pinned())
+            .map(|package| (package.name.clone(), package.version.clone()))
+            .collect();
+        let had = |name: &str| fact.packages.iter().any(|package| package.name == name);
+        let version = &fact.interpreter;
+        notes.step(
+            "rebuild",
+            &fact.root,
+            format!(
+                "{}, {} packages of its list: made for Python {version}, and now for {python}",
+                fact.kind,
+                pins.len()
+            ),
+        );
+        rebuilds.push(Rebuild {
+            kind: fact.kind,
+            root,
+            site: text(&way.new.child(name)),
+            python,
+            owner: (meta.uid, meta.gid),
+            home,
+            umask: 0o777 & !meta.mode,
+            options: fact.options.clone(),
+            pins,
+            compiled: fact
+                .packages
+                .iter()
+                .filter(|package| package.compiled && package.is_pinned())
+                .map(|package| package.name.clone())
+                .collect(),
+            tools: had("setuptools").then(|| SETUPTOOLS.to_owned()).into_iter().collect(),
+            list: text(&list),
+            parked,
+            removed: removed
+                .map(|gone| Gone {
+                    place: way.there(&gone.path),
+                    package: (gone.package.clone(), gone.version.clone()),
+                })
+                .collect(),
+        });
+    }
+    Ok(rebuilds)
+}
+
+/// Only environments whose names are text are rebuilt.
+fn text(path: &RootPath) -> String {
+    String::from_utf8_lossy(path.as_bytes()).into_owned()
+}
+
+/// Puts files among those of packages beside their places.
+fn park(fact: &EnvironmentFact, way: &Way, draft: &mut Draft) -> Vec<Waiting> {
+    let mut parked = Vec::new();
+    for waiting in fact.parked.iter().filter(|waiting| !waiting.removed) {
+        let mut node = match draft.get(&waiting.path) {
+            Some(node) if waiting.path.is_within(&way.root) => node.clone(),
+            _ => continue,
+        };
+        draft.take(&waiting.path);
+        let place = way.there(&waiting.path);
+        let Some(dir) = place.parent() else { continue };
+        let beside = dir.child(&[place.name(), BESIDE].concat());
+        node.entry.path = beside.clone();
+        // What waits is a file of its own.
+        node.entry.links = None;
+        draft.put(node);
+        let package = (waiting.package.clone(), waiting.version.clone());
+        parked.push(Waiting { beside, place, package, patched: waiting.patched });
+    }
+    parked
+}
+
+/// Moves the libraries, and leaves a link where programs and settings may look for them.
+fn relocate(fact: &EnvironmentFact, way: &Way, python: &str, draft: &mut Draft, notes: &mut Notes) {
+    if way.old == way.new {
+        return;
+    }
+    if draft.rename(&way.old, &way.new) > 0 {
+        notes.step("adapt", &way.new, format!("moved from {}", way.old));
+    }
+    if fact.kind != Kind::Venv {
+        return;
+    }
+    let old = format!("python{}", fact.interpreter);
+    let links = [
+        (way.old.clone(), format!("python{python}")),
+        (way.root.child(b"bin").child(old.as_bytes()), "python3".to_owned()),
+    ];
+    let owner = draft.get(&way.root).map_or((0, 0), |node| {
+        let meta = &node.entry.meta;
+        (meta.uid, meta.gid)
+    });
+    for (path, target) in links {
+        if draft.get(&path).is_none() {
+            notes.step("add", &path, format!("leads to {target}, for what names the old version"));
+            let mut meta = plain(0o777);
+            (meta.uid, meta.gid) = owner;
+            let kind = Node::Symlink { target: target.into_bytes() };
+            let entry = Entry { path, kind, meta, ctime: None, links: None };
+            draft.put(DraftNode { entry, content: DraftContent::None });
+        }
+    }
+}
+
+/// Puts the directories above everything of the environment into the draft, as they were.
+fn frame(way: &Way, archived: &Archived, ids: &IdMap, draft: &mut Draft) {
+    let mut missing: BTreeSet<RootPath> = BTreeSet::new();
+    let inside: Vec<&DraftNode> = draft.below(&way.scope).collect();
+    for node in inside {
+        for dir in node.entry.path.ancestors() {
+            if dir.is_within(&way.scope) && draft.get(&dir).is_none() {
+                missing.insert(dir);
+            }
+        }
+    }
+    for dir in missing {
+        if let Some(mut entry) = archived.directory(&way.back(&dir)) {
+            ids.apply(&mut entry.meta);
+            entry.path = dir;
+            draft.put(DraftNode { entry, content: DraftContent::None });
+        }
+    }
+}
+
+/// The exact list, for a person and for `pip`.
+fn put_list(fact: &EnvironmentFact, way: &Way, meta: &Meta, draft: &mut Draft) -> RootPath {
+    let dir = match fact.kind {
+        Kind::Venv => way.root.clone(),
+        _ => way.root.child(b"lib"),
+    };
+    let path = dir.child(LIST);
+    let bytes = fact.list_text().into_bytes();
+    let mut list = plain(0o644);
+    (list.uid, list.gid) = (meta.uid, meta.gid);
+    let kind = Node::File { size: bytes.len() as u64 };
+    let entry = Entry { path: path.clone(), kind, meta: list, ctime: None, links: None };
+    draft.put(DraftNode { entry, content: DraftContent::Bytes(bytes) });
+    path
+}
+
+/// Names what was kept and was compiled for the old interpreter.
+fn hold_compiled(
+    fact: &EnvironmentFact,
+    way: &Way,
+    python: &str,
+    draft: &Draft,
+    notes: &mut Notes,
+) {
+    if way.old == way.new {
+        return;
+    }
+    let tag = format!(".cpython-{}", fact.interpreter.replace('.', ""));
+    let mut tops: BTreeSet<RootPath> = BTreeSet::new();
+    for node in draft.below(&way.new).filter(|node| node.entry.kind.is_file()) {
+        let name = node.entry.path.name();
+        let compiled = name.windows(tag.len()).any(|part| part == tag.as_bytes());
+        if compiled && !name.ends_with(b".pyc") {
+            // lib/python3.x/site-packages/NAME
+            let depth = way.new.components().count() + 2;
+            let mut dirs = node.entry.path.ancestors();
+            dirs.push(node.entry.path.clone());
+            tops.extend(dirs.into_iter().find(|dir| dir.components().count() == depth));
+        }
+    }
+    for top in tops {
+        let old = &fact.interpreter;
+        let why = format!(
+            "holds what was compiled for Python {old} and comes from no index that is known: \
+             build it again for Python {python}"
+        );
+        notes.hold(top, why);
+    }
+}
+
+/// The home of the user with the new id `uid`.
+fn home(uid: u32, draft: &Draft, inputs: &Inputs) -> Result<String, Failure> {
+    let mut accounts = AccountDb::load(inputs.target).map_err(unreadable)?.accounts;
+    let merged = draft.get(&AccountFile::Passwd.path()).map(|node| &node.content);
+    if let Some(DraftContent::Bytes(bytes)) = merged {
+        // Too long a line is no user's.
+        accounts.set(AccountFile::Passwd, bytes).ok();
+    }
+    let user = accounts.passwd.records().find(|user| user.uid == uid);
+    let home = user.and_then(|user| String::from_utf8(user.home.clone()).ok());
+    Ok(home.unwrap_or_else(|| "/".to_owned()))
+}
+
+fn plain(mode: u32) -> Meta {
+    let mtime = Time { secs: 0, nanos: 0 };
+    Meta { mode, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::environments::Parked;
+
+    fn path(text: &str) -> RootPath {
+        RootPath::parse(text.as_bytes()).unwrap()
+    }
+
+    fn fact(kind: Kind, parked: &[&str]) -> EnvironmentFact {
+        let parked = parked.iter().map(|at| Parked {
+            path: path(at),
+            package: "flask".to_owned(),
+            version: "1.0".to_owned(),
+            patched: true,
+            removed: false,
+        });
+        EnvironmentFact {
+            kind,
+            root: path("/v"),
+            interpreter: "3.9".to_owned(),
+            rebuild: true,
+            kept_because: String::new(),
+            packages: vec![],
+            parked: parked.collect(),
+            options: Options::default(),
+            list: None,
+        }
+    }
+
+    fn draft(files: &[&str]) -> Draft {
+        let mut draft = Draft::default();
+        for at in files {
+            let kind = Node::File { size: 1 };
+            let entry =
+                Entry { path: path(at), kind, meta: plain(0o644), ctime: None, links: None };
+            draft.put(DraftNode { entry, content: DraftContent::Bytes(b"x".to_vec()) });
+        }
+        draft
+    }
+
+    fn placed(fact: &EnvironmentFact, python: &str, files: &[&str]) -> (Vec<String>, Vec<Waiting>) {
+        let (mut draft, mut notes) = (draft(files), Notes::default());
+        let way = Way::of(fact, python);
+        let waiting = park(fact, &way, &mut draft);
+        relocate(fact, &way, python, &mut draft, &mut notes);
+        (draft.nodes().map(|node| node.entry.path.to_string()).collect(), waiting)
+    }
+
+    const FILES: &[&str] = &[
+        "/v/bin/tool",
+        "/v/lib/python3.9/site-packages/flask/app.py",
+        "/v/lib/python3.9/site-packages/mine.py",
+    ];
+
+    #[test]
+    fn libraries_go_to_the_new_interpreter_and_patched_files_wait_beside_their_places() {
+        let patched = FILES[1];
+        let (paths, waiting) = placed(&fact(Kind::Venv, &[patched, "/etc/passwd"]), "3.13", FILES);
+        assert_eq!(
+            paths,
+            [
+                "/v/bin/python3.9",
+                "/v/bin/tool",
+                "/v/lib/python3.13/site-packages/flask/app.py.regrow-old",
+                "/v/lib/python3.13/site-packages/mine.py",
+                "/v/lib/python3.9",
+            ]
+        );
+        assert_eq!(waiting.len(), 1);
+        let place = waiting[0].place.to_string();
+        assert_eq!(place, "/v/lib/python3.13/site-packages/flask/app.py");
+    }
+
+    #[test]
+    fn nothing_moves_for_the_same_interpreter_and_a_system_gets_no_links() {
+        assert_eq!(placed(&fact(Kind::Venv, &[]), "3.9", FILES).0, FILES);
+        let (paths, _) = placed(&fact(Kind::System, &[]), "3.13", &FILES[2..]);
+        assert_eq!(paths, ["/v/lib/python3.13/site-packages/mine.py"]);
+    }
+
+    #[test]
+    fn a_file_elsewhere_that_a_survey_calls_parked_stays_where_it_is() {
+        let (paths, waiting) = placed(&fact(Kind::Venv, &["/etc/x"]), "3.9", &["/etc/x"]);
+        assert_eq!((paths, waiting), (vec!["/etc/x".to_owned()], vec![]));
+    }
+
+    #[test]
+    fn what_was_compiled_for_the_old_interpreter_is_held_by_its_directory() {
+        let fact = fact(Kind::Venv, &[]);
+        let way = Way::of(&fact, "3.13");
+        let at = |name: &str| format!("/v/lib/python3.13/site-packages/{name}");
+        let files = [
+            at("fast/one.cpython-39-x86_64-linux-gnu.so"),
+            at("fast/two.cpython-39-x86_64-linux-gnu.so"),
+            at("top.cpython-39-x86_64-linux-gnu.so"),
+            at("stable.abi3.so"),
+            at("plain/__pycache__/a.cpython-39.pyc"),
+        ];
+        let files: Vec<&str> = files.iter().map(String::as_str).collect();
+        let mut notes = Notes::default();
+        hold_compiled(&fact, &way, "3.13", &draft(&files), &mut notes);
+        let held: Vec<&str> = notes.held.iter().map(|held| held.subject.as_str()).collect();
+        assert_eq!(held, [at("fast"), at("top.cpython-39-x86_64-linux-gnu.so")]);
+    }
+}
