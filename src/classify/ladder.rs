@@ -263,7 +263,9 @@ fn no_digest(e: &Evidence) -> Option<(Class, Reason)> {
             Some((Class::Mutable, Reason::PackageMetaChanged(name())))
         }
         // Nothing to compare with: what is not as nearly all directories are is kept.
-        ("directory", None | Some(Difference::Added), _) if !e.plain => {
+        ("directory", None | Some(Difference::Added), _)
+            if !e.plain && package.meta == Content::Unrecorded =>
+        {
             Some((Class::Mutable, Reason::PackageMetaUnrecorded(name())))
         }
         ("directory", _, _) => Some((Class::Immutable, Reason::AsInstalled(name()))),
@@ -463,6 +465,10 @@ mod tests {
         assert_eq!(found("directory", None, false), unrecorded);
         assert_eq!(found("directory", Some(Difference::Added), false), unrecorded);
         assert_eq!(found("directory", Some(Difference::Same), false), installed);
+        let mut e = Evidence { kind: "directory", plain: false, ..file() };
+        e.package = package(false, Content::Unrecorded);
+        e.package.as_mut().unwrap().meta = Content::Equal;
+        assert_eq!(decide(&e).reason, installed);
     }
 
     #[test]
