@@ -3,7 +3,8 @@
 #
 #   tests/run.sh
 #
-# Formatting, lints, shell scripts, unit and integration tests, rules, whole services, the commands in the documentation.
+# Formatting, lints, shell scripts, unit and integration tests, rules, whole services, what is kept of some of them, the
+# commands in the documentation.
 # All parts are run, also after one has failed; those that failed are named at the end.
 # Exit codes: 0 all hold, 1 not all, 7 the machine lacks something.
 set -euo pipefail
@@ -26,9 +27,9 @@ part() {
 }
 
 scripts_are_clean() {
-  shellcheck fixtures/*.sh fixtures/rpm/*.sh tests/*.sh benches/*.sh .ci/run
+  shellcheck fixtures/*.sh fixtures/rpm/*.sh fixtures/oracle/*.sh tests/*.sh benches/*.sh .ci/run
   # Parts of a service are given to a shell inside it, some to a plain sh.
-  shellcheck --shell=bash fixtures/services/*/*.sh fixtures/services/*/*/*.sh
+  shellcheck --shell=bash fixtures/services/*/*.sh fixtures/services/*/*/*.sh fixtures/oracle/*/*.sh
 }
 
 cd "$repo"
@@ -54,6 +55,8 @@ need_regrow
 part "rules" "$regrow" rules lint rules
 export REGROW=$regrow
 part "services" tests/scenarios.sh
+# The services whose images the part before has left, and one that came in an image of one time.
+if engine_answers; then part "split" tests/oracle.sh nginx-fpm samba sshd redis+epoch; fi
 part "documentation" tests/docs.sh
 
 echo
