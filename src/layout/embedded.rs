@@ -16,6 +16,7 @@ pub(super) const RULES: &[(&str, &str)] = &[
     ("postgresql.yaml", include_str!("../../rules/postgresql.yaml")),
     ("rpm.yaml", include_str!("../../rules/rpm.yaml")),
     ("samba.yaml", include_str!("../../rules/samba.yaml")),
+    ("squid.yaml", include_str!("../../rules/squid.yaml")),
 ];
 
 /// A migration's number, name and SQL. Never edited once released; a change is a further one.
