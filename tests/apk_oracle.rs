@@ -13,9 +13,14 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
 
+use regrow::archive::{ExamineOptions, examine};
+use regrow::layout::LayoutDb;
+use regrow::monitor::Silent;
 use regrow::packages::apk::{Apk, ApkPackage, version};
 use regrow::packages::{Digest, FileRecord, RecordedKind, Role};
+use regrow::source::{OpenOptions, Source, SourceSpec};
 use regrow::tree::{Entry, Kind, RootPath, Rootfs, Tree, read_file};
+use regrow::verdict::Class;
 use sha2::{Digest as _, Sha256};
 
 /// A root with two packages, one of which came with the other.
@@ -343,4 +348,89 @@ fn versions_compare_as_apk_compares_them() {
         orders[index] += 1;
     }
     assert!(orders.iter().all(|&count| count > 20), "{orders:?}");
+}
+
+/// A root as apk 2 leaves it, with its record: SHA-1 of `hello` and a newline, and of `busybox`.
+/// No apk is needed for it.
+fn recorded_root() -> tempfile::TempDir {
+    const HELLO: &str = "Q19XLTlvrpIGYocU+yzgD3LpTyJY8=";
+    const BUSYBOX: &str = "Q1LxBvJ/ofKKik4CrrENc7ePnJsko=";
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str, mode: &str| format!("R:{name}\na:0:0:{mode}\nZ:{HELLO}\n");
+    let record = [
+        "C:Q1aaaaaaaaaaaaaaaaaaaaaaaaaaa=\nP:app\nV:1-r0\nA:x86_64\nF:etc\n".to_owned(),
+        file("app.conf", "640"),
+        "F:usr\nF:usr/bin\n".to_owned(),
+        file("app", "4755"),
+        format!("R:sh\na:0:0:777\nZ:{BUSYBOX}\n"),
+        "F:usr/share\nF:usr/share/app\nM:0:0:750\n".to_owned(),
+        ["gone", "kept", "opened", "same-size", "touched"].map(|name| file(name, "644")).concat(),
+        "\n".to_owned(),
+    ];
+    write(dir.path(), "lib/apk/db/installed", &record.concat(), 0o644);
+    write(dir.path(), "etc/apk/world", "app\n", 0o644);
+    write(dir.path(), "etc/app.conf", "hello\n", 0o640);
+    write(dir.path(), "usr/bin/app", "hello\n", 0o4755);
+    symlink("busybox", dir.path().join("usr/bin/sh")).unwrap();
+    for name in ["gone", "kept", "opened", "same-size", "touched"] {
+        write(dir.path(), format!("usr/share/app/{name}"), "hello\n", 0o644);
+    }
+    fs::set_permissions(dir.path().join("usr/share/app"), fs::Permissions::from_mode(0o750))
+        .unwrap();
+    dir
+}
+
+/// What is kept of a root, each path with the reason.
+fn kept(root: &Path) -> BTreeSet<(String, String)> {
+    let spec = SourceSpec::Rootfs(root.to_owned());
+    let source = Source::open(&spec, &OpenOptions::default(), root, &Silent).unwrap();
+    let layout = LayoutDb::open(&[]).unwrap();
+    let examined = examine(&source, &layout, &ExamineOptions::default(), &Silent).unwrap();
+    assert_eq!(examined.survey.manager, "apk");
+    let mutable = examined.entries.into_iter().filter(|j| j.class == Class::Mutable);
+    mutable.map(|j| (j.entry.path.to_string(), j.reason.to_string())).collect()
+}
+
+#[test]
+fn in_a_root_of_apk_what_was_changed_is_kept_and_nothing_else_is() {
+    if !rustix::process::geteuid().is_root() {
+        println!("not compared: the record names root, and this is somebody else");
+        return;
+    }
+    let dir = recorded_root();
+    let root = dir.path();
+    let fresh = kept(root);
+    let times = fs::FileTimes::new().set_modified(std::time::UNIX_EPOCH);
+    let at = |path: &str| fs::File::options().append(true).open(root.join(path)).unwrap();
+    fs::write(root.join("etc/app.conf"), "edited").unwrap();
+    fs::write(root.join("usr/share/app/same-size"), "hallo\n").unwrap();
+    fs::set_permissions(root.join("usr/share/app/opened"), fs::Permissions::from_mode(0o666))
+        .unwrap();
+    chown(root.join("usr/share/app"), Some(7), None).unwrap();
+    fs::remove_file(root.join("usr/share/app/gone")).unwrap();
+    fs::remove_file(root.join("usr/bin/sh")).unwrap();
+    symlink("/bin/bash", root.join("usr/bin/sh")).unwrap();
+    write(root, "srv/data", "mine", 0o600);
+    for path in ["usr/share/app/same-size", "usr/share/app/touched", "srv/data"] {
+        at(path).set_times(times).unwrap();
+    }
+    let found = kept(root);
+    let new: Vec<_> =
+        found.difference(&fresh).map(|(path, why)| (path.as_str(), why.as_str())).collect();
+    assert_eq!(
+        new,
+        [
+            ("/etc/app.conf", "configuration of package app, edited"),
+            ("/srv", "nothing explains it"),
+            ("/srv/data", "nothing explains it"),
+            ("/usr/bin/sh", "differs from package app"),
+            ("/usr/share/app", "owner, mode or attributes differ from package app"),
+            ("/usr/share/app/gone", "removed by hand"),
+            ("/usr/share/app/opened", "owner, mode or attributes differ from package app"),
+            ("/usr/share/app/same-size", "differs from package app"),
+        ]
+    );
+    assert!(fresh.is_subset(&found));
+    // No package brings the directories of the record.
+    assert!(fresh.iter().all(|(path, _)| root.join(&path[1..]).is_dir()), "{fresh:?}");
 }

@@ -13,9 +13,14 @@ use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
 
+use regrow::archive::{ExamineOptions, examine};
+use regrow::layout::LayoutDb;
+use regrow::monitor::Silent;
 use regrow::packages::pacman::{Pacman, version};
 use regrow::packages::{Digest, FileRecord, Presence, RecordedKind, Role};
+use regrow::source::{OpenOptions, Source, SourceSpec};
 use regrow::tree::{Entry, Kind, RootPath, Rootfs, Tree, read_file};
+use regrow::verdict::Class;
 use sha2::{Digest as _, Sha256};
 
 /// Whoever builds must not be root.
@@ -450,4 +455,66 @@ fn a_whole_system_is_read_without_a_problem() {
         assert!(fits, "{}: {:?} is {:?}", brought.path, brought.file.kind, entry.kind);
     }
     println!("{there} paths of {} packages", pacman.packages.len());
+}
+
+/// What is kept of the root, each path with the reason; directories that no package brought are
+/// the places of others.
+fn kept(disk: &Disk) -> BTreeSet<(RootPath, String)> {
+    let root = disk.root.path();
+    let source =
+        Source::open(&SourceSpec::Rootfs(root.to_owned()), &OpenOptions::default(), root, &Silent)
+            .unwrap();
+    let layout = LayoutDb::open(&[]).unwrap();
+    let examined = examine(&source, &layout, &ExamineOptions::default(), &Silent).unwrap();
+    assert_eq!(examined.survey.manager, "pacman");
+    let mutable = examined.entries.into_iter().filter(|j| j.class == Class::Mutable);
+    mutable.map(|j| (j.entry.path, j.reason.to_string())).collect()
+}
+
+#[test]
+fn in_a_root_of_pacman_what_was_changed_is_kept_and_nothing_else_is() {
+    let Some(disk) = disk() else { return };
+    let fresh = kept(&disk);
+    change(&disk);
+    let pinned = fs::metadata(disk.at("usr/share/demo/tab\tx")).unwrap().modified().unwrap();
+    fs::write(disk.at("usr/share/demo/tab\tx"), "Y\n").unwrap();
+    let edited = fs::File::options().write(true).open(disk.at("usr/share/demo/tab\tx")).unwrap();
+    edited.set_modified(pinned).unwrap();
+    // Touched, and no more.
+    fs::write(disk.at("usr/share/demo/\\n#=[x]*?\\040"), "x\n").unwrap();
+    fs::create_dir_all(disk.at("srv/own")).unwrap();
+    fs::write(disk.at("srv/own/data"), "mine").unwrap();
+    let forged = fs::File::options().write(true).open(disk.at("srv/own/data")).unwrap();
+    forged.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    let found = kept(&disk);
+    let new: Vec<(String, &str)> = found
+        .difference(&fresh)
+        .map(|(path, reason)| (path.to_string(), reason.as_str()))
+        .collect();
+    let (edited, other) = ("configuration of package demo, edited", "differs from package demo");
+    let (meta, own) = ("owner, mode or attributes differ from package demo", "nothing explains it");
+    let expected = [
+        ("/etc/demo.conf", edited),
+        ("/etc/with space.conf", edited),
+        ("/srv", own),
+        ("/srv/own", own),
+        ("/srv/own/data", own),
+        ("/usr/bin/demo", meta),
+        ("/usr/bin/hard", meta),
+        ("/usr/bin/sy m", other),
+        ("/usr/share/demo", meta),
+        ("/usr/share/demo/#hash", meta),
+        ("/usr/share/demo/tab\\tx", other),
+        ("/usr/share/demo/ä \\xff", other),
+        ("/var/lib/demo", meta),
+        ("/var/lib/demo/empty", "removed by hand"),
+    ];
+    assert_eq!(new, expected.map(|(path, reason)| (path.to_owned(), reason)));
+    let lost: Vec<_> =
+        fresh.iter().filter(|(path, _)| !found.iter().any(|f| f.0 == *path)).collect();
+    assert_eq!(lost, [] as [&(RootPath, String); 0]);
+    // The root's own directory, pacman's configuration and cache are no package's, and a FIFO has
+    // nothing that could be compared.
+    let own: Vec<String> = fresh.iter().map(|(path, _)| path.to_string()).collect();
+    assert_eq!(own, ["/", "/etc/pacman.conf", "/no-cache", "/var/lib/demo/pipe"]);
 }
