@@ -387,7 +387,7 @@ fn kept(root: &Path) -> BTreeSet<(String, String)> {
     let layout = LayoutDb::open(&[]).unwrap();
     let examined = examine(&source, &layout, &ExamineOptions::default(), &Silent).unwrap();
     assert_eq!(examined.survey.manager, "apk");
-    let mutable = examined.entries.into_iter().filter(|j| j.class == Class::Mutable);
+    let mutable = examined.entries.iter().filter(|j| j.class == Class::Mutable);
     mutable.map(|j| (j.entry.path.to_string(), j.reason.to_string())).collect()
 }
 

@@ -54,7 +54,7 @@ impl Store for Empty {
 }
 
 impl Tree for Empty {
-    fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + '_> {
+    fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + Send + '_> {
         Box::new(std::iter::empty())
     }
     fn entry(&self, _: &RootPath) -> Result<Option<Entry>, TreeError> {

@@ -467,7 +467,7 @@ fn kept(disk: &Disk) -> BTreeSet<(RootPath, String)> {
     let layout = LayoutDb::open(&[]).unwrap();
     let examined = examine(&source, &layout, &ExamineOptions::default(), &Silent).unwrap();
     assert_eq!(examined.survey.manager, "pacman");
-    let mutable = examined.entries.into_iter().filter(|j| j.class == Class::Mutable);
+    let mutable = examined.entries.iter().filter(|j| j.class == Class::Mutable);
     mutable.map(|j| (j.entry.path, j.reason.to_string())).collect()
 }
 

@@ -358,7 +358,7 @@ fn verdicts(root: &Path) -> BTreeMap<String, (Class, String)> {
         let reason = if j.deleted { "deleted".to_owned() } else { j.reason.to_string() };
         (j.entry.path.to_string(), (j.class, reason))
     };
-    examined.entries.into_iter().map(verdict).collect()
+    examined.entries.iter().map(verdict).collect()
 }
 
 #[test]

@@ -196,9 +196,11 @@ impl FromStr for PathPattern {
 
     fn from_str(text: &str) -> Result<PathPattern, ScalarError> {
         plain_path(text)?;
-        // Something has to be said about the place: `/*/x` would search every tree whole.
-        let first = text[1..].split('/').next().unwrap_or_default();
-        if first.starts_with(['*', '?', '[', '{']) {
+        // Something has to be said about the place, or about the name, wherever it is: `/*/x` says
+        // neither.
+        let (first, rest) = text[1..].split_once('/').unwrap_or((&text[1..], ""));
+        let named = first == "**" && rest.contains(|c: char| c.is_alphanumeric());
+        if first.starts_with(['*', '?', '[', '{']) && !named {
             return Err(ScalarError::Everything(text.to_owned()));
         }
         Pattern::compile(text, &Vars::default())?;
@@ -376,7 +378,7 @@ mod tests {
 
     #[test]
     fn a_pattern_is_absolute_plain_and_never_everything() {
-        for good in ["/etc/ssh/sshd_*", "/etc/php/{old}/**", "/srv"] {
+        for good in ["/etc/ssh/sshd_*", "/etc/php/{old}/**", "/srv", "/**/.netrc", "/**/*.key"] {
             assert!(good.parse::<PathPattern>().is_ok(), "{good}");
         }
         let wrong = [
@@ -385,6 +387,7 @@ mod tests {
             ("", ScalarError::Relative(String::new())),
             ("/", ScalarError::Everything("/".into())),
             ("/**", ScalarError::Everything("/**".into())),
+            ("/**/*", ScalarError::Everything("/**/*".into())),
             ("/*/x", ScalarError::Everything("/*/x".into())),
             ("/{x}", ScalarError::Everything("/{x}".into())),
             ("/a/../b", ScalarError::Crooked("/a/../b".into())),

@@ -239,7 +239,7 @@ impl Dir {
             return Ok(None);
         }
         let path = [below, name].concat();
-        let attributes = match rustix::fs::llistxattr(&path[..], &mut [0; 0]) {
+        let attributes = match rustix::fs::llistxattr_query(&path[..]) {
             // The file system knows no attributes.
             Err(Errno::OPNOTSUPP) => 0,
             listed => listed?,
