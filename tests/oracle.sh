@@ -30,7 +30,6 @@ remove() { docker rm --force --volumes "$@" >/dev/null 2>&1 || true; }
 clean_up() {
   remove "$prefix-other" "$prefix-build"
   [ -n "${keep:-}" ] || remove "${lived:-$prefix-lived}"
-  docker rmi --force "$prefix-epoch" >/dev/null 2>&1 || true
   rm -rf -- "$scratch"
 }
 trap clean_up EXIT
@@ -67,10 +66,14 @@ second() {
   derived "oracle-$1-fresh" "$2" "$script" "$oracle/upgrade.sh" "$scratch/forget.sh"
 }
 
-# flattened IMAGE: the image as one layer in which every file has one time.
+# flattened NAME IMAGE: the image as one layer in which every file has one time.
 flattened() {
-  docker create --name "$prefix-build" "$1" >/dev/null
-  docker export "$prefix-build" | python3 -c '
+  local image
+  image=$kept_images/$1-epoch:$(docker image inspect --format '{{.Id}}' "$2" | head -c 23 | tail -c 16)
+  if ! docker image inspect "$image" >/dev/null 2>&1; then
+    say "building $1-epoch"
+    docker create --name "$prefix-build" "$2" >/dev/null || return 1
+    docker export "$prefix-build" | python3 -c '
 import sys, tarfile
 with tarfile.open(fileobj=sys.stdin.buffer, mode="r|") as old, \
         tarfile.open(fileobj=sys.stdout.buffer, mode="w|", format=tarfile.PAX_FORMAT) as new:
@@ -78,9 +81,10 @@ with tarfile.open(fileobj=sys.stdin.buffer, mode="r|") as old, \
         member.mtime = 1000000000
         member.pax_headers = {key: value for key, value in member.pax_headers.items() if "time" not in key}
         new.addfile(member, old.extractfile(member) if member.isreg() else None)' |
-    docker import --change 'CMD ["sleep", "infinity"]' - "$prefix-epoch" >/dev/null
-  remove "$prefix-build"
-  printf '%s\n' "$prefix-epoch"
+      docker import --change 'CMD ["sleep", "infinity"]' - "$image" >/dev/null || return 1
+    remove "$prefix-build"
+  fi
+  printf '%s\n' "$image"
 }
 
 # seen CONTAINER FILE: every path of the container, which runs for that time.
@@ -103,7 +107,7 @@ lived_in() {
   local name=${1%+epoch} image fresh base=debian:$suite
   image=$(service_image "$name" "$base") || return 1
   image=$(derived "oracle-$name" "$image" "$oracle/image.sh") || return 1
-  [ "$name" = "$1" ] || image=$(flattened "$image") || return 1
+  [ "$name" = "$1" ] || image=$(flattened "oracle-$name" "$image") || return 1
   fresh=$(second "$name" "$base") || return 1
   seen_image "$image" "$seen/image" || return 1
   seen_image "$fresh" "$seen/fresh" || return 1
