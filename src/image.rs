@@ -60,13 +60,29 @@ impl ImageView {
         ImageView { stack, image_layers, fidelity }
     }
 
-    /// Where the visible entry at `path` comes from. The lowest layer counts as the base.
-    pub fn origin(&self, path: &RootPath) -> Origin {
-        match self.stack.layer_of(path) {
-            Some(0) => Origin::Base,
-            Some(layer) if layer < self.image_layers => Origin::Image,
-            _ => Origin::Container,
+    /// Where the visible `entry` comes from. The lowest layer counts as the base.
+    ///
+    /// Engines copy an entry up that was only opened for writing, and directories because of what
+    /// is in them: what is as the image left it, whole seconds of its time included, is the image's.
+    pub fn origin(&self, entry: &Entry) -> Result<Origin, TreeError> {
+        let mut layer = self.stack.layer_of(&entry.path);
+        if layer.is_none_or(|layer| layer >= self.image_layers) {
+            if !self.is_untouched(entry)? {
+                return Ok(Origin::Container);
+            }
+            layer = self.stack.layer_below(&entry.path, self.image_layers);
         }
+        Ok(if layer == Some(0) { Origin::Base } else { Origin::Image })
+    }
+
+    /// Whether the visible `entry` is what the image holds at its path, and of the same second.
+    fn is_untouched(&self, entry: &Entry) -> Result<bool, TreeError> {
+        let Some(old) = self.entry(&entry.path)? else { return Ok(false) };
+        // An engine's API has no time before 1970.
+        let second = |meta: &Meta| meta.mtime.secs.max(0);
+        Ok(second(&entry.meta) == second(&old.meta)
+            && self.same_meta(&entry.meta, &old.meta)
+            && self.same_content(entry, &old, self.image_layers)?)
     }
 
     /// What the image alone holds at `path`.
@@ -182,7 +198,7 @@ fn same_kind(a: &Kind, b: &Kind) -> bool {
 }
 
 /// Whether two streams hold the same bytes to their ends.
-fn equal_streams(a: &mut dyn Read, b: &mut dyn Read) -> std::io::Result<bool> {
+pub(crate) fn equal_streams(a: &mut dyn Read, b: &mut dyn Read) -> std::io::Result<bool> {
     let (mut left, mut right) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
     loop {
         let n = fill(a, &mut left)?;
@@ -229,6 +245,24 @@ mod tests {
         let view = ImageView::new(stack.clone(), 1, Fidelity::Exact);
         let entry = stack.entry(&path("/usr/bin/app")).unwrap().unwrap();
         view.difference_since(&entry, &path("/list")).unwrap()
+    }
+
+    #[test]
+    fn what_was_only_copied_up_is_still_the_images() {
+        let image = MemoryTree::default().file("/a", "one").file("/b", "one").file("/c", "one");
+        let upper = MemoryTree::default().file("/a", "one").file("/b", "two").file("/d", "one");
+        let layer = |tree: MemoryTree| Layer { tree: Arc::new(tree), style: Whiteouts::Tar };
+        let layers = vec![layer(MemoryTree::default()), layer(image), layer(upper)];
+        let stack = Arc::new(LayerStack::new(layers));
+        let view = ImageView::new(stack.clone(), 2, Fidelity::Exact);
+        let origin = |at: &str| {
+            let entry = stack.entry(&path(at)).unwrap().unwrap();
+            view.origin(&entry).unwrap()
+        };
+        assert_eq!(origin("/a"), Origin::Image);
+        assert_eq!(origin("/b"), Origin::Container);
+        assert_eq!(origin("/c"), Origin::Image);
+        assert_eq!(origin("/d"), Origin::Container);
     }
 
     #[test]

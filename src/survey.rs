@@ -93,6 +93,9 @@ pub struct MountFact {
     /// Where it is mounted.
     #[serde(flatten)]
     pub destination: RootPath,
+    /// The mount point that was asked for, where a link on the way leads elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<RootPath>,
     /// The volume had no name of its own.
     pub anonymous: bool,
     /// Whether its content is in the bundle.

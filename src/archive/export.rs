@@ -171,8 +171,7 @@ fn container(source: &Source, facts: &ContainerFacts) -> Result<Copy, Failure> {
     let image = engine.commit(&facts.id, &config).map_err(failed)?;
     staging.register(Made::Image(image.clone()));
     let mut binds = Vec::new();
-    let mounts: Vec<_> = source.mounts().into_iter().filter(|m| m.kept).collect();
-    for mount in &mounts {
+    for mount in source.directories() {
         let labels = staging.labels(&[]);
         let volume = engine.create_volume(VolumeName::Generated, &labels).map_err(failed)?;
         staging.register(Made::Volume(volume.name.clone()));
@@ -185,7 +184,7 @@ fn container(source: &Source, facts: &ContainerFacts) -> Result<Copy, Failure> {
     let id = staging.container(engine, None, &spec).map_err(failed)?;
     engine.start(&id).map_err(failed)?;
     let mut system = ContainerSystem::new(engine.clone(), id);
-    for mount in &mounts {
+    for mount in source.directories() {
         fill(source, &mount.destination, &mut system)?;
     }
     Ok(Copy::Container { system, staging })

@@ -144,10 +144,8 @@ fn frame(examined: &Examined) -> BTreeSet<RootPath> {
 
 fn volumes(source: &Source) -> Vec<VolumeRecord> {
     source
-        .mounts()
-        .into_iter()
-        .filter(|mount| mount.kept)
-        .map(|mount| VolumeRecord { name: mount.area_name(), path: mount.destination })
+        .directories()
+        .map(|mount| VolumeRecord { name: mount.area_name(), path: mount.destination.clone() })
         .collect()
 }
 

@@ -104,7 +104,7 @@ impl Classifier<'_> {
         let origin = match (lies, self.image) {
             (Lies::Volume, _) => Origin::Volume,
             (Lies::Bind, _) => Origin::Bind,
-            (Lies::Root, Some(image)) => image.origin(&entry.path),
+            (Lies::Root, Some(image)) => image.origin(entry)?,
             (Lies::Root, None) => Origin::Root,
         };
         let mut evidence = Evidence {

@@ -99,6 +99,9 @@ impl Engine {
         shared.info.root_dir = text(&info, &["DockerRootDir"]);
         shared.info.architecture = text(&info, &["Architecture"]);
         shared.info.id = text(&info, &["ID"]);
+        shared.info.native_overlay = items(&info["DriverStatus"])
+            .iter()
+            .any(|pair| pair[0] == "Native Overlay Diff" && pair[1] == "true");
         shared.info.containerd_store = items(&info["DriverStatus"]).iter().any(|pair| {
             pair[0] == "driver-type" && text(&pair[1], &[]).starts_with("io.containerd.snapshotter")
         });
@@ -134,6 +137,7 @@ async fn greeted(
         api: (api.major_version, api.minor_version),
         driver: String::new(),
         containerd_store: false,
+        native_overlay: false,
         root_dir: String::new(),
         architecture: String::new(),
         id: String::new(),

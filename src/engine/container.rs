@@ -128,7 +128,11 @@ impl State {
 
 impl Container {
     /// Reads an engine's answer, or one that was kept in a bundle.
-    pub fn from_raw(raw: Value) -> Result<Container, EngineError> {
+    pub fn from_raw(mut raw: Value) -> Result<Container, EngineError> {
+        // Docker lists mounts in another order every time it is asked.
+        if let Some(mounts) = raw["Mounts"].as_array_mut() {
+            mounts.sort_by_cached_key(|mount| text(mount, &["Destination"]));
+        }
         let id = text(&raw, &["Id"]);
         let about = about("reading the settings of", &id);
         if id.is_empty() {
@@ -297,4 +301,20 @@ fn utf8(path: &RootPath, id: &str) -> Result<String, EngineError> {
     String::from_utf8(path.as_bytes().to_vec()).map_err(|_| {
         about("naming a path of", id).unexpected(format!("`{path}` is not text, as its API needs"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn mounts_stand_in_one_order_whatever_order_they_were_told_in() {
+        let told = |places: [&str; 3]| {
+            let mounts = places.map(|at| json!({ "Type": "bind", "Destination": at }));
+            Container::from_raw(json!({ "Id": "x", "Mounts": mounts })).unwrap().raw
+        };
+        assert_eq!(told(["/b", "/a/b", "/a"]), told(["/a", "/b", "/a/b"]));
+    }
 }

@@ -106,6 +106,9 @@ pub struct EngineInfo {
     pub driver: String,
     /// Whether images are in containerd's store: layer directories are then not shown.
     pub containerd_store: bool,
+    /// Whether layers can be read as the kernel's overlay wrote them; of Podman that says that no
+    /// program stands between.
+    pub native_overlay: bool,
     /// The engine's directory, in the engine's file system.
     pub root_dir: String,
     /// Architecture in the engine's spelling, such as `x86_64`.

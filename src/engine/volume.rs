@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::error::{EngineError, Object};
+use super::stream::EngineReader;
 use super::wire::{Call, parsed};
 use super::{Engine, items, text};
 
@@ -98,6 +99,18 @@ impl Engine {
             // Podman finds a volume by the beginning of its name too.
             Ok(volume) => Ok(volume.name == name),
             Err(error) if error.is_absence() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The content of a volume as a tar, names relative to the volume, owners included; `None`
+    /// where the engine cannot: Docker, and Podman before 5.6.
+    pub fn export_volume(&self, name: &str) -> Result<Option<EngineReader>, EngineError> {
+        let segments = ["libpod", "volumes", name, "export"];
+        let object = || Object::Volume(name.to_owned());
+        match self.reader(|| Call::new("GET", &segments, "exporting", object())) {
+            Ok(reader) => Ok(Some(reader)),
+            Err(error) if error.is_absence() => Ok(None),
             Err(error) => Err(error),
         }
     }

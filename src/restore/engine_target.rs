@@ -382,7 +382,7 @@ impl Target for EngineTarget {
             let volume = self.make_volume(plan)?;
             binds.push(format!("{volume}:{}:nocopy", plan.destination));
             self.volumes.push(Filled {
-                destination: plan.destination.clone(),
+                destination: plan.asked.clone(),
                 archived: plan.archived.clone(),
                 volume,
                 anonymous: plan.name.is_none(),

@@ -271,6 +271,7 @@ fn split_volumes(
             archived: mount.name.clone(),
             name: (!mount.anonymous).then(|| mount.name.clone()),
             destination: mount.destination.clone(),
+            asked: mount.asked.clone().unwrap_or_else(|| mount.destination.clone()),
             content,
         });
     }
@@ -302,6 +303,7 @@ mod tests {
             kind: kind.to_owned(),
             name: name.to_owned(),
             destination: path(at),
+            asked: None,
             anonymous: name == "anonymous",
             kept: true,
         }

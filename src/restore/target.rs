@@ -69,6 +69,8 @@ pub(super) struct VolumePlan {
     pub name: Option<String>,
     /// Where it is mounted.
     pub destination: RootPath,
+    /// How the container's settings call that place.
+    pub asked: RootPath,
     /// Its content, paths seen from the volume's own root.
     pub content: Draft,
 }

@@ -1,38 +1,45 @@
 //! The way into a container that every engine has: its API.
 //!
 //! `save` delivers the layers of the image as they were built, exactly. What the container itself
-//! changed comes out of `export`, of which only the paths that the engine calls changed are taken.
-//! An export has whole seconds, no ACLs and no attributes of users.
+//! changed is what its `export` and the image differ in: what an engine calls changed is not asked,
+//! because it compares size and time only, and does not tell what a new directory hides of the one
+//! it replaced. An export has whole seconds, no ACLs and no attributes of users.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::below::Below;
 use super::container::Layers;
 use super::saved;
 use super::shelf::{Shelf, StoredError, spool};
-use crate::engine::{Change, ChangeKind, Container, Engine, EngineError, Flavour};
-use crate::image::Fidelity;
+use crate::engine::{Container, Engine, EngineError, Flavour, Mount, MountKind};
+use crate::image::{Fidelity, equal_streams};
 use crate::monitor::Monitor;
-use crate::pax::{Keep, Member, ReadError, TarTree};
+use crate::pax::{Keep, ReadError, TarTree};
 use crate::tree::{
-    Content, Entry, Extent, Layer, LayerStack, LinkGroup, RootPath, Tree, TreeError, Whiteouts,
+    Content, Entry, Extent, Kind, Layer, LayerStack, LinkGroup, Meta, RootPath, Tree, TreeError,
+    Whiteouts,
 };
 
 /// What this way cannot deliver, in words for the report.
 pub(super) const LIMITATION: &str = "what the container itself changed was read through the \
-     engine's API, which has whole seconds, no ACLs and no user attributes";
+     engine's API, which has whole seconds, nothing before 1970, no ACLs, no user \
+     attributes, no sockets and nothing of the root directory itself";
 
-/// The same for one volume.
-pub(super) fn mount_limitation(destination: &RootPath, flavour: Flavour) -> String {
-    let owners = match flavour {
-        Flavour::Docker => "",
-        // Measured with 5.4: the archive of a volume's path says 0:0 throughout.
-        Flavour::Podman => "; Podman's also has no owners: everything in it belongs to root",
+/// The same for what is mounted at `place`.
+pub(super) fn mount_limitation(place: &RootPath, owners: Owners) -> String {
+    let owners = match owners {
+        Owners::Known => "",
+        Owners::Inside => "; its own directory has no owner there, and belongs to root",
+        Owners::Unknown => {
+            "; Podman's also has no owners, everything in it belongs to the container's user, and \
+             leaves out what is called dev, proc or sys at its top"
+        }
     };
     format!(
-        "the volume at {destination} was read through the engine's API, which has whole seconds, \
-         no ACLs and no user attributes{owners}"
+        "the content of {place} was read through the engine's API, which has whole seconds, \
+         nothing before 1970, no ACLs, no user attributes and no sockets{owners}"
     )
 }
 
@@ -82,31 +89,21 @@ fn changed(
     image: &LayerStack,
     scratch: &Path,
 ) -> Result<Layer, ApiError> {
-    let changes = Changes::of(engine.changes(id)?);
-    let export = |more: &BTreeSet<RootPath>| -> Result<TarTree, ApiError> {
-        let mut keep = |member: &Member| match RootPath::parse(&member.name) {
-            Ok(path) if changes.touched(&path) || more.contains(&path) => Keep::Content,
-            _ => Keep::Listing,
-        };
-        Ok(TarTree::spool(&mut engine.export(id)?, spool(scratch)?, &mut keep)?)
-    };
-    let mut tree = export(&BTreeSet::new())?;
-    let siblings = siblings(&tree, &changes)?;
-    if !siblings.is_empty() {
-        tree = export(&siblings)?;
-    }
-    let deleted = changes.deleted(image, &tree)?;
-    let mut paths = siblings;
+    let mut export = engine.export(id)?;
+    let tree = TarTree::spool(&mut export, spool(scratch)?, &mut |_| Keep::Content)?;
+    let mut paths = BTreeSet::new();
     let mut implied = BTreeSet::new();
     for entry in tree.walk() {
         let entry = entry?;
-        if changes.touched(&entry.path) {
-            if same_directory(&entry, image)? {
-                implied.insert(entry.path.clone());
-            }
-            paths.insert(entry.path);
+        if entry.kind.is_dir() && same_directory(&entry, image)? {
+            implied.insert(entry.path.clone());
+        } else if !entry.kind.is_dir() && !differs(&tree, &entry, image)? {
+            continue;
         }
+        paths.insert(entry.path);
     }
+    paths.extend(siblings(&tree, &paths)?);
+    let deleted = deleted(&tree, image)?;
     let above = paths.iter().flat_map(RootPath::ancestors);
     let parents: BTreeSet<RootPath> = above.chain([RootPath::root()]).collect();
     implied.extend(parents.difference(&paths).cloned());
@@ -115,15 +112,33 @@ fn changed(
     Ok(Layer { tree: Arc::new(tree), style: Whiteouts::Listed(deleted) })
 }
 
-/// Names that did not change of files that have a changed name too: their content may stand
-/// under one of these in an export.
-fn siblings(tree: &TarTree, changes: &Changes) -> Result<BTreeSet<RootPath>, TreeError> {
+/// Whether `entry` of an export, which is no directory, is anything but what the image holds there.
+fn differs(tree: &TarTree, entry: &Entry, image: &LayerStack) -> Result<bool, TreeError> {
+    const ABLE: &[u8] = b"security.capability";
+    let Some(old) = image.entry(&entry.path)? else { return Ok(true) };
+    let facts = |meta: &Meta| {
+        (meta.mode, meta.uid, meta.gid, meta.mtime.secs, meta.xattrs.get(ABLE).cloned())
+    };
+    if entry.kind != old.kind || facts(&entry.meta) != facts(&old.meta) {
+        return Ok(true);
+    }
+    if !entry.kind.is_file() {
+        return Ok(false);
+    }
+    let (mut ours, mut theirs) = (tree.open(entry)?, image.open(&old)?);
+    equal_streams(&mut *ours, &mut *theirs)
+        .map(|equal| !equal)
+        .map_err(|e| TreeError::io("comparing with the image's", &entry.path, e))
+}
+
+/// The other names of files of which `changed` has one: they are one file in an export.
+fn siblings(tree: &TarTree, changed: &BTreeSet<RootPath>) -> Result<BTreeSet<RootPath>, TreeError> {
     let mut groups = BTreeMap::<LinkGroup, (Vec<RootPath>, Touch)>::new();
     for entry in tree.walk() {
         let entry = entry?;
         let Some(group) = entry.links else { continue };
         let (names, touch) = groups.entry(group).or_insert((vec![], Touch::None));
-        if changes.touched(&entry.path) {
+        if changed.contains(&entry.path) {
             *touch = Touch::Some;
         } else {
             names.push(entry.path);
@@ -153,59 +168,18 @@ fn same_directory(entry: &Entry, image: &LayerStack) -> Result<bool, TreeError> 
         && now.mtime.secs == then.mtime.secs)
 }
 
-/// What an engine says about changes. Its answer is JSON, in which every byte of a name that is
-/// no UTF-8 has become U+FFFD; such a line stands for all names that look like it.
-struct Changes {
-    changed: BTreeSet<RootPath>,
-    deleted: BTreeSet<RootPath>,
-}
-
-impl Changes {
-    fn of(list: Vec<Change>) -> Changes {
-        let mut changes = Changes { changed: BTreeSet::new(), deleted: BTreeSet::new() };
-        for change in list {
-            match change.kind {
-                ChangeKind::Deleted => changes.deleted.insert(change.path),
-                ChangeKind::Added | ChangeKind::Modified => changes.changed.insert(change.path),
-            };
+/// The paths of `image` that an export of the container does not hold; a tar holds no sockets.
+fn deleted(tree: &TarTree, image: &LayerStack) -> Result<BTreeSet<RootPath>, TreeError> {
+    let mut deleted = BTreeSet::new();
+    for entry in image.walk() {
+        let Entry { path, kind, .. } = entry?;
+        let gone = kind != Kind::Socket && !path.is_root() && tree.entry(&path)?.is_none();
+        // Below something that is gone all is gone.
+        if gone && !path.ancestors().iter().any(|above| deleted.contains(above)) {
+            deleted.insert(path);
         }
-        changes
     }
-
-    /// Whether the path was added or modified.
-    fn touched(&self, path: &RootPath) -> bool {
-        self.changed.contains(path)
-            || as_json(path).is_some_and(|shown| self.changed.contains(&shown))
-    }
-
-    /// The paths of `image` that are gone in `now`.
-    fn deleted(&self, image: &LayerStack, now: &TarTree) -> Result<BTreeSet<RootPath>, TreeError> {
-        const REPLACED: &[u8] = "\u{fffd}".as_bytes();
-        let garbled = |path: &RootPath| path.as_bytes().windows(3).any(|w| w == REPLACED);
-        let mut deleted = self.deleted.clone();
-        if deleted.iter().any(garbled) {
-            for entry in image.walk() {
-                let path = entry?.path;
-                let listed = as_json(&path).is_some_and(|shown| deleted.contains(&shown));
-                if listed && now.entry(&path)?.is_none() {
-                    deleted.insert(path);
-                }
-            }
-        }
-        Ok(deleted)
-    }
-}
-
-/// How a name that is no UTF-8 looks in an engine's JSON; `None` for one that is.
-fn as_json(path: &RootPath) -> Option<RootPath> {
-    let bytes = path.as_bytes();
-    std::str::from_utf8(bytes).err()?;
-    let mut shown = String::new();
-    for chunk in bytes.utf8_chunks() {
-        shown.push_str(chunk.valid());
-        shown.extend(chunk.invalid().iter().map(|_| '\u{fffd}'));
-    }
-    RootPath::parse(shown.as_bytes()).ok()
+    Ok(deleted)
 }
 
 /// The layers of an image, bottom first, as `save` delivers them.
@@ -221,16 +195,108 @@ pub(super) fn image_layers(
     Ok(saved::read(&shelf, &images, None, scratch)?.layers())
 }
 
-/// The content of the volume mounted at `destination`, as a tree of its own.
+/// The content of a mount, as an engine delivers it.
+pub(super) struct Delivered {
+    pub(super) tree: Arc<dyn Tree>,
+    pub(super) owners: Owners,
+}
+
+/// What is known of the owners of a mount's content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owners {
+    /// All of them.
+    Known,
+    /// Those of everything in it, and not its own.
+    Inside,
+    /// None: Podman's archives give everything to the container's user.
+    Unknown,
+}
+
+/// What is mounted into `container`, as a tree of its own; `place` is where links led the mount.
 pub(super) fn mount(
     engine: &Engine,
-    container: &str,
-    destination: &RootPath,
+    container: &Container,
+    mount: &Mount,
+    place: &RootPath,
     scratch: &Path,
-) -> Result<Arc<dyn Tree>, ApiError> {
-    let mut stream = engine.get_archive(container, destination)?;
+) -> Result<Delivered, ApiError> {
+    let podman = engine.info().flavour == Flavour::Podman;
+    // Podman compares the path with what was asked for, Docker looks at what is there.
+    let path = if podman { &mount.destination } else { place };
+    let archive = |keep: Keep| -> Result<TarTree, ApiError> {
+        let mut stream = engine.get_archive(&container.id, path)?;
+        Ok(TarTree::spool(&mut stream, spool(scratch)?, &mut |_| keep)?)
+    };
+    let exported = match podman && mount.kind == MountKind::Volume {
+        true => engine.export_volume(&mount.name)?,
+        false => None,
+    };
+    let Some(mut stream) = exported else {
+        let tree = archive(Keep::Content)?;
+        let top = top(&tree, path)?;
+        let owners = if podman { Owners::Unknown } else { Owners::Known };
+        return Ok(Delivered { tree: Arc::new(Below::new(tree, top)), owners });
+    };
     let tree = TarTree::spool(&mut stream, spool(scratch)?, &mut |_| Keep::Content)?;
-    Ok(Arc::new(Below::new(tree, destination)?))
+    if !tree.implied(&RootPath::root()) {
+        return Ok(Delivered { tree: Arc::new(tree), owners: Owners::Known });
+    }
+    // Of the volume's own directory it says nothing.
+    let around = archive(Keep::Listing)?;
+    let entry = around.entry(&top(&around, path)?)?;
+    let meta = entry.ok_or_else(|| ApiError::Mount(path.clone()))?.meta;
+    Ok(Delivered { tree: Arc::new(Topped { tree, meta }), owners: Owners::Inside })
+}
+
+/// What stands at `path`, in the archive that an engine makes of it. Docker's archive of /srv/data
+/// holds `data` and what is below it, Podman's of a mount point `/` instead.
+fn top(tree: &TarTree, path: &RootPath) -> Result<RootPath, ApiError> {
+    let named = RootPath::root().child(path.name());
+    for top in [RootPath::root(), named] {
+        let entry = tree.entry(&top)?.filter(|_| !tree.implied(&top));
+        if entry.is_some_and(|e| e.kind.is_dir() || (e.kind.is_file() && !top.is_root())) {
+            return Ok(top);
+        }
+    }
+    // Passing for an empty volume would lose all that is in it.
+    Err(ApiError::Mount(path.clone()))
+}
+
+/// A tar whose own directory is described elsewhere.
+struct Topped {
+    tree: TarTree,
+    meta: Meta,
+}
+
+impl Topped {
+    fn seen(&self, mut entry: Entry) -> Entry {
+        if entry.path.is_root() {
+            entry.meta = self.meta.clone();
+        }
+        entry
+    }
+}
+
+impl Tree for Topped {
+    fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + Send + '_> {
+        Box::new(self.tree.walk().map(|item| item.map(|entry| self.seen(entry))))
+    }
+
+    fn entry(&self, path: &RootPath) -> Result<Option<Entry>, TreeError> {
+        Ok(self.tree.entry(path)?.map(|entry| self.seen(entry)))
+    }
+
+    fn children(&self, path: &RootPath) -> Result<Vec<Entry>, TreeError> {
+        self.tree.children(path)
+    }
+
+    fn open<'a>(&'a self, entry: &Entry) -> Result<Box<dyn Content + 'a>, TreeError> {
+        self.tree.open(entry)
+    }
+
+    fn extents(&self, entry: &Entry) -> Result<Vec<Extent>, TreeError> {
+        self.tree.extents(entry)
+    }
 }
 
 /// Some paths of a tar.
@@ -272,67 +338,6 @@ impl Tree for Subset {
     }
 }
 
-/// What lies below one directory of a tar, seen from that directory.
-struct Below {
-    tree: TarTree,
-    top: RootPath,
-}
-
-impl Below {
-    /// The directory `destination` in the archive that an engine makes of it. Docker's archive of
-    /// /srv/data holds `data` and what is below it, Podman's of a mount point `/` instead.
-    fn new(tree: TarTree, destination: &RootPath) -> Result<Below, ApiError> {
-        let named = RootPath::root().child(destination.name());
-        let tops = [RootPath::root(), named];
-        let described = |top: &RootPath| {
-            let entry = tree.entry(top)?;
-            Ok::<_, TreeError>(entry.is_some_and(|e| e.kind.is_dir()) && !tree.implied(top))
-        };
-        for top in tops {
-            if described(&top)? {
-                return Ok(Below { tree, top });
-            }
-        }
-        // Passing for an empty volume would lose all that is in it.
-        Err(ApiError::Mount(destination.clone()))
-    }
-
-    fn seen(&self, mut entry: Entry) -> Option<Entry> {
-        entry.path = entry.path.strip_prefix(&self.top)?;
-        Some(entry)
-    }
-
-    fn inner(&self, entry: &Entry) -> Entry {
-        Entry { path: self.top.join(&entry.path), ..entry.clone() }
-    }
-}
-
-impl Tree for Below {
-    fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + Send + '_> {
-        Box::new(self.tree.walk().filter_map(|item| match item {
-            Ok(entry) => self.seen(entry).map(Ok),
-            Err(error) => Some(Err(error)),
-        }))
-    }
-
-    fn entry(&self, path: &RootPath) -> Result<Option<Entry>, TreeError> {
-        Ok(self.tree.entry(&self.top.join(path))?.and_then(|entry| self.seen(entry)))
-    }
-
-    fn children(&self, path: &RootPath) -> Result<Vec<Entry>, TreeError> {
-        let children = self.tree.children(&self.top.join(path))?;
-        Ok(children.into_iter().filter_map(|entry| self.seen(entry)).collect())
-    }
-
-    fn open<'a>(&'a self, entry: &Entry) -> Result<Box<dyn Content + 'a>, TreeError> {
-        self.tree.open(&self.inner(entry))
-    }
-
-    fn extents(&self, entry: &Entry) -> Result<Vec<Extent>, TreeError> {
-        self.tree.extents(&self.inner(entry))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -341,15 +346,56 @@ mod tests {
         RootPath::parse(bytes).unwrap()
     }
 
+    /// A tar of empty directories and of files with a text, all of the same time.
+    fn tar_of(members: &[(&str, Option<&str>)]) -> TarTree {
+        let mut tar = tar::Builder::new(vec![]);
+        for (name, text) in members {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(text.map_or(0, str::len) as u64);
+            header.set_mode(0o755);
+            header.set_mtime(7);
+            if text.is_none() {
+                header.set_entry_type(tar::EntryType::Directory);
+            }
+            tar.append_data(&mut header, name, text.unwrap_or_default().as_bytes()).unwrap();
+        }
+        let tar = tar.into_inner().unwrap();
+        let spool = tempfile::tempfile().unwrap();
+        TarTree::spool(&mut &tar[..], spool, &mut |_| Keep::Content).unwrap()
+    }
+
+    fn image_of(members: &[(&str, Option<&str>)]) -> LayerStack {
+        let tree = Arc::new(tar_of(members));
+        LayerStack::new(vec![Layer { tree, style: Whiteouts::Tar }])
+    }
+
     #[test]
-    fn a_name_that_is_no_utf8_is_found_in_an_engines_json() {
-        // As Go writes it: one U+FFFD for every byte.
-        let listed =
-            Change { path: path("/a/\u{fffd}\u{fffd}x".as_bytes()), kind: ChangeKind::Added };
-        let changes = Changes::of(vec![listed]);
-        assert!(changes.touched(&path(b"/a/\xe2\x82x")));
-        assert!(!changes.touched(&path(b"/a/\xe2x")));
-        assert!(!changes.touched(&path(b"/a/x")));
+    fn a_content_that_was_exchanged_at_the_same_size_and_time_is_a_difference() {
+        let image = image_of(&[("a", Some("old"))]);
+        let found = |name: &str, text: &str| {
+            let now = tar_of(&[(name, Some(text))]);
+            let at = path(&[b"/", name.as_bytes()].concat());
+            differs(&now, &now.entry(&at).unwrap().unwrap(), &image).unwrap()
+        };
+        assert!(!found("a", "old"));
+        assert!(found("a", "new"));
+        assert!(found("a", "newer"));
+        assert!(found("b", "old"));
+    }
+
+    #[test]
+    fn what_a_new_directory_hides_of_the_one_it_replaced_is_deleted() {
+        let image = image_of(&[
+            ("d", None),
+            ("d/old", None),
+            ("d/old/file", Some("x")),
+            ("e", Some("x")),
+            ("f", Some("x")),
+        ]);
+        let now = tar_of(&[("d", None), ("f", Some("x"))]);
+        let gone: Vec<String> =
+            deleted(&now, &image).unwrap().iter().map(ToString::to_string).collect();
+        assert_eq!(gone, ["/d/old", "/e"]);
     }
 
     #[test]
@@ -368,7 +414,8 @@ mod tests {
             let tar = tar.into_inner().unwrap();
             let spool = tempfile::tempfile().unwrap();
             let tree = TarTree::spool(&mut &tar[..], spool, &mut |_| Keep::Content).unwrap();
-            let below = Below::new(tree, &path(b"/srv/data")).ok()?;
+            let top = top(&tree, &path(b"/srv/data")).ok()?;
+            let below = Below::new(tree, top);
             Some(below.walk().map(|e| e.unwrap().path.to_string()).collect::<Vec<_>>())
         };
         let whole = Some(vec!["/".to_owned(), "/data".to_owned()]);

@@ -76,7 +76,7 @@ pub(super) fn open(
     let way = on_disk::way(&engine, &container).map_err(failed)?;
     let mut limitations = vec![];
     let layers = match way {
-        Way::OnDisk => on_disk::layers(&container).map_err(|e| unreadable(spec, e))?,
+        Way::OnDisk => on_disk::layers(&engine, &container).map_err(|e| unreadable(spec, e))?,
         Way::Api => {
             limitations.push(by_api::LIMITATION.to_owned());
             by_api::layers(&engine, &container, scratch, monitor)
@@ -98,9 +98,14 @@ pub(super) fn open(
     let image = ImageView::new(stack.clone(), image_layers, fidelity);
     let mut opened = Mounts::default();
     for mount in &container.mounts {
-        opened.add(&engine, &container, mount, options.binds, way, scratch, spec)?;
+        opened.add(&engine, &container, mount, &stack, options.binds, way, scratch, spec)?;
     }
     limitations.extend(opened.limitations);
+    let mut settings = container.raw;
+    if let Some(all) = settings.as_object_mut() {
+        // Where layers lie on the engine's machine; Podman tells it otherwise while it reads them.
+        all.remove("GraphDriver");
+    }
     Ok(Source {
         tree: Mounted::new(stack.clone(), opened.trees),
         mounted: opened.mounted,
@@ -113,7 +118,7 @@ pub(super) fn open(
             engine,
             id: container.id.clone(),
             image_id: container.image_id.clone(),
-            settings: container.raw,
+            settings,
         }),
         limitations,
         ..Source::new(spec, container.name.clone(), stack)
@@ -183,18 +188,24 @@ impl Mounts {
         engine: &Engine,
         container: &Container,
         mount: &crate::engine::Mount,
+        root: &LayerStack,
         binds: Binds,
         way: Way,
         scratch: &Path,
         spec: &SourceSpec,
     ) -> Result<(), Failure> {
+        // Engines follow links inside the container.
+        let asked = &mount.destination;
+        let place = crate::tree::resolve(root, asked).map_err(|e| unreadable(spec, e))?;
+        let place = place.unwrap_or_else(|| asked.clone());
         let mut fact = MountFact {
             kind: word(mount.kind).to_owned(),
             name: match mount.kind {
                 MountKind::Volume => mount.name.clone(),
                 _ => mount.source.to_string_lossy().into_owned(),
             },
-            destination: mount.destination.clone(),
+            asked: (place != *asked).then(|| asked.clone()),
+            destination: place.clone(),
             anonymous: mount.anonymous,
             kept: false,
         };
@@ -212,17 +223,19 @@ impl Mounts {
             Way::Api => None,
         };
         let tree: Arc<dyn Tree> = match on_disk {
-            Some(rootfs) => Arc::new(rootfs),
+            Some(tree) => tree,
             None => {
-                self.limitations
-                    .push(by_api::mount_limitation(&mount.destination, engine.info().flavour));
-                by_api::mount(engine, &container.id, &mount.destination, scratch)
-                    .map_err(|e| by_api_failure(spec, e))?
+                let found = by_api::mount(engine, container, mount, &place, scratch)
+                    .map_err(|e| by_api_failure(spec, e))?;
+                self.limitations.push(by_api::mount_limitation(&place, found.owners));
+                found.tree
             }
         };
+        let top = tree.entry(&RootPath::root()).map_err(|e| unreadable(spec, e))?;
+        let single = top.is_some_and(|top| !top.kind.is_dir());
         fact.kept = true;
-        self.trees.push((mount.destination.clone(), tree));
-        self.mounted.push(Mount { fact, lies });
+        self.trees.push((place, tree));
+        self.mounted.push(Mount { fact, lies, single });
         Ok(())
     }
 }
@@ -276,7 +289,7 @@ pub(crate) fn read_container(
             .next("see the engine's log, then run the same command again")
     };
     let layers = match on_disk::way(engine, &container).map_err(failed)? {
-        Way::OnDisk => on_disk::layers(&container).map_err(|e| unusable(e.into()))?,
+        Way::OnDisk => on_disk::layers(engine, &container).map_err(|e| unusable(e.into()))?,
         Way::Api => by_api::layers(engine, &container, scratch, &crate::monitor::Silent)
             .map_err(|e| unusable(e.into()))?,
     };

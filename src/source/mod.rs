@@ -5,6 +5,7 @@
 //! root, a tar and an image in files need none. Opening one changes nothing in it and executes
 //! nothing from it.
 
+mod below;
 mod by_api;
 mod compression;
 mod container;
@@ -58,6 +59,8 @@ pub struct OpenOptions {
 pub(crate) struct Mount {
     fact: MountFact,
     lies: Lies,
+    /// It is a file, which a bundle keeps like one of the root.
+    single: bool,
 }
 
 /// An opened source.
@@ -208,10 +211,15 @@ impl Source {
             .map_or(Lies::Root, |mount| mount.lies)
     }
 
-    /// The mount that `path` lies in.
+    /// The mounted directory that `path` lies in.
     pub fn mount(&self, path: &RootPath) -> Option<&MountFact> {
         let index = self.tree.mount_of(path)?;
-        self.mounted.get(index).map(|mount| &mount.fact)
+        self.mounted.get(index).filter(|mount| !mount.single).map(|mount| &mount.fact)
+    }
+
+    /// All mounted directories whose content is read.
+    pub fn directories(&self) -> impl Iterator<Item = &MountFact> {
+        self.mounted.iter().filter(|mount| !mount.single).map(|mount| &mount.fact)
     }
 
     /// All mounts, read or only listed.

@@ -5,17 +5,20 @@
 //! asked whose answer cannot be known otherwise: a random text goes through the API into a
 //! container of our own and has to appear on disk where the engine says that this container lies.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::below::Below;
 use super::container::{Layers, Way};
 use crate::engine::{
     Container, ContainerSpec, Engine, EngineError, Mount, MountKind, Staging, Volume, run_id,
 };
 use crate::image::Fidelity;
 use crate::pax;
-use crate::tree::{Kind, Layer, Meta, RootPath, Rootfs, Time, TreeError, Whiteouts, Xattrs};
+use crate::tree::{Kind, Layer, Meta, RootPath, Rootfs, Time, Tree, TreeError, Whiteouts, Xattrs};
 
 /// Name of the file that proves where layers are.
 const PROOF: &str = "regrow-proof";
@@ -23,21 +26,32 @@ const PROOF: &str = "regrow-proof";
 /// Which way leads into `container`.
 pub(super) fn way(engine: &Engine, container: &Container) -> Result<Way, EngineError> {
     let readable = container.layers.as_ref().is_some_and(|dirs| {
-        style(&dirs.driver).is_some()
+        style(&dirs.driver, engine.info().native_overlay).is_some()
             && dirs.upper.is_dir()
             && dirs.lower.iter().all(|dir| dir.is_dir())
     });
-    if !readable || !rustix::process::geteuid().is_root() {
+    if !readable || is_mapped(container) || !rustix::process::geteuid().is_root() {
         return Ok(Way::Api);
     }
     Ok(if proved(engine, container)? { Way::OnDisk } else { Way::Api })
 }
 
+/// Whether a container has a mapping of ids of its own, as Podman's `--userns` gives it: what lies
+/// on disk may have other owners than it sees.
+fn is_mapped(container: &Container) -> bool {
+    let mapping = &container.raw["HostConfig"]["IDMappings"];
+    ["UidMap", "GidMap"].iter().any(|key| mapping[*key].as_array().is_some_and(|m| !m.is_empty()))
+}
+
 /// How the layers of a storage driver write down deletions; `None` for drivers without layers
 /// that can be read.
-fn style(driver: &str) -> Option<Whiteouts> {
+///
+/// Podman calls its driver `overlay` whether the kernel mounts it or fuse-overlayfs, to which a file
+/// of the user called `.wh.x` is a mark. Only where the kernel does all of it is that known.
+fn style(driver: &str, native: bool) -> Option<Whiteouts> {
     match driver {
         "overlay2" => Some(Whiteouts::Overlay),
+        "overlay" if native => Some(Whiteouts::Overlay),
         "fuse-overlayfs" | "overlay" => Some(Whiteouts::FuseOverlay),
         _ => None,
     }
@@ -52,8 +66,12 @@ fn proved(engine: &Engine, container: &Container) -> Result<bool, EngineError> {
     let Ok(tar) = proof_tar(&secret) else { return Ok(false) };
     engine.put_archive(&id, &RootPath::root(), std::io::Cursor::new(tar))?;
     let Some(dirs) = engine.container(&id)?.layers else { return Ok(false) };
-    let found = std::fs::read(dirs.upper.join(PROOF)).is_ok_and(|text| text == secret.as_bytes());
-    Ok(found)
+    let path = dirs.upper.join(PROOF);
+    let found = std::fs::read(&path).is_ok_and(|text| text == secret.as_bytes());
+    // An engine in a user namespace has other owners on disk than its containers see.
+    let plain =
+        std::fs::symlink_metadata(&path).is_ok_and(|meta| (meta.uid(), meta.gid()) == (0, 0));
+    Ok(found && plain)
 }
 
 /// A text nobody else knows: the id of a container made just now is itself random.
@@ -86,22 +104,19 @@ fn proof_tar(secret: &str) -> Result<Vec<u8>, pax::WriteError> {
 }
 
 /// The layers of `container`, read where [`way`] proved them to be.
-pub(super) fn layers(container: &Container) -> Result<Layers, TreeError> {
+pub(super) fn layers(engine: &Engine, container: &Container) -> Result<Layers, TreeError> {
     let mut layers = Vec::new();
     let mut image_layers = 0;
     if let Some(dirs) = &container.layers {
-        let style = style(&dirs.driver).unwrap_or(Whiteouts::Overlay);
+        let style = style(&dirs.driver, engine.info().native_overlay).unwrap_or(Whiteouts::Overlay);
         for dir in &dirs.lower {
-            layers.push(Layer {
-                tree: std::sync::Arc::new(Rootfs::open(dir)?),
-                style: style.clone(),
-            });
+            layers.push(Layer { tree: Arc::new(Rootfs::open(dir)?), style: style.clone() });
             // The engine's own mount points are not of the image.
             if !is_init(dir) {
                 image_layers = layers.len();
             }
         }
-        layers.push(Layer { tree: std::sync::Arc::new(Rootfs::open(&dirs.upper)?), style });
+        layers.push(Layer { tree: Arc::new(Rootfs::open(&dirs.upper)?), style });
     }
     Ok(Layers { layers, image_layers, fidelity: Fidelity::Exact })
 }
@@ -114,7 +129,7 @@ fn is_init(dir: &Path) -> bool {
 }
 
 /// The content of a mount where it lies on this machine; `None` where that is not sure.
-pub(super) fn mount(engine: &Engine, mount: &Mount) -> Result<Option<Rootfs>, EngineError> {
+pub(super) fn mount(engine: &Engine, mount: &Mount) -> Result<Option<Arc<dyn Tree>>, EngineError> {
     let plain = match mount.kind {
         MountKind::Volume => is_plain(&engine.volume(&mount.name)?),
         MountKind::Bind => true,
@@ -123,7 +138,19 @@ pub(super) fn mount(engine: &Engine, mount: &Mount) -> Result<Option<Rootfs>, En
     if !plain || mount.source.as_os_str().is_empty() {
         return Ok(None);
     }
-    Ok(Rootfs::open(&mount.source).ok())
+    if mount.kind == MountKind::Bind && mount.source.is_file() {
+        return Ok(file(&mount.source));
+    }
+    Ok(Rootfs::open(&mount.source).ok().map(|rootfs| Arc::new(rootfs) as Arc<dyn Tree>))
+}
+
+/// The file at `path`, as a tree that is nothing else.
+fn file(path: &Path) -> Option<Arc<dyn Tree>> {
+    // The bind is of what links lead to.
+    let path = path.canonicalize().ok()?;
+    let dir = Rootfs::open(path.parent()?).ok()?;
+    let name = path.file_name()?.as_encoded_bytes();
+    Some(Arc::new(Below::new(dir, RootPath::root().child(name))))
 }
 
 /// Whether a volume's content lies in its directory all the time. One of another driver, or with

@@ -27,8 +27,8 @@ const NO_IMAGE: &str = "a tar of a file tree has no image, volumes or settings: 
      package's own";
 
 /// What the tar lacks that an engine makes of a container.
-const EXPORTED: &str = "an engine's export of a container has whole seconds, no ACLs and no user \
-     attributes";
+const EXPORTED: &str = "an engine's export of a container has whole seconds, nothing before 1970, \
+     no ACLs, no user attributes and no sockets";
 
 /// What every image lacks.
 const NO_CONTAINER: &str = "an image has no container: what a container would have of its own \
@@ -203,6 +203,13 @@ fn of_tree(
     source.limitations.push(NO_IMAGE.to_owned());
     if in_container {
         source.limitations.push(EXPORTED.to_owned());
+    }
+    if tree.implied(&RootPath::root()) {
+        source.limitations.push(
+            "the tar does not mention its root directory: it belongs to root, with mode 0755 and \
+             time 0"
+                .to_owned(),
+        );
     }
     let mut implied = tree.implied_dirs().filter(|dir| !dir.is_root());
     if let Some(first) = implied.next() {

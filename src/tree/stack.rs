@@ -80,6 +80,12 @@ impl LayerStack {
         self.index.get(path).map(|slot| slot.since as usize)
     }
 
+    /// The layer that put what stood at `path` before `layer` was put on.
+    pub fn layer_below(&self, path: &RootPath, layer: usize) -> Option<usize> {
+        let layer = u32::try_from(layer).unwrap_or(u32::MAX);
+        self.index.before(path, layer).map(|slot| slot.since as usize)
+    }
+
     /// What some layer deleted, in path order; of a deleted directory only the directory itself.
     ///
     /// Where a directory was replaced by something else, what was directly in it counts as
