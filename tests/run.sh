@@ -38,8 +38,8 @@ for component in fmt clippy; do
   cargo "$component" --version >/dev/null 2>&1 || fail "$no_machine" "needs cargo $component: rustup component add rustfmt clippy"
 done
 # Oracles of the tests (tar, dpkg, rpm, pacman, getfacl, ...), and what the services are made with.
-need acl attr ca-certificates db5.3-util dpkg-dev fakeroot file git iproute2 libarchive-tools libcap2-bin makepkg mmdebstrap \
-  pacman-package-manager procps python3 rpm shellcheck sqlite3 xz-utils zstd
+need acl attr ca-certificates db5.3-util dpkg-dev e2fsprogs fakeroot file git iproute2 libarchive-tools libcap2-bin makepkg mmdebstrap \
+  pacman-package-manager procps python3 rpm shellcheck sqlite3 strace xz-utils zstd
 if start_engine; then
   fixtures/bases.sh bullseye trixie
 else
@@ -52,6 +52,7 @@ part "shell" scripts_are_clean
 part "tests" cargo test --locked
 part "build" cargo build --release --locked
 need_regrow
+part "a million files" cargo test --release --locked --test hostile_root --test broken_packages -- --ignored
 part "rules" "$regrow" rules lint rules
 export REGROW=$regrow
 part "services" tests/scenarios.sh

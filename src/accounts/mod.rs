@@ -78,7 +78,8 @@ impl AccountFile {
     }
 }
 
-/// Why an account file could not be understood; its names are unknown then, its ids stay numbers.
+/// Why an account file could not be understood, whole or in part; names are unknown then, and ids
+/// stay numbers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// It is a FIFO, a device or a directory, and was not opened.
@@ -101,12 +102,31 @@ pub enum Problem {
         /// The account file.
         path: RootPath,
     },
+    /// Some of its lines hold NUL bytes, as after a power loss; the others are read.
+    #[error("`{path}` holds NUL bytes, and the lines with them are not read")]
+    Nul {
+        /// The account file.
+        path: RootPath,
+    },
     /// It has more than [`MAX_PIECES`] fields.
     #[error("`{path}` has more than {MAX_PIECES} fields")]
     TooManyPieces {
         /// The account file.
         path: RootPath,
     },
+}
+
+impl Problem {
+    /// The account file.
+    pub fn path(&self) -> &RootPath {
+        match self {
+            Problem::NotAFile { path, .. }
+            | Problem::Dangling { path }
+            | Problem::TooLarge { path }
+            | Problem::Nul { path }
+            | Problem::TooManyPieces { path } => path,
+        }
+    }
 }
 
 /// The accounts of one root.
@@ -149,6 +169,9 @@ impl AccountDb {
             match read(tree, &file.path())? {
                 Ok(None) => {}
                 Ok(Some(bytes)) => {
+                    if bytes.contains(&0) {
+                        loaded.problems.push(Problem::Nul { path: file.path() });
+                    }
                     if loaded.accounts.set(file, &bytes).is_err() {
                         loaded.problems.push(Problem::TooManyPieces { path: file.path() });
                     }

@@ -21,7 +21,7 @@ use crate::packages::apt::{self, Offer};
 use crate::packages::{Installed, Manager, Role};
 use crate::source::Source;
 use crate::survey::{AppFact, Survey, architecture, choices, os_release, packages};
-use crate::tree::{Entry, Kind, Meta, RootPath, Time, TreeError, Xattrs};
+use crate::tree::{Entry, Kind, Meta, RootPath, Time, TreeError, Xattrs, escaped, take_reserved};
 use crate::verdict::{Class, Lies, Origin};
 
 /// How many paths are read, and judged, at a time.
@@ -73,19 +73,26 @@ pub struct Judged {
     pub pristine: Option<Pristine>,
 }
 
-/// Something that was there and could not be kept.
+/// Something that was there and could not be kept, or not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lost {
     /// Which path, escaped.
     pub subject: String,
+    /// What became of it.
+    pub what: &'static str,
     /// Why.
     pub why: String,
 }
 
 impl Lost {
+    /// A path that is not in the bundle.
+    pub fn not_kept(subject: impl Into<String>, why: impl Into<String>) -> Lost {
+        Lost { subject: subject.into(), what: "not kept", why: why.into() }
+    }
+
     /// As it stands in a bundle.
     pub fn to_loss(&self) -> Loss {
-        Loss { subject: self.subject.clone(), what: "not kept".to_owned(), why: self.why.clone() }
+        Loss { subject: self.subject.clone(), what: self.what.to_owned(), why: self.why.clone() }
     }
 }
 
@@ -157,46 +164,60 @@ pub fn examine(
     let subject = source.to_string();
     let mut walk = source.tree().walk();
     let mut read = || -> Vec<_> { walk.by_ref().take(BATCH).collect() };
-    let judge = |item: Result<Entry, TreeError>| {
-        item.and_then(|entry| judge(&classifier, &places, source, entry))
+    let look = |item: Result<Entry, TreeError>| {
+        let mut entry = match item {
+            Ok(entry) => entry,
+            Err(error) => return (None, Err(lost(&error))),
+        };
+        let reserved = without_reserved(&mut entry);
+        if is_whiteout(&entry) && source.lies(&entry.path) == Lies::Root {
+            return (reserved, Ok(removed(entry, source)));
+        }
+        let judged = judge_again(&classifier, &places, source, entry);
+        (reserved, judged.map_err(|error| lost(&error)))
     };
+    let mut gone = Vec::new();
     let mut batch = read();
     while !batch.is_empty() {
         crate::failure::check_cancelled("reading", &subject)?;
-        let mut take = |judged: Vec<Result<Judged, TreeError>>| {
-            for judged in judged {
+        let mut take = |looked: Vec<(Option<Lost>, Result<Judged, Lost>)>| {
+            for (reserved, judged) in looked {
+                losses.extend(reserved);
                 match judged {
+                    Ok(judged) if judged.deleted => gone.push(judged),
                     Ok(judged) => entries.push(judged),
-                    Err(error) => losses.push(lost(&error)),
+                    Err(lost) => losses.push(lost),
                 }
             }
         };
         // The next paths are read while these are judged.
         (batch, ()) = rayon::join(&mut read, || {
-            take(std::mem::take(&mut batch).into_par_iter().map(judge).collect());
+            take(std::mem::take(&mut batch).into_par_iter().map(&look).collect());
         });
         monitor.progress(entries.len() as u64, None);
     }
-    losses.extend(
-        source
-            .left_out()
-            .iter()
-            .map(|left| Lost { subject: left.subject.clone(), why: left.why.clone() }),
-    );
-    losses.extend(source.not_crossed().into_iter().map(|path| Lost {
-        subject: path.to_string(),
-        why: "another file system is mounted there and was not entered".to_owned(),
+    let left_out = source.left_out().iter();
+    losses.extend(left_out.map(|left| Lost::not_kept(&left.subject, &left.why)));
+    losses.extend(source.not_crossed().into_iter().map(|path| {
+        let why = "another file system is mounted there and was not entered";
+        Lost::not_kept(path.to_string(), why)
     }));
+    losses.extend(flags(source));
+    losses.extend(unread(&grounds));
     let absent = deletions(&classifier, source, &grounds, &entries)
         .map_err(|e| unreadable(source, e, "looking for what was removed"))?;
-    absent.into_iter().for_each(|judged| entries.push(judged));
+    gone.extend(absent);
+    gone.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
+    gone.dedup_by(|b, a| a.entry.path == b.entry.path);
+    gone.into_iter().for_each(|judged| entries.push(judged));
     let mut survey = survey(source, &grounds).map_err(|e| unreadable(source, e, "surveying"))?;
     survey.environments = environment_facts(&environments, &entries);
     let mut limitations = source.limitations().to_vec();
     limitations.extend(survey.environments.iter().filter(|fact| fact.rebuild).map(|fact| {
         format!("{}: packages are kept as a list, for an index that still has them", fact.root)
     }));
-    limitations.extend(grounds.installed.problems().map(ToString::to_string));
+    let claims = grounds.installed.problems().filter(|problem| !problem.is_loss());
+    limitations.extend(claims.map(ToString::to_string));
     // Lists of packages are read where apt keeps them.
     if let Some(manager) = grounds.installed.manager().filter(|m| *m != Manager::Dpkg) {
         limitations.push(format!(
@@ -243,7 +264,61 @@ fn unreadable(source: &Source, error: TreeError, doing: &str) -> Failure {
 }
 
 fn lost(error: &TreeError) -> Lost {
-    Lost { subject: error.path().to_string(), why: chain(error) }
+    Lost::not_kept(error.path().to_string(), chain(error))
+}
+
+/// What of the records of packages and accounts was there and could not be read.
+fn unread(grounds: &Grounds) -> Vec<Lost> {
+    let lost = |subject: String, why: String| Lost { subject, what: "not read", why };
+    let packages = grounds.installed.problems().filter(|problem| problem.is_loss());
+    let packages = packages.map(|problem| lost(problem.subject(), problem.to_string()));
+    let accounts = grounds.numbers.unread().iter();
+    packages.chain(accounts.map(|(path, why)| lost(path.to_string(), why.clone()))).collect()
+}
+
+/// Flags that a file system keeps beside the mode: no tar, and so no bundle, holds them.
+fn flags(source: &Source) -> Vec<Lost> {
+    let lost = |subject: String, why: String| Lost { subject, what: "flags not kept", why };
+    let (listed, more) = source.flagged();
+    let mut losses: Vec<Lost> =
+        listed.into_iter().map(|(path, flags)| lost(path.to_string(), flags)).collect();
+    if more > 0 {
+        losses.push(lost(source.to_string(), format!("{more} more files have flags")));
+    }
+    losses
+}
+
+/// Takes out of `entry` what an overlay file system would take for its own when it comes back.
+pub(super) fn without_reserved(entry: &mut Entry) -> Option<Lost> {
+    let names = take_reserved(&mut entry.meta.xattrs);
+    let shown: Vec<String> = names.iter().map(|name| escaped(name)).collect();
+    (!names.is_empty()).then(|| Lost {
+        subject: entry.path.to_string(),
+        what: "attributes not kept",
+        why: format!("an overlay file system would act upon {}", shown.join(", ")),
+    })
+}
+
+/// Whether `entry` says to an overlay file system that something is gone. As a device it opens
+/// nothing.
+fn is_whiteout(entry: &Entry) -> bool {
+    entry.kind == Kind::Char { major: 0, minor: 0 }
+}
+
+/// A deletion that a whiteout stands for.
+fn removed(entry: Entry, source: &Source) -> Judged {
+    let origin = if source.image().is_some() { Origin::Container } else { Origin::Root };
+    Judged {
+        entry: absent(entry.path, entry.kind),
+        class: Class::Mutable,
+        reason: Reason::Removed,
+        origin,
+        package: None,
+        part: None,
+        deleted: true,
+        secret: false,
+        pristine: None,
+    }
 }
 
 /// An error with everything behind it, in one line.
@@ -353,13 +428,45 @@ fn classifier<'a>(
     }
 }
 
+/// How often a path that changes while it is read is read.
+pub(super) const READINGS: usize = 3;
+
+/// Judges `entry`, once more where it changed meanwhile.
+fn judge_again(
+    classifier: &Classifier,
+    places: &Places,
+    source: &Source,
+    mut entry: Entry,
+) -> Result<Judged, TreeError> {
+    let mut left = READINGS;
+    loop {
+        left -= 1;
+        let (listed, error) = match judge(classifier, places, source, entry) {
+            Ok(judged) => return Ok(judged),
+            Err(unread) => *unread,
+        };
+        match source.tree().entry(&listed.path) {
+            Ok(Some(now)) if left > 0 => entry = now,
+            _ => return Err(error),
+        }
+        take_reserved(&mut entry.meta.xattrs);
+        if entry == listed {
+            return Err(error);
+        }
+    }
+}
+
+/// Judges `entry`; what cannot be read comes back with the reason.
 fn judge(
     classifier: &Classifier,
     places: &Places,
     source: &Source,
     entry: Entry,
-) -> Result<Judged, TreeError> {
-    let evidence = classifier.evidence(&entry, source.lies(&entry.path))?;
+) -> Result<Judged, Box<(Entry, TreeError)>> {
+    let evidence = match classifier.evidence(&entry, source.lies(&entry.path)) {
+        Ok(evidence) => evidence,
+        Err(error) => return Err(Box::new((entry, error))),
+    };
     let verdict = decide(&evidence);
     let mut judged = Judged {
         secret: verdict.class == Class::Mutable && classifier.is_secret(&entry, &evidence),
@@ -372,7 +479,14 @@ fn judge(
         deleted: false,
         pristine: None,
     };
-    judged.pristine = places.find(&judged)?;
+    match places.find(&judged) {
+        Ok(pristine) => judged.pristine = pristine,
+        Err(error) if *error.path() == judged.entry.path => {
+            return Err(Box::new((judged.entry, error)));
+        }
+        // Another file that cannot be read is no reason to lose this one.
+        Err(_) => {}
+    }
     Ok(judged)
 }
 

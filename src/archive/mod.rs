@@ -16,6 +16,7 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use examine::READINGS;
 pub use examine::{ExamineOptions, Examined, Explained, Judged, Lost, Since, examine, explain};
 pub use outcome::{ArchiveReport, ClassTotal, ClassTotals};
 pub use pristine::Pristine;
@@ -159,11 +160,11 @@ fn write_entries(
     output: &Path,
     monitor: &dyn Monitor,
 ) -> Result<Vec<ManifestEntry>, Failure> {
-    let mut records = Vec::with_capacity(examined.entries.len());
-    for judged in examined.entries.iter() {
+    let Examined { entries, losses, .. } = examined;
+    let mut records = Vec::with_capacity(entries.len());
+    for mut judged in entries.iter() {
         let mount = source.mount(&judged.entry.path);
         let volume = mount.map(MountFact::area_name);
-        let mut record = record(&judged, volume.clone());
         let keep = !judged.deleted
             && judged.entry.kind != Kind::Socket
             && (judged.class == Class::Mutable || frame.contains(&judged.entry.path));
@@ -175,17 +176,17 @@ fn write_entries(
                 None => Some(judged.entry.path.clone()),
             };
             let path = below.unwrap_or_else(RootPath::root);
-            match store(source, &judged.entry, area, path, writer) {
+            match store_again(source, &mut judged.entry, area, &path, writer) {
                 Ok(()) => monitor.progress(records.len() as u64, None),
                 Err(Stored::Lost(why)) => {
-                    let subject = judged.entry.path.to_string();
-                    examined.losses.push(Lost { subject, why });
+                    losses.push(Lost::not_kept(judged.entry.path.to_string(), why));
                     continue;
                 }
                 Err(Stored::Failed(error)) => return Err(error.into_failure("writing", output)),
             }
-            record.stored = true;
         }
+        let mut record = record(&judged, volume);
+        record.stored = keep;
         if let Some(pristine) = &judged.pristine {
             write_pristine(&judged.entry.path, pristine, writer, output)?;
             record.pristine = Some(pristine.found.to_owned());
@@ -203,14 +204,53 @@ enum Stored {
     Failed(BundleError),
 }
 
+/// Stores what `entry` describes, as it is now where it changed since it was listed; what goes on
+/// changing is lost, and so is what became something else.
+fn store_again(
+    source: &Source,
+    entry: &mut Entry,
+    area: Area<'_>,
+    path: &RootPath,
+    writer: &mut Writer,
+) -> Result<(), Stored> {
+    let mut left = READINGS;
+    loop {
+        left -= 1;
+        let why = match store(source, entry, area, path, writer) {
+            Err(Stored::Lost(why)) => why,
+            done => return done,
+        };
+        // What cannot be read for another reason is not different now.
+        let Ok(Some(mut now)) = source.tree().entry(&entry.path) else {
+            return Err(Stored::Lost(why));
+        };
+        examine::without_reserved(&mut now);
+        if now == *entry {
+            return Err(Stored::Lost(why));
+        }
+        if now.kind.word() != entry.kind.word() {
+            let (was, is) = (entry.kind.word(), now.kind.word());
+            return Err(Stored::Lost(format!(
+                "it changed type while it was read and is refused: a {was} before, a {is} now"
+            )));
+        }
+        if left == 0 {
+            return Err(Stored::Lost(format!(
+                "it changed {READINGS} times while it was read: {why}"
+            )));
+        }
+        *entry = now;
+    }
+}
+
 fn store(
     source: &Source,
     entry: &Entry,
     area: Area<'_>,
-    path: RootPath,
+    path: &RootPath,
     writer: &mut Writer,
 ) -> Result<(), Stored> {
-    let placed = Entry { path, ..entry.clone() };
+    let placed = Entry { path: path.clone(), ..entry.clone() };
     let outcome = if entry.kind.is_file() {
         let tree = source.tree();
         let lost = |e: crate::tree::TreeError| Stored::Lost(examine::chain(&e));

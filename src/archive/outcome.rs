@@ -2,11 +2,12 @@
 //!
 //! The JSON names of the fields are a contract; they may grow and never change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
 
 use crate::bundle::Loss;
+use crate::tree::LinkGroup;
 use crate::verdict::{Class, Held};
 
 /// What `archive` did.
@@ -47,13 +48,17 @@ pub struct ClassTotal {
 pub type ClassTotals = BTreeMap<&'static str, ClassTotal>;
 
 impl ClassTotal {
-    /// Adds up `paths`, each a class and the size of a regular file (0 for anything else).
-    pub fn by_class(paths: impl Iterator<Item = (Class, u64)>) -> ClassTotals {
+    /// Adds up `paths`: each a class, the size of a regular file (0 for anything else), and what it
+    /// shares with its other names. A file counts once, whatever the number of its names.
+    pub fn by_class(paths: impl Iterator<Item = (Class, u64, Option<LinkGroup>)>) -> ClassTotals {
         let mut totals = ClassTotals::new();
-        for (class, size) in paths {
+        let mut counted = HashSet::new();
+        for (class, size, links) in paths {
             let total = totals.entry(class.word()).or_default();
             total.paths += 1;
-            total.bytes += size;
+            if links.is_none_or(|group| counted.insert(group)) {
+                total.bytes = total.bytes.saturating_add(size);
+            }
         }
         totals
     }

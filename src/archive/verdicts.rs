@@ -87,8 +87,10 @@ impl Verdicts {
 
     /// Paths and bytes by class; deletions are not there to be counted.
     pub fn totals(&self) -> ClassTotals {
+        let links = |number: usize| self.present.rare.get(&number).and_then(|rare| rare.links);
+        let records = self.present.records.iter().enumerate();
         ClassTotal::by_class(
-            self.present.records.iter().map(|record| (record.class, record.file_size())),
+            records.map(|(at, record)| (record.class, record.file_size(), links(at))),
         )
     }
 

@@ -32,7 +32,9 @@ use crate::layout::{LayoutMatch, LayoutMatcher, Vars, Worth};
 use crate::packages::Md5 as Recorded;
 use crate::packages::dpkg::{Alternative, AlternativeStatus};
 use crate::packages::{Claim, Installed, Role};
-use crate::tree::{Entry, Kind, Meta, RootPath, Time, Tree, TreeError, resolve, resolve_parent};
+use crate::tree::{
+    Entry, Kind, Meta, RootPath, Time, Tree, TreeError, is_mostly_holes, resolve, resolve_parent,
+};
 use crate::verdict::{Lies, Origin};
 
 /// Directories that only a running system fills; the directories themselves belong to packages.
@@ -192,7 +194,8 @@ impl Classifier<'_> {
         if entry.kind.is_file() {
             let ucf = self.installed.dpkg.as_ref().and_then(|dpkg| dpkg.ucf_digest(path));
             if let Some(expected) = ucf {
-                let equal = digest(self.tree, entry)? == expected;
+                let equal =
+                    !is_mostly_holes(self.tree, entry)? && digest(self.tree, entry)? == expected;
                 evidence.ucf = Some(if equal { Content::Equal } else { Content::Differs });
             }
             if let Some(rule) = rule {
@@ -329,10 +332,14 @@ impl Classifier<'_> {
         // A template that the rule's variables do not lead to explains nothing.
         let template = rule.entry.template.as_ref().map(|t| t.expand(&Vars::default()));
         let Some(Ok(template)) = template else { return Ok(None) };
-        let Some(place) = resolve(self.tree, &template)? else { return Ok(None) };
-        let Some(original) = self.tree.entry(&place)? else { return Ok(None) };
-        let same = original.kind == entry.kind
-            && digest(self.tree, &original)? == digest(self.tree, entry)?;
+        // Nor does one that cannot be read.
+        let Ok(Some(place)) = resolve(self.tree, &template) else { return Ok(None) };
+        let Ok(Some(original)) = self.tree.entry(&place) else { return Ok(None) };
+        if original.kind != entry.kind {
+            return Ok(None);
+        }
+        let Ok(wanted) = digest(self.tree, &original) else { return Ok(None) };
+        let same = wanted == digest(self.tree, entry)?;
         Ok(same.then_some(Template::File(template)))
     }
 }
@@ -350,7 +357,10 @@ fn same_in(base: &dyn Tree, tree: &dyn Tree, entry: &Entry) -> Result<bool, Tree
     if entry.kind != theirs.kind || (a.mode, a.uid, a.gid) != (b.mode, b.uid, b.gid) {
         return Ok(false);
     }
-    Ok(!entry.kind.is_file() || digest(tree, entry)? == digest(base, &theirs)?)
+    if !entry.kind.is_file() {
+        return Ok(true);
+    }
+    Ok(!is_mostly_holes(tree, entry)? && digest(tree, entry)? == digest(base, &theirs)?)
 }
 
 fn rule_evidence(found: LayoutMatch<'_>) -> RuleEvidence {

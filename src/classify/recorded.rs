@@ -7,15 +7,16 @@ use sha2::{Digest as _, Sha256, Sha512};
 
 use super::evidence::Content;
 use super::{capabilities, digest, feed};
-use crate::accounts::AccountDb;
+use crate::accounts::{AccountDb, Problem};
 use crate::packages::{Claim, Digest, FileRecord, RecordedKind};
-use crate::tree::{Entry, Kind, RootPath, Tree, TreeError};
+use crate::tree::{Entry, Kind, RootPath, Tree, TreeError, is_mostly_holes};
 
 /// The numbers of the accounts that records name.
 #[derive(Debug, Default)]
 pub struct Numbers {
     users: BTreeMap<Vec<u8>, u32>,
     groups: BTreeMap<Vec<u8>, u32>,
+    unread: Vec<(RootPath, String)>,
 }
 
 impl Numbers {
@@ -24,10 +25,19 @@ impl Numbers {
     /// # Errors
     /// The system's.
     pub fn load(tree: &dyn Tree) -> Result<Numbers, TreeError> {
-        let accounts = AccountDb::load(tree)?.accounts;
+        let loaded = AccountDb::load(tree)?;
+        // A link is kept as what it is, wherever it leads.
+        let unread = loaded.problems.iter().filter(|p| !matches!(p, Problem::Dangling { .. }));
+        let unread = unread.map(|problem| (problem.path().clone(), problem.to_string())).collect();
+        let accounts = loaded.accounts;
         let users = accounts.passwd.records().map(|user| (user.name.clone(), user.uid));
         let groups = accounts.group.records().map(|group| (group.name.clone(), group.gid));
-        Ok(Numbers { users: users.collect(), groups: groups.collect() })
+        Ok(Numbers { users: users.collect(), groups: groups.collect(), unread })
+    }
+
+    /// The account files that could not be read, whole or in part, each with the reason.
+    pub fn unread(&self) -> &[(RootPath, String)] {
+        &self.unread
     }
 }
 
@@ -55,6 +65,8 @@ pub(super) fn recorded_content(
         {
             Ok(Content::Differs)
         }
+        // No package brings holes, and nobody waits for the digest of a tebibyte of them.
+        (Kind::File { .. }, _, Some(_)) if is_mostly_holes(tree, entry)? => Ok(Content::Differs),
         (Kind::File { .. }, _, Some(expected)) => Ok(equal(has(tree, entry, expected)?)),
         (Kind::Symlink { target }, Some(RecordedKind::Symlink { target: Some(was) }), _) => {
             Ok(equal(target == was))

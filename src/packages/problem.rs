@@ -119,13 +119,13 @@ pub enum Problem {
         package: String,
     },
     /// Some lines of a file are ignored.
-    #[error("`{file}` has {count} unusable lines, the first is line {first}: {fault}")]
+    #[error("`{file}` has {count} unusable lines, such as line {first}: {fault}")]
     Lines {
         /// The file.
         file: RootPath,
         /// How many.
         count: usize,
-        /// The first one, from 1.
+        /// One of them, from 1: the first with which something is lost, else the first.
         first: usize,
         /// What is wrong with that one.
         fault: LineFault,
@@ -216,6 +216,63 @@ pub enum Problem {
     },
 }
 
+impl LineFault {
+    /// Whether the line only claims what no record can own: a place that is in no root.
+    fn is_only_a_claim(&self) -> bool {
+        matches!(self, LineFault::Path(_) | LineFault::PathTooLong)
+    }
+}
+
+impl Problem {
+    /// Whether something that was on record is lost with it. It is not where a claim is dropped
+    /// that no record can make, nor where another database is the one in use.
+    pub fn is_loss(&self) -> bool {
+        match self {
+            Problem::Lines { fault, .. } | Problem::Paths { fault, .. } => !fault.is_only_a_claim(),
+            Problem::Unused { .. } | Problem::NamesOnly { .. } => false,
+            Problem::OlderCopy { .. }
+            | Problem::Damaged { .. }
+            | Problem::ListsOnly { .. }
+            | Problem::Unreadable { .. }
+            | Problem::Skipped { .. }
+            | Problem::Twice { .. }
+            | Problem::NoList { .. }
+            | Problem::NoLists { .. }
+            | Problem::StrayList { .. }
+            | Problem::NothingAskedFor { .. }
+            | Problem::TooMany { .. }
+            | Problem::Partly { .. }
+            | Problem::Record { .. }
+            | Problem::More { .. } => true,
+        }
+    }
+
+    /// What it is about: a file, escaped, or a package.
+    pub fn subject(&self) -> String {
+        match self {
+            Problem::OlderCopy { file, .. }
+            | Problem::Damaged { file, .. }
+            | Problem::ListsOnly { file, .. }
+            | Problem::Unreadable { file, .. }
+            | Problem::Skipped { file, .. }
+            | Problem::Twice { file, .. }
+            | Problem::Lines { file, .. }
+            | Problem::StrayList { file }
+            | Problem::NothingAskedFor { file }
+            | Problem::TooMany { file, .. }
+            | Problem::Partly { file, .. }
+            | Problem::Unused { file, .. }
+            | Problem::Record { file, .. }
+            | Problem::Paths { file, .. } => file.to_string(),
+            Problem::NoLists { dir } => dir.to_string(),
+            Problem::NoList { package } | Problem::NamesOnly { package } => {
+                escaped(package.as_bytes())
+            }
+            Problem::More { .. } => "package databases".to_owned(),
+        }
+    }
+}
+
 /// More problems than this are only counted.
 const MAX_PROBLEMS: usize = 1000;
 
@@ -242,6 +299,11 @@ impl Problems {
         self.more += others.more;
     }
 
+    /// Whether there was none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.listed.is_empty()
+    }
+
     /// All of them, in the order they were met.
     pub(crate) fn finish(self) -> Vec<Problem> {
         let mut all = self.listed;
@@ -263,7 +325,13 @@ impl BadLines {
     /// Notes the line at `index`, from 0.
     pub(crate) fn note(&mut self, index: usize, fault: LineFault) {
         self.count += 1;
-        self.first.get_or_insert((index + 1, fault));
+        let worse = match &self.first {
+            None => true,
+            Some((_, first)) => first.is_only_a_claim() && !fault.is_only_a_claim(),
+        };
+        if worse {
+            self.first = Some((index + 1, fault));
+        }
     }
 
     /// The problem they are, if there are any.
@@ -337,7 +405,18 @@ mod tests {
         bad.finish(&file, &mut problems);
         BadLines::default().finish(&file, &mut problems);
         let shown: Vec<String> = problems.finish().iter().map(ToString::to_string).collect();
-        let line = r"`/var/x\n` has 2 unusable lines, the first is line 4: the path holds `..`";
+        let line = r"`/var/x\n` has 2 unusable lines, such as line 10: the digest is malformed";
         assert_eq!(shown, [line]);
+    }
+
+    #[test]
+    fn a_claim_that_no_record_can_make_is_no_loss_and_everything_else_is() {
+        let file = RootPath::parse(b"/var/x").unwrap();
+        let lines = |fault| Problem::Lines { file: file.clone(), count: 1, first: 1, fault };
+        assert!(!lines(LineFault::Path(PathError::DotDot)).is_loss());
+        assert!(lines(LineFault::Digest).is_loss());
+        assert!(!Problem::Unused { file: file.clone(), used: file.clone() }.is_loss());
+        let damaged = Problem::Damaged { file: file.clone(), damage: Damage::Empty };
+        assert_eq!((damaged.is_loss(), damaged.subject()), (true, "/var/x".to_owned()));
     }
 }

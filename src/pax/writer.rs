@@ -127,11 +127,11 @@ impl<W: Write> Writer<W> {
                 at += length as u64;
             }
         }
-        let found = if at == size {
-            size + read(content, &mut buffer[..1])? as u64
-        } else {
-            content.seek(SeekFrom::End(0)).map_err(WriteError::Source)?
-        };
+        if at != size {
+            at = content.seek(SeekFrom::End(0)).map_err(WriteError::Source)?;
+        }
+        // Only who reads at the end learns that the content changed on the way.
+        let found = at + read(content, &mut buffer[..1])? as u64;
         self.buffer = buffer;
         if found == size {
             Ok(())

@@ -149,12 +149,13 @@ impl<'a> Inspection<'a> {
 
     /// Of a bundle.
     pub fn of_manifest(manifest: &'a Manifest) -> Inspection<'a> {
-        let entries = InspectedEntries::Manifest(&manifest.entries);
-        let present = entries.iter().filter(|entry| !entry.deleted);
         Inspection {
             survey: manifest.survey.clone(),
-            classes: ClassTotal::by_class(present.map(|entry| (entry.class, entry.size))),
-            entries,
+            classes: ClassTotal::by_class(manifest.entries.iter().filter_map(|entry| {
+                let node = entry.node.as_ref()?;
+                Some((entry.class, node.kind.size(), node.links))
+            })),
+            entries: InspectedEntries::Manifest(&manifest.entries),
             losses: manifest.losses.clone(),
             limitations: manifest.limitations.clone(),
         }

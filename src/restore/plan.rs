@@ -73,8 +73,7 @@ pub(super) fn plan(inputs: &Inputs) -> Result<Plan, Failure> {
         .collect();
     services::fit(&mut draft, inputs.target, &|name| on.contains(name), &mut notes)?;
     let merged = merge_accounts(&journeys, &archived, inputs, &mut draft, &mut notes)?;
-    let environments =
-        environments::carry(inputs, &archived, &merged.ids, &mut draft, &mut notes)?;
+    let environments = environments::carry(inputs, &archived, &merged.ids, &mut draft, &mut notes)?;
     let mut draft = settle(&draft, &Owned { archived: &archived, ids: &merged.ids }, inputs.target)
         .map_err(unreadable)?;
     let mut aside = vec![];

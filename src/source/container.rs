@@ -17,7 +17,7 @@ use crate::failure::{Failure, Kind};
 use crate::image::{Fidelity, ImageView};
 use crate::monitor::Monitor;
 use crate::survey::MountFact;
-use crate::tree::{Layer, LayerStack, Mounted, RootPath, Tree, TreeError, read_file};
+use crate::tree::{Layer, LayerStack, Mounted, RootPath, Rootfs, Tree, TreeError, read_file};
 use crate::verdict::Lies;
 
 /// The facts of an opened container.
@@ -110,6 +110,7 @@ pub(super) fn open(
         tree: Mounted::new(stack.clone(), opened.trees),
         mounted: opened.mounted,
         listed: opened.listed,
+        on_disk: opened.on_disk,
         image: Some(image),
         layers: trees,
         base,
@@ -178,6 +179,7 @@ struct Mounts {
     trees: Vec<(RootPath, Arc<dyn Tree>)>,
     mounted: Vec<Mount>,
     listed: Vec<MountFact>,
+    on_disk: Vec<(RootPath, Arc<Rootfs>)>,
     limitations: Vec<String>,
 }
 
@@ -223,7 +225,10 @@ impl Mounts {
             Way::Api => None,
         };
         let tree: Arc<dyn Tree> = match on_disk {
-            Some(tree) => tree,
+            Some(found) => {
+                self.on_disk.extend(found.rootfs.map(|rootfs| (place.clone(), rootfs)));
+                found.tree
+            }
             None => {
                 let found = by_api::mount(engine, container, mount, &place, scratch)
                     .map_err(|e| by_api_failure(spec, e))?;
@@ -252,10 +257,13 @@ fn word(kind: MountKind) -> &'static str {
 impl ContainerFacts {
     /// Makes sure that the container was not started, removed or replaced since it was opened.
     pub(super) fn check_unchanged(&self, spec: &SourceSpec) -> Result<(), Failure> {
-        let now = self
-            .engine
-            .container(&self.id)
-            .map_err(|e| engine_failure("checking again", spec, e))?;
+        let now = self.engine.container(&self.id).map_err(|e| match e.is_absence() {
+            true => Failure::new(Kind::Environment, "archiving", spec.to_string())
+                .why("the container was removed while it was read")
+                .safe("no bundle was written")
+                .next("archive a container that nobody removes meanwhile"),
+            false => engine_failure("checking again", spec, e),
+        })?;
         refuse_running(spec, &now)?;
         let started = |raw: &Value| raw["State"]["StartedAt"].clone();
         if started(&now.raw) != started(&self.settings) {

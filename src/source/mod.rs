@@ -68,8 +68,8 @@ pub struct Source {
     spec: SourceSpec,
     name: String,
     tree: Mounted,
-    /// The root as the concrete type, to ask what its walk did not enter.
-    rootfs: Option<Arc<Rootfs>>,
+    /// Trees on this machine's disk, each with where it is seen, to ask what their walks met.
+    on_disk: Vec<(RootPath, Arc<Rootfs>)>,
     /// Mounts whose content is read, in the order of `tree`'s mounts.
     mounted: Vec<Mount>,
     /// Mounts that are only listed.
@@ -118,7 +118,7 @@ impl Source {
             spec: spec.clone(),
             name,
             tree: Mounted::new(tree, vec![]),
-            rootfs: None,
+            on_disk: vec![],
             mounted: vec![],
             listed: vec![],
             image: None,
@@ -149,7 +149,8 @@ impl Source {
         })?;
         let rootfs = Arc::new(rootfs);
         let name = dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        Ok(Source { rootfs: Some(rootfs.clone()), ..Source::new(spec, name, rootfs) })
+        let on_disk = vec![(RootPath::root(), rootfs.clone())];
+        Ok(Source { on_disk, ..Source::new(spec, name, rootfs) })
     }
 
     /// The whole tree, mounts included.
@@ -229,7 +230,23 @@ impl Source {
 
     /// Directories where another file system begins, which a walk did not enter.
     pub fn not_crossed(&self) -> Vec<RootPath> {
-        self.rootfs.as_ref().map(|rootfs| rootfs.skipped_mounts()).unwrap_or_default()
+        let seen = |(at, rootfs): &(RootPath, Arc<Rootfs>)| -> Vec<RootPath> {
+            rootfs.skipped_mounts().iter().map(|path| at.join(path)).collect()
+        };
+        self.on_disk.iter().flat_map(seen).collect()
+    }
+
+    /// Files with flags of their file system, which nothing carries over, as far as they were
+    /// walked; how many there are beyond those.
+    pub fn flagged(&self) -> (Vec<(RootPath, String)>, usize) {
+        let (mut listed, mut more) = (vec![], 0);
+        for (at, rootfs) in &self.on_disk {
+            let flagged = rootfs.flagged();
+            let found = flagged.listed.into_iter();
+            listed.extend(found.map(|(path, flags)| (at.join(&path), flags)));
+            more += flagged.more;
+        }
+        (listed, more)
     }
 
     /// Every path that a package ever owned in any layer of the image, as the lists of installed

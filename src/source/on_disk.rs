@@ -128,8 +128,15 @@ fn is_init(dir: &Path) -> bool {
         .is_some_and(|name| name.as_encoded_bytes().ends_with(b"-init"))
 }
 
+/// The content of a mount on this machine.
+pub(super) struct Found {
+    pub(super) tree: Arc<dyn Tree>,
+    /// The same, of a directory, to ask what its walks met.
+    pub(super) rootfs: Option<Arc<Rootfs>>,
+}
+
 /// The content of a mount where it lies on this machine; `None` where that is not sure.
-pub(super) fn mount(engine: &Engine, mount: &Mount) -> Result<Option<Arc<dyn Tree>>, EngineError> {
+pub(super) fn mount(engine: &Engine, mount: &Mount) -> Result<Option<Found>, EngineError> {
     let plain = match mount.kind {
         MountKind::Volume => is_plain(&engine.volume(&mount.name)?),
         MountKind::Bind => true,
@@ -139,9 +146,12 @@ pub(super) fn mount(engine: &Engine, mount: &Mount) -> Result<Option<Arc<dyn Tre
         return Ok(None);
     }
     if mount.kind == MountKind::Bind && mount.source.is_file() {
-        return Ok(file(&mount.source));
+        return Ok(file(&mount.source).map(|tree| Found { tree, rootfs: None }));
     }
-    Ok(Rootfs::open(&mount.source).ok().map(|rootfs| Arc::new(rootfs) as Arc<dyn Tree>))
+    Ok(Rootfs::open(&mount.source).ok().map(|rootfs| {
+        let rootfs = Arc::new(rootfs);
+        Found { tree: rootfs.clone(), rootfs: Some(rootfs) }
+    }))
 }
 
 /// The file at `path`, as a tree that is nothing else.

@@ -88,9 +88,7 @@ pub(super) fn read(
         };
         return Err(StoredError::Choice { why, names });
     };
-    let what = escaped(image.config.as_bytes());
-    let text = shelf.text(&image.config)?;
-    let text = text.ok_or_else(|| StoredError::Damaged(format!("{what} is missing")))?;
+    let text = shelf.needed(&image.config)?;
     let digest = digest_of(&text);
     let stated = image.id().map_or(digest, |id| format!("sha256:{id}"));
     let config =

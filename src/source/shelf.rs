@@ -176,11 +176,19 @@ impl Shelf {
         Ok(Some(text))
     }
 
+    /// The content of a small file that has to be there.
+    pub(super) fn needed(&self, name: &str) -> Result<Vec<u8>, StoredError> {
+        let shown = escaped(name.as_bytes());
+        self.text(name)?.ok_or(match self.find(name)? {
+            None => StoredError::Damaged(format!("{shown} is missing")),
+            Some(_) => StoredError::Malformed(format!("{shown} is larger than {TEXT_LIMIT} bytes")),
+        })
+    }
+
     /// The JSON in a small file with this digest, and, where it is stated, this size.
     pub(super) fn json(&self, name: &str, stated: &Stated) -> Result<Value, StoredError> {
         let shown = escaped(name.as_bytes());
-        let text = self.text(name)?;
-        let text = text.ok_or_else(|| StoredError::Damaged(format!("{shown} is missing")))?;
+        let text = self.needed(name)?;
         compare(&shown, stated, &digest_of(&text), text.len() as u64)?;
         serde_json::from_slice(&text)
             .map_err(|e| StoredError::Malformed(format!("{shown} is no JSON: {e}")))

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rayon::prelude::*;
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, StatxFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 
 use super::{Kind, RootPath, Time, Xattrs};
@@ -38,6 +38,8 @@ pub(super) struct Stat {
     pub(super) size: u64,
     pub(super) mtime: Time,
     pub(super) ctime: Time,
+    /// Of the flags that a file system keeps beside the mode, those that nothing carries over.
+    pub(super) flags: StatxAttributes,
     rdev: (u32, u32),
 }
 
@@ -77,6 +79,22 @@ pub(super) fn is_absent(errno: Errno) -> bool {
 /// How long ago the last change of a directory has to be, in seconds, for the next one to get
 /// another time: file systems count in steps, of two seconds at worst.
 const SETTLED: i64 = 3;
+const FLAGS: StatxAttributes = StatxAttributes::IMMUTABLE
+    .union(StatxAttributes::APPEND)
+    .union(StatxAttributes::NODUMP)
+    .union(StatxAttributes::VERITY);
+
+/// The names of `flags`, as `chattr` and `lsattr` explain them.
+pub(super) fn flag_words(flags: StatxAttributes) -> String {
+    let words = [
+        (StatxAttributes::IMMUTABLE, "immutable"),
+        (StatxAttributes::APPEND, "append only"),
+        (StatxAttributes::NODUMP, "no dump"),
+        (StatxAttributes::VERITY, "verity"),
+    ];
+    let set = words.into_iter().filter(|(flag, _)| flags.contains(*flag));
+    set.map(|(_, word)| word).collect::<Vec<_>>().join(", ")
+}
 
 fn stat(fd: BorrowedFd<'_>) -> Result<Stat, Errno> {
     stat_of(fd, b"", AtFlags::EMPTY_PATH | AtFlags::SYMLINK_NOFOLLOW)
@@ -99,6 +117,7 @@ fn stat_of(at: BorrowedFd<'_>, name: &[u8], flags: AtFlags) -> Result<Stat, Errn
         size: found.stx_size,
         mtime: time(found.stx_mtime),
         ctime: time(found.stx_ctime),
+        flags: found.stx_attributes & FLAGS,
         rdev: (found.stx_rdev_major, found.stx_rdev_minor),
     })
 }

@@ -37,10 +37,10 @@ pub(crate) use nearby::near_partition_point;
 pub(crate) use path::path_order;
 pub use path::{PathError, RootPath, escaped};
 pub use place::{PlaceError, Placed, RootWriter};
-pub use rootfs::Rootfs;
+pub use rootfs::{Flagged, Rootfs};
 pub use stack::{Deletion, Layer, LayerStack};
 pub use stamp::{Lost, Problem, Refusal};
-pub use whiteout::Whiteouts;
+pub use whiteout::{Whiteouts, take_reserved};
 
 /// Why a tree could not be read at one place.
 #[derive(Debug, thiserror::Error)]
@@ -162,6 +162,20 @@ pub trait Tree: Send + Sync {
         let length = entry.kind.size();
         Ok(if length == 0 { vec![] } else { vec![Extent { offset: 0, length }] })
     }
+}
+
+/// A file with more holes than this is not worth reading to compare it with another.
+const MANY_HOLES: u64 = 1 << 30;
+
+/// Whether the regular file `entry` of `tree` has so many holes that reading it says little and
+/// takes for ever.
+pub fn is_mostly_holes(tree: &dyn Tree, entry: &Entry) -> Result<bool, TreeError> {
+    let size = entry.kind.size();
+    if size <= MANY_HOLES {
+        return Ok(false);
+    }
+    let data: u64 = tree.extents(entry)?.iter().map(|run| run.length).sum();
+    Ok(size.saturating_sub(data) > MANY_HOLES)
 }
 
 /// Limit on links followed for one path, as the kernel's.

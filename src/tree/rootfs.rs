@@ -13,7 +13,7 @@ use rustix::io::Errno;
 
 use super::content::{FileContent, data_runs};
 use super::descent::Descent;
-use super::dir::{Dir, Inode, Node, Stat, is_absent};
+use super::dir::{Dir, Inode, Node, Stat, flag_words, is_absent};
 use super::{Content, Entry, Extent, Kind, LinkGroup, Meta, RootPath, Tree, TreeError, Xattrs};
 
 /// The longest path that is listed, in bytes: far beyond what programs can name (4096), and
@@ -27,10 +27,23 @@ const MAX_PATH: usize = 32 * 1024;
 pub struct Rootfs {
     root: Dir,
     skipped: Mutex<BTreeSet<RootPath>>,
+    flagged: Mutex<Flagged>,
     /// Link groups of files whose inode numbers are of another device than the root's, as an
     /// overlay of several file systems shows them.
     foreign: Mutex<BTreeMap<Inode, u64>>,
 }
+
+/// Files with flags that no tree shows, as walks so far have met them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Flagged {
+    /// Their paths, each with its flags in words.
+    pub listed: BTreeMap<RootPath, String>,
+    /// How many more there are.
+    pub more: usize,
+}
+
+/// More files with flags than this are only counted.
+const MAX_FLAGGED: usize = 1000;
 
 impl Rootfs {
     /// Opens the directory at `path`, a path of the host whose links are followed.
@@ -44,12 +57,34 @@ impl Rootfs {
             errno => errno.into(),
         });
         let root = opened.map_err(|e| TreeError::io("opening", &RootPath::root(), e))?;
-        Ok(Rootfs { root, skipped: Mutex::default(), foreign: Mutex::default() })
+        Ok(Rootfs {
+            root,
+            skipped: Mutex::default(),
+            flagged: Mutex::default(),
+            foreign: Mutex::default(),
+        })
     }
 
     /// The mount points below the root that walks so far have met and not crossed.
     pub fn skipped_mounts(&self) -> Vec<RootPath> {
         lock(&self.skipped).iter().cloned().collect()
+    }
+
+    /// The files with flags (`chattr`) that walks so far have met: no bundle carries these.
+    pub fn flagged(&self) -> Flagged {
+        lock(&self.flagged).clone()
+    }
+
+    fn note_flags(&self, entry: &Entry, node: &Node) {
+        if node.stat.flags.is_empty() {
+            return;
+        }
+        let mut flagged = lock(&self.flagged);
+        if flagged.listed.len() < MAX_FLAGGED || flagged.listed.contains_key(&entry.path) {
+            flagged.listed.insert(entry.path.clone(), flag_words(node.stat.flags));
+        } else {
+            flagged.more += 1;
+        }
     }
 
     fn find(&self, path: &RootPath) -> Result<Option<Node>, Errno> {
@@ -203,13 +238,15 @@ fn visit(
     known: Option<Stat>,
 ) -> Result<(Entry, Option<Errno>), TreeError> {
     let path = dir.child(name);
-    if let Some(stat) = known.filter(|stat| stat.mount == tree.root.mount) {
+    if let Some(stat) = known.filter(|stat| stat.mount == tree.root.mount && stat.flags.is_empty())
+    {
         let kind = Kind::File { size: stat.size };
         return Ok((tree.entry_with(path, kind, &stat, Xattrs::new()), None));
     }
     let node = descent.dir().and_then(|dir| dir.node(name));
     let node = node.map_err(|errno| failed("reading", &path, errno))?;
     let entry = tree.entry_of(path, &node)?;
+    tree.note_flags(&entry, &node);
     if node.stat.mount != tree.root.mount {
         lock(&tree.skipped).insert(entry.path.clone());
     } else if entry.kind.is_dir() {

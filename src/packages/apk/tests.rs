@@ -300,11 +300,12 @@ fn a_record_without_a_usable_name_is_skipped_with_its_files() {
 
 #[test]
 fn a_line_that_cannot_be_used_costs_that_line() {
-    let dot_dot = || LineFault::Path(PathError::DotDot);
     for (text, fault) in [
-        ("F:etc\nR:../../etc/shadow\nZ:Q1hvfkN/qlp/zhXR3cuerq6jd2Z7g=\n", dot_dot()),
-        ("F:../etc\nR:shadow\n", dot_dot()),
-        ("F:etc\nR:a\0b\na:0:0:600\n", LineFault::Path(PathError::Nul)),
+        ("F:etc\nR:../../etc/shadow\nZ:Q1hvfkN/qlp/zhXR3cuerq6jd2Z7g=\n", LineFault::Stray),
+        ("F:etc\nR:../../etc/shadow\n", LineFault::Path(PathError::DotDot)),
+        ("F:../etc\nR:shadow\n", LineFault::Stray),
+        ("F:etc\nR:a\0b\na:0:0:600\n", LineFault::Stray),
+        ("F:etc\nR:a\0b\n", LineFault::Path(PathError::Nul)),
         ("R:first\n", LineFault::Stray),
         ("M:0:0:755\n", LineFault::Stray),
         ("F:etc\na:0:0:755\n", LineFault::Stray),

@@ -93,12 +93,17 @@ mod tests {
 
     #[test]
     fn a_diversion_out_of_the_root_is_refused() {
-        let (mut bad, mut problems) = (BadLines::default(), Problems::default());
-        let text = b"/a\n/b\n:\n/c\n/../../etc/x\n:\n/d\n";
-        assert_eq!(Diversions::parse(text, &mut bad).0.len(), 1);
-        let file = path("/f");
-        bad.finish(&file, &mut problems);
-        let fault = LineFault::Path(PathError::DotDot);
-        assert_eq!(problems.finish(), [Problem::Lines { file, count: 2, first: 4, fault }]);
+        let refused = |text: &[u8]| {
+            let (mut bad, mut problems) = (BadLines::default(), Problems::default());
+            assert_eq!(Diversions::parse(text, &mut bad).0.len(), 1);
+            bad.finish(&path("/f"), &mut problems);
+            problems.finish()
+        };
+        let line = |count, first, fault| [Problem::Lines { file: path("/f"), count, first, fault }];
+        let out = LineFault::Path(PathError::DotDot);
+        assert_eq!(refused(b"/a\n/b\n:\n/c\n/../../etc/x\n:\n"), line(1, 4, out));
+        // One that is cut short is worse.
+        let cut = b"/a\n/b\n:\n/c\n/../../etc/x\n:\n/d\n";
+        assert_eq!(refused(cut), line(2, 7, LineFault::Incomplete));
     }
 }

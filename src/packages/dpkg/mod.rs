@@ -62,7 +62,7 @@ impl Dpkg {
         if let StatusFile::Lost(damage) = file
             && packages.is_empty()
         {
-            if lists.is_empty() && matches!(damage, Damage::Missing | Damage::Unreadable) {
+            if lists.is_empty() && damage == Damage::Missing && records.problems.is_empty() {
                 return Ok(None);
             }
             salvage(&mut records, &mut packages, &lists, damage);
@@ -191,7 +191,10 @@ impl Dpkg {
 fn salvage(records: &mut Records<'_>, packages: &mut Packages, lists: &Lists, damage: Damage) {
     let file = admin(b"status");
     if lists.is_empty() {
-        records.problems.note(Problem::Damaged { file, damage });
+        // That a file cannot be read was said when it was not.
+        if !matches!(damage, Damage::Missing | Damage::Unreadable) {
+            records.problems.note(Problem::Damaged { file, damage });
+        }
     } else {
         lists.salvage(packages);
         records.problems.note(Problem::ListsOnly { file, damage, used: admin(b"info") });

@@ -4,6 +4,9 @@
 //! lacks one operation at most: it is the better source than a file that was cut short.
 
 use std::collections::BTreeMap;
+use std::io::Read;
+
+use flate2::read::GzDecoder;
 
 use super::super::control::{self, BadStanza, Fault, Stanza};
 use super::super::problem::{BadLines, Damage, LineFault, Problem};
@@ -56,24 +59,34 @@ pub(super) fn load(records: &mut Records<'_>) -> Result<(Packages, StatusFile), 
     Ok((packages, file))
 }
 
+/// The copies of `status`, the newest first: dpkg's own, then those that a daily job of Debian
+/// keeps.
+fn copies() -> impl Iterator<Item = RootPath> {
+    let backup = |name: String| fixed(b"/var/backups").child(name.as_bytes());
+    let packed = (1..=6).map(move |n| backup(format!("dpkg.status.{n}.gz")));
+    [admin(b"status-old"), backup("dpkg.status.0".to_owned())].into_iter().chain(packed)
+}
+
 /// The first whole one of `status` and its copies, else the first that holds anything.
 fn choose(records: &mut Records<'_>) -> Result<Result<(RootPath, Vec<u8>), Damage>, TreeError> {
     let current = admin(b"status");
-    let copies = [admin(b"status-old"), fixed(b"/var/backups/dpkg.status.0")];
     let mut first_damage = None;
     let mut usable = None;
-    for file in std::iter::once(&current).chain(&copies) {
-        let (bytes, damage) = read_status(records, file)?;
-        let Some(damage) = damage else {
+    for file in std::iter::once(current.clone()).chain(copies()) {
+        let (bytes, damage) = read_status(records, &file)?;
+        // dpkg ends every record with an empty line; somebody who wrote one by hand need not.
+        let open = damage.is_none() && !bytes.ends_with(b"\n\n");
+        if damage.is_none() && !open {
             if let Some(damage) = first_damage {
                 let used = file.clone();
-                records.problems.note(Problem::OlderCopy { file: current.clone(), damage, used });
+                records.problems.note(Problem::OlderCopy { file: current, damage, used });
             }
-            return Ok(Ok((file.clone(), bytes)));
-        };
+            return Ok(Ok((file, bytes)));
+        }
+        let damage = damage.unwrap_or(Damage::Truncated);
         first_damage.get_or_insert(damage);
         if usable.is_none() && control::stanzas(&bytes).any(|stanza| stanza.is_ok()) {
-            usable = Some((file.clone(), bytes, damage));
+            usable = Some((file, bytes, (!open).then_some(damage)));
         }
     }
     let Some((file, bytes, damage)) = usable else {
@@ -83,7 +96,9 @@ fn choose(records: &mut Records<'_>) -> Result<Result<(RootPath, Vec<u8>), Damag
         let used = file.clone();
         records.problems.note(Problem::OlderCopy { file: current, damage: first, used });
     }
-    records.problems.note(Problem::Damaged { file: file.clone(), damage });
+    if let Some(damage) = damage {
+        records.problems.note(Problem::Damaged { file: file.clone(), damage });
+    }
     Ok(Ok((file, bytes)))
 }
 
@@ -100,6 +115,9 @@ fn read_status(
             return Ok((vec![], Some(Damage::Unreadable)));
         }
     };
+    let Some(bytes) = unpacked(file, bytes) else {
+        return Ok((vec![], Some(Damage::Unreadable)));
+    };
     let damage = if bytes.trim_ascii().is_empty() {
         Some(Damage::Empty)
     } else if bytes.contains(&0) {
@@ -110,6 +128,17 @@ fn read_status(
         None
     };
     Ok((bytes, damage))
+}
+
+/// The text of a copy, which may be packed; `None` where it is no gzip, or far too much.
+fn unpacked(file: &RootPath, bytes: Vec<u8>) -> Option<Vec<u8>> {
+    if !file.name().ends_with(b".gz") {
+        return Some(bytes);
+    }
+    let mut text = vec![];
+    let mut packed = GzDecoder::new(bytes.as_slice()).take(MAX_STATUS + 1);
+    packed.read_to_end(&mut text).ok()?;
+    (text.len() as u64 <= MAX_STATUS).then_some(text)
 }
 
 fn take_all(records: &mut Records<'_>, packages: &mut Packages, file: &RootPath, bytes: &[u8]) {

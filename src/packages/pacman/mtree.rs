@@ -185,7 +185,6 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::tree::PathError;
 
     fn gz(bytes: &[u8]) -> Vec<u8> {
         let mut gz = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
@@ -245,8 +244,8 @@ mod tests {
                     /set mode=x\n./e time=1e9\n.. x\nname type=file\n./ok type=dir\n/unset all\n";
         let (nodes, problems) = load(&gz(text.as_bytes()));
         assert_eq!(nodes.into_keys().collect::<Vec<_>>(), [path("/ok")]);
-        let fault = LineFault::Path(PathError::DotDot);
-        assert_eq!(problems, [Problem::Lines { file: path("/m"), count: 10, first: 1, fault }]);
+        let fault = LineFault::Number;
+        assert_eq!(problems, [Problem::Lines { file: path("/m"), count: 10, first: 3, fault }]);
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl Rpm {
     pub fn load(tree: &dyn Tree) -> Result<Option<Rpm>, TreeError> {
         let mut records = Records::new(tree);
         let databases = Database::all(&mut records)?;
-        if databases.is_empty() {
+        if databases.is_empty() && records.problems.is_empty() {
             return Ok(None);
         }
         let mut packages = vec![];

@@ -6,7 +6,9 @@ use super::*;
 fn a_tree_without_rpm_has_no_database() {
     assert!(Rpm::load(&MemoryTree::default()).unwrap().is_none());
     let looped = MemoryTree::default().link("/var/lib/rpm", "/var/lib/rpm");
-    assert!(Rpm::load(&looped).unwrap().is_none());
+    // That it cannot be read is not the same.
+    let looped = load(&looped);
+    assert!(looped.packages.is_empty() && !looped.problems.is_empty());
     let empty = load(&tree(&[]));
     assert_eq!((names(&empty), shown(&empty)), (vec![], vec![]));
 }
