@@ -4,6 +4,7 @@
 //! Needs root, `zstd`, GNU tar, and `sqlite3` for rpm's database.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stderr, reason = "a case that is skipped says so")]
 
 mod hostile;
 #[allow(dead_code, reason = "every test file uses its part")]
@@ -108,7 +109,8 @@ fn d04_a_status_without_end_is_not_read_and_a_version_is_data() {
     let place = Place::new();
     place.write("var/lib/dpkg/status-old", stanza("app", ""));
     let status = File::create(place.root("var/lib/dpkg/status")).unwrap();
-    status.set_len(1 << 30).unwrap();
+    // Beyond a gibibyte holes are not hashed.
+    status.set_len(2 << 30).unwrap();
     place.archive().ends(3).lost(&["/var/lib/dpkg/status", "larger than"]).lost(&["status-old"]);
     assert_eq!(packages(&place), ["app 2"]);
 

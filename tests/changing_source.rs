@@ -5,6 +5,7 @@
 //! containers, which are skipped without. Every container made is called `changing-…` and removed.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stderr, reason = "a case that is skipped says so")]
 
 mod hostile;
 
@@ -179,7 +180,8 @@ fn c05_a_file_that_ends_in_a_hole_is_watched_to_its_end_too() {
 
 #[test]
 fn c03_c04_c05_a_file_that_changed_once_is_read_again() {
-    let changes: [(&str, fn(&Place)); 4] = [
+    type Change = fn(&Place);
+    let changes: [(&str, Change); 4] = [
         ("zzz", |place| {
             File::options()
                 .append(true)

@@ -5,6 +5,7 @@
 //! `debian:trixie` for the cases that are about them, which are skipped without.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stderr, reason = "a case that is skipped says so")]
 
 mod hostile;
 #[allow(dead_code, reason = "every test file uses its part")]
@@ -660,7 +661,7 @@ fn a25_a_file_system_that_lies_about_holes_is_not_believed() {
         assert!(trace.contains("(INJECTED)"), "the fault never fired: {trace}");
         match ran.code {
             0 => {
-                assert_eq!(fs::read(place.bundle().kept("srv/file")).unwrap(), content, "{answer}")
+                assert_eq!(fs::read(place.bundle().kept("srv/file")).unwrap(), content, "{answer}");
             }
             _ => drop(ran.ends(3).lost(&["/srv/file"])),
         }

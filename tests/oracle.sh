@@ -163,7 +163,7 @@ main() {
       name=${name%/packages}
       set -- "$@" "${name##*/}"
     done
-    set -- "$@" redis+epoch sshd+epoch
+    set -- "$@" redis+epoch
   fi
   for name; do folder "${name%+epoch}" || fail 2 "there is no service '$name' with a list of packages"; done
   need python3 zstd

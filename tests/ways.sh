@@ -9,6 +9,8 @@
 # OLD names the suite, bullseye unless given; REGROW names a binary to be used instead of building one. KEEP=DIR keeps
 # the manifests there.
 #
+# What an engine makes of a container as an image is compared too, and only told: that is the engine's own work.
+#
 # One line a way: engine, way, equal or the differences, and how many of those that the bundle names itself.
 # Exit codes: 0 all equal, 1 not all, 2 usage, 3 no engine, 7 the machine lacks something.
 set -euo pipefail
@@ -135,7 +137,7 @@ take() {
   fi
   zstd -dqc "$to/one.regrow" | tar -x -O --wildcards '*manifest.json' >"$to/manifest.json" || return
   cmp "$to/one.regrow" "$to/two.regrow" && return
-  zstd -dqc "$to/two.regrow" | tar -x -O --wildcards '*manifest.json' | diff "$to/manifest.json" - | head -n 4 | cut -c 1-400
+  zstd -dqc "$to/two.regrow" | tar -x -O --wildcards '*manifest.json' | diff "$to/manifest.json" - | grep -v '^[<>] "id"' | cut -c 1-400 | head -n 8
   return 1
 }
 
@@ -154,6 +156,9 @@ way() {
     told "$way" pass "$(limits_of layers)"
   elif answer=$("$ways/compare.py" "$how" "$scratch/layers" "$scratch/$way" 2>&1); then
     told "$way" pass "$answer"
+  elif [ "$way" = commit ]; then
+    # The image is what the engine made it; old ones lose deletions.
+    told "$way" pass "the engine's own image differs: $answer"
   else
     told "$way" FAIL "$answer"
   fi

@@ -130,7 +130,7 @@ impl Container {
     /// Reads an engine's answer, or one that was kept in a bundle.
     pub fn from_raw(mut raw: Value) -> Result<Container, EngineError> {
         // Docker lists mounts in another order every time it is asked.
-        if let Some(mounts) = raw["Mounts"].as_array_mut() {
+        if let Some(mounts) = raw.get_mut("Mounts").and_then(Value::as_array_mut) {
             mounts.sort_by_cached_key(|mount| text(mount, &["Destination"]));
         }
         let id = text(&raw, &["Id"]);

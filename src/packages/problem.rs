@@ -229,7 +229,8 @@ impl Problem {
     pub fn is_loss(&self) -> bool {
         match self {
             Problem::Lines { fault, .. } | Problem::Paths { fault, .. } => !fault.is_only_a_claim(),
-            Problem::Unused { .. } | Problem::NamesOnly { .. } => false,
+            // Somebody who leaves out all lists wanted a small image, and did not break it.
+            Problem::Unused { .. } | Problem::NamesOnly { .. } | Problem::NoLists { .. } => false,
             Problem::OlderCopy { .. }
             | Problem::Damaged { .. }
             | Problem::ListsOnly { .. }
@@ -237,7 +238,6 @@ impl Problem {
             | Problem::Skipped { .. }
             | Problem::Twice { .. }
             | Problem::NoList { .. }
-            | Problem::NoLists { .. }
             | Problem::StrayList { .. }
             | Problem::NothingAskedFor { .. }
             | Problem::TooMany { .. }

@@ -116,10 +116,15 @@ fn changed(
 fn differs(tree: &TarTree, entry: &Entry, image: &LayerStack) -> Result<bool, TreeError> {
     const ABLE: &[u8] = b"security.capability";
     let Some(old) = image.entry(&entry.path)? else { return Ok(true) };
-    let facts = |meta: &Meta| {
-        (meta.mode, meta.uid, meta.gid, meta.mtime.secs, meta.xattrs.get(ABLE).cloned())
-    };
-    if entry.kind != old.kind || facts(&entry.meta) != facts(&old.meta) {
+    let (now, then) = (&entry.meta, &old.meta);
+    let facts = |meta: &Meta| (meta.mode, meta.uid, meta.gid, meta.mtime.secs);
+    // Podman tells attributes of users, Docker capabilities alone: what is not told may be there.
+    let mut told = now.xattrs.iter();
+    if entry.kind != old.kind
+        || facts(now) != facts(then)
+        || now.xattrs.get(ABLE) != then.xattrs.get(ABLE)
+        || told.any(|(name, value)| then.xattrs.get(name) != Some(value))
+    {
         return Ok(true);
     }
     if !entry.kind.is_file() {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Binds, Mount, OpenOptions, Source, SourceSpec, by_api, on_disk};
+use super::{Binds, LeftOut, Mount, OpenOptions, Source, SourceSpec, by_api, on_disk};
 use crate::engine::{Container, Engine, EngineError, MountKind, State, Which};
 use crate::failure::{Failure, Kind};
 use crate::image::{Fidelity, ImageView};
@@ -122,6 +122,7 @@ pub(super) fn open(
             settings,
         }),
         limitations,
+        left_out: opened.left_out,
         ..Source::new(spec, container.name.clone(), stack)
     })
 }
@@ -181,6 +182,7 @@ struct Mounts {
     listed: Vec<MountFact>,
     on_disk: Vec<(RootPath, Arc<Rootfs>)>,
     limitations: Vec<String>,
+    left_out: Vec<LeftOut>,
 }
 
 impl Mounts {
@@ -230,8 +232,19 @@ impl Mounts {
                 found.tree
             }
             None => {
-                let found = by_api::mount(engine, container, mount, &place, scratch)
-                    .map_err(|e| by_api_failure(spec, e))?;
+                let found = match by_api::mount(engine, container, mount, &place, scratch) {
+                    Ok(found) => found,
+                    // Podman has no archive of a single file that is mounted.
+                    Err(by_api::ApiError::Engine(error @ EngineError::Refused { .. }))
+                        if lies == Lies::Bind =>
+                    {
+                        let subject = place.to_string();
+                        self.left_out.push(LeftOut { subject, why: error.to_string() });
+                        self.listed.push(fact);
+                        return Ok(());
+                    }
+                    Err(error) => return Err(by_api_failure(spec, error)),
+                };
                 self.limitations.push(by_api::mount_limitation(&place, found.owners));
                 found.tree
             }
