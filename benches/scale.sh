@@ -8,6 +8,7 @@
 # the medians. Writes docs/SCALE.md when the numbers are not given, else the table alone to stdout.
 # REGROW names a binary to be used instead of building one.
 # Exit codes: 0 within bounds (2 times the time of find, 300 MiB), 1 not, 2 usage, 7 the machine lacks something.
+# shellcheck disable=SC2016
 set -euo pipefail
 # shellcheck source=../fixtures/machine.sh
 . "$(dirname "$0")/../fixtures/machine.sh"

@@ -242,9 +242,9 @@ impl Dir {
             |(mtime, ctime): (Time, Time)| mtime.max(ctime).secs.saturating_add(SETTLED) < now;
         if before.is_ok_and(settled) {
             let below = proc_path(self.fd.as_fd()) + "/";
-            let look = |name: &Box<[u8]>| self.plain(name, below.as_bytes()).ok().flatten();
+            let look = |name: &[u8]| self.plain(name, below.as_bytes()).ok().flatten();
             // Asking is little work for a processor, and much of it.
-            let found = names.par_iter().with_min_len(32).map(look).collect();
+            let found = names.par_iter().with_min_len(32).map(|name| look(name)).collect();
             if times() == before {
                 return found;
             }
