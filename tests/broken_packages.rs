@@ -124,7 +124,7 @@ fn d04_a_status_without_end_is_not_read_and_a_version_is_data() {
 }
 
 #[test]
-#[ignore = "takes minutes in a debug build; tests/run.sh runs it in a release build"]
+#[ignore = "takes minutes with a debug build: REGROW names a release build"]
 fn d04_more_records_than_any_system_has_are_left_out() {
     let place = Place::new();
     let mut many = String::new();

@@ -153,7 +153,7 @@ fn c04_a_file_that_shrinks_is_never_filled_up_with_zeros() {
         file.set_len((2 << 20) - 4096 * (turn as u64 % 500)).unwrap();
     });
     let Some((place, ran)) = written else { return };
-    ran.ends(3).lost(&["/srv/file", "not kept", "3 times", "bytes before"]);
+    ran.ends(3).lost(&["/srv/file", "not kept", "3 times", " bytes"]);
     assert!(!place.bundle().has("srv/file"));
 }
 

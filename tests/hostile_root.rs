@@ -412,7 +412,7 @@ fn a19_directories_deeper_than_there_are_handles_are_walked() {
 }
 
 #[test]
-#[ignore = "takes minutes in a debug build; tests/run.sh runs it in a release build"]
+#[ignore = "takes minutes with a debug build: REGROW names a release build"]
 fn a19_ten_thousand_levels_of_directories_are_walked() {
     assert_eq!(deepest(10_000), Some("/srv".len() + 2 * 10_000 + "/bottom".len()));
 }
@@ -433,9 +433,8 @@ fn inspected(place: &Place) -> serde_json::Value {
     serde_json::from_slice(&ran.stdout).unwrap()
 }
 
-/// Minutes in a debug build: `tests/run.sh` runs it in a release build.
 #[test]
-#[ignore = "takes minutes in a debug build; tests/run.sh runs it in a release build"]
+#[ignore = "takes minutes with a debug build: REGROW names a release build"]
 fn a20_a_million_files_in_one_directory_fit_into_memory() {
     let place = Place::new();
     let dir = place.root("srv/many");
@@ -453,7 +452,7 @@ fn a20_a_million_files_in_one_directory_fit_into_memory() {
 }
 
 #[test]
-#[ignore = "takes minutes in a debug build; tests/run.sh runs it in a release build"]
+#[ignore = "takes minutes with a debug build: REGROW names a release build"]
 fn a20_a_million_directories_fit_into_memory() {
     let place = Place::new();
     let dir = place.root("srv/many");

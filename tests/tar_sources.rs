@@ -184,9 +184,12 @@ fn an_exported_container_gets_the_verdicts_that_the_container_gets() {
         assert_eq!(classes, ("mutable", "immutable"), "{path}");
         wanted.remove(path);
     }
+    // Without an image a package's directory with an owner or mode of its own is kept.
+    let on_no_record =
+        |path: &str| got.get(path).is_some_and(|(_, reason)| reason.contains("on no record"));
     let different: Vec<String> = wanted
         .iter()
-        .filter(|(path, verdict)| got.get(*path) != Some(verdict))
+        .filter(|(path, verdict)| got.get(*path) != Some(verdict) && !on_no_record(path))
         .map(|(path, verdict)| format!("{path}: {verdict:?}, not {:?}", got.get(path)))
         .collect();
     assert_eq!(different, Vec::<String>::new());
