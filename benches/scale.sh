@@ -95,6 +95,8 @@ PYTHON
 wall=$(ratio "$(median regrow '$1')" "$(median find '$1')")
 processor=$(ratio "$(median regrow '$2 + $3')" "$(median find '$2 + $3')")
 memory=$(awk '{ if ($4 > most) most = $4 } END { printf "%.0f", most / 1024 }' "$scratch/regrow")
+# held FIGURE BOUND WHAT
+held() { awk -v figure="$1" -v bound="$2" -v what="$3" 'BEGIN { printf "%s %s", what, figure <= bound ? "holds" : "does not hold" }'; }
 table() {
   printf '| | `find -printf` | `regrow inspect --json` | ratio |\n|---|---:|---:|---:|\n'
   printf '| time | %s s | %s s | %s |\n' "$(median find '$1')" "$(median regrow '$1')" "$wall"
@@ -115,7 +117,7 @@ marker that \`--since\` names. The verdicts of all paths are printed as JSON. Wr
 
 $(table)
 
-The bounds are 2 times the time of \`find\` and 300 MiB. Listing is what takes longest: \`regrow\` also asks every file
+The bounds are 2 times the time of \`find\` and 300 MiB: $(held "$wall" 2 time), $(held "$memory" 300 memory). Listing is what takes longest: \`regrow\` also asks every file
 for its attributes. What it lists it judges on another processor, a batch behind.
 
 To repeat, as root on a Debian machine with Rust:
