@@ -121,15 +121,15 @@ impl Classifier<'_> {
             return Ok(evidence);
         }
         // A ghost was made by somebody later: its package vouches for nothing.
-        let vouches = |claim: &Claim| claim.role != Role::Ghost;
-        let claims: Vec<Claim> = self.installed.claims(&entry.path).filter(vouches).collect();
+        let (ghosts, claims): (Vec<Claim>, Vec<Claim>) =
+            self.installed.claims(&entry.path).partition(|claim| claim.role == Role::Ghost);
         evidence.package = self.package(entry, &claims)?;
         evidence.image = match self.image {
             Some(image) => self.difference(image, entry, claims.first())?,
             None => None,
         };
         if evidence.package.is_none() {
-            self.unowned(entry, &mut evidence)?;
+            self.unowned(entry, &ghosts, &mut evidence)?;
         }
         Ok(evidence)
     }
@@ -183,13 +183,18 @@ impl Classifier<'_> {
     }
 
     /// Evidence that only matters where no package owns the path.
-    fn unowned(&self, entry: &Entry, evidence: &mut Evidence) -> Result<(), TreeError> {
+    fn unowned(
+        &self,
+        entry: &Entry,
+        ghosts: &[Claim],
+        evidence: &mut Evidence,
+    ) -> Result<(), TreeError> {
         let path = &entry.path;
         evidence.alternative = self.alternative(entry)?;
         let rule = self.rules.matches_entry(entry);
         evidence.rule = rule.map(rule_evidence);
         evidence.compiled = self.compiled(path)?;
-        evidence.said = self.said(entry)?;
+        evidence.said = self.said(entry, ghosts)?;
         evidence.environment = self.environment(entry, evidence.image)?;
         if entry.kind.is_file() {
             let ucf = self.installed.dpkg.as_ref().and_then(|dpkg| dpkg.ucf_digest(path));

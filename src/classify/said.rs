@@ -4,12 +4,13 @@ use super::evidence::{Content, Said};
 use super::recorded::recorded_meta_of;
 use super::{Classifier, TEMPLATE_LIMIT, digest};
 use crate::declared::{Declaration, Form, Reach};
-use crate::packages::{FileRecord, Presence, RecordedKind, Role};
+use crate::packages::{Claim, FileRecord, Presence, RecordedKind, Role};
 use crate::tree::{Entry, Kind, RootPath, TreeError, read_file, resolve};
 
 impl Classifier<'_> {
-    /// The first that holds of what the system's files say about `entry`, which no package owns.
-    pub(super) fn said(&self, entry: &Entry) -> Result<Option<Said>, TreeError> {
+    /// The first that holds of what the system's files say about `entry`, which no package owns;
+    /// `ghosts` are the claims of packages that list it as made later.
+    pub(super) fn said(&self, entry: &Entry, ghosts: &[Claim]) -> Result<Option<Said>, TreeError> {
         if let Some(switch) = self.declared.switches.of(entry) {
             return Ok(Some(Said::Switch(switch)));
         }
@@ -19,8 +20,7 @@ impl Classifier<'_> {
                 return Ok(Some(Said::Declared(declaration.nature, author)));
             }
         }
-        let mut ghosts = self.installed.claims(&entry.path).filter(|c| c.role == Role::Ghost);
-        if let Some(ghost) = ghosts.next() {
+        if let Some(ghost) = ghosts.first() {
             return Ok(Some(Said::Ghost(ghost.package.to_owned())));
         }
         let dpkg = self.installed.dpkg.as_ref();

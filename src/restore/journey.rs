@@ -291,7 +291,7 @@ mod tests {
     use super::*;
     use crate::layout::parse;
     use crate::tree::memory::MemoryTree;
-    use crate::tree::{DraftContent, DraftNode, Entry, Kind, Meta, Time, Xattrs};
+    use crate::tree::{DraftContent, DraftNode};
 
     fn path(text: &str) -> RootPath {
         RootPath::parse(text.as_bytes()).unwrap()
@@ -316,20 +316,8 @@ mod tests {
     }
 
     fn node(at: &str) -> DraftNode {
-        let kind = Kind::File { size: 1 };
-        let entry = Entry {
-            path: path(at),
-            kind,
-            meta: Meta {
-                mode: 0o644,
-                uid: 0,
-                gid: 0,
-                mtime: Time { secs: 0, nanos: 0 },
-                xattrs: Xattrs::new(),
-            },
-            ctime: None,
-            links: None,
-        };
+        let tree = MemoryTree::default().file(at, "x");
+        let entry = tree.entry(&path(at)).unwrap().unwrap();
         DraftNode { entry, content: DraftContent::Bytes(b"x".to_vec()) }
     }
 
