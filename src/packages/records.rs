@@ -8,6 +8,9 @@ use std::collections::HashMap;
 use super::problem::{LineFault, Problem, Problems, chain};
 use crate::tree::{self, Entry, Kind, RootPath, Tree, TreeError};
 
+/// Directories as recorded, with the directory they are; `None` when that is the same.
+type Directories = HashMap<RootPath, Option<RootPath>>;
+
 /// The kernel's limit; no file on disk was ever named by more.
 const MAX_PATH: usize = 4096;
 
@@ -17,16 +20,45 @@ pub(crate) struct Records<'t> {
     pub(crate) tree: &'t dyn Tree,
     /// What was wrong so far.
     pub(crate) problems: Problems,
-    /// Directories as recorded, with the directory they are; `None` when that is the same.
-    directories: HashMap<RootPath, Option<RootPath>>,
+    directories: Directories,
+    /// What another reader knew before this one began.
+    known: Option<&'t Directories>,
     /// The directory asked for last, as recorded and as it lies: records name neighbours.
     last: Option<(RootPath, RootPath)>,
+}
+
+/// What a reader found out beside another.
+pub(crate) struct Learned {
+    problems: Problems,
+    directories: Directories,
 }
 
 impl<'t> Records<'t> {
     /// A reader of `tree`.
     pub(crate) fn new(tree: &'t dyn Tree) -> Records<'t> {
-        Records { tree, problems: Problems::default(), directories: HashMap::new(), last: None }
+        Records {
+            tree,
+            problems: Problems::default(),
+            directories: Directories::new(),
+            known: None,
+            last: None,
+        }
+    }
+
+    /// A reader of its own that knows what this one knows: for reading beside others.
+    pub(crate) fn beside(&self) -> Records<'_> {
+        Records { known: Some(&self.directories), ..Records::new(self.tree) }
+    }
+
+    /// What this reader found out, for the one it was made beside.
+    pub(crate) fn into_learned(self) -> Learned {
+        Learned { problems: self.problems, directories: self.directories }
+    }
+
+    /// Takes over what a reader beside this one found out.
+    pub(crate) fn learn(&mut self, learned: Learned) {
+        self.problems.append(learned.problems);
+        self.directories.extend(learned.directories);
     }
 
     /// The content of a file of at most `limit` bytes; `None` when there is none, or it cannot be
@@ -78,7 +110,8 @@ impl<'t> Records<'t> {
         let mut unknown = vec![];
         let mut at = dir.clone();
         let mut place = loop {
-            if let Some(known) = self.directories.get(&at) {
+            let known = self.directories.get(&at);
+            if let Some(known) = known.or_else(|| self.known?.get(&at)) {
                 break known.clone().unwrap_or(at);
             }
             match at.parent() {
@@ -161,6 +194,28 @@ mod tests {
         let problems = records.problems.finish();
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert!(matches!(&problems[0], Problem::Unreadable { file, .. } if *file == path("/loop")));
+    }
+
+    #[test]
+    fn a_reader_beside_another_knows_as_much_and_tells_what_it_learned() {
+        let tree = MemoryTree::default()
+            .dir("/usr/lib")
+            .dir("/srv/real")
+            .link("/lib", "usr/lib")
+            .link("/data", "srv/real")
+            .link("/loop", "/loop");
+        let mut records = Records::new(&tree);
+        records.place(&path("/lib/a"));
+        let mut beside = records.beside();
+        assert_eq!(beside.place(&path("/lib/b")), path("/usr/lib/b"));
+        assert_eq!(beside.place(&path("/data/b")), path("/srv/real/b"));
+        beside.place(&path("/loop/b"));
+        let learned = beside.into_learned();
+        let known: Vec<&RootPath> = learned.directories.keys().collect();
+        assert!(!known.contains(&&path("/lib")) && known.contains(&&path("/data")), "{known:?}");
+        records.learn(learned);
+        assert_eq!(records.directories[&path("/data")], Some(path("/srv/real")));
+        assert_eq!(records.problems.finish().len(), 1);
     }
 
     #[test]

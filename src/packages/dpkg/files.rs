@@ -8,14 +8,14 @@ use std::collections::{HashMap, HashSet};
 use rayon::prelude::*;
 
 use super::super::ownership::{Claims, Full, Unpacked};
-use super::super::problem::{BadLines, LineFault, Problem, Problems};
+use super::super::problem::{BadLines, LineFault, Problem};
 use super::super::records::{Records, lines, recorded_path};
 use super::super::{Broken, Md5, Package, Status};
 use super::diversion::Diversions;
 use super::filter::{Filters, Node};
 use super::status::{Found, Packages, StatusFile, is_name};
 use super::{admin, package_name};
-use crate::tree::{RootPath, Tree};
+use crate::tree::RootPath;
 
 /// The list of a package of 100,000 files has about 10 MB.
 const MAX_LIST: u64 = 256 << 20;
@@ -116,17 +116,27 @@ pub(super) fn claims(
     }
     let numbered: Vec<(usize, &Found)> = found.iter().enumerate().collect();
     'all: for some in numbered.chunks(TOGETHER) {
-        let tree = records.tree;
-        let read: Vec<_> =
-            some.par_iter().map(|(_, found)| Files::of(tree, found, lists)).collect();
-        for ((index, Found { package, .. }), (stem, files, problems)) in some.iter().zip(read) {
-            records.problems.append(problems);
+        let beside = some.par_iter().map(|(_, found)| {
+            let mut reader = records.beside();
+            let (stem, placed) = placed(&mut reader, found, lists, layout);
+            (stem, placed, reader.into_learned())
+        });
+        let read: Vec<_> = beside.collect();
+        for ((index, _), (stem, placed, learned)) in some.iter().zip(read) {
+            records.learn(learned);
             used.extend(stem);
-            let Some(files) = files else { continue };
-            let added = add(records, &mut claims, &mut moved, *index, package, &files, layout);
-            if let Err(Full { limit }) = added {
-                records.problems.note(Problem::TooMany { file: lists.dir.clone(), limit });
-                break 'all;
+            for Placed { real, digest, unpacked, way } in placed {
+                let added = match way {
+                    Way::Usual => claims.add(&real, *index, digest, unpacked),
+                    Way::Moved => {
+                        moved.push(Moved { real, package: *index, digest, unpacked });
+                        Ok(())
+                    }
+                };
+                if let Err(Full { limit }) = added {
+                    records.problems.note(Problem::TooMany { file: lists.dir.clone(), limit });
+                    break 'all;
+                }
             }
         }
     }
@@ -180,28 +190,59 @@ fn usual_place(records: &mut Records<'_>, path: &RootPath) -> RootPath {
     components.fold(top, |at, name| at.child(name))
 }
 
-fn add(
+/// One path of a package, where it lies.
+struct Placed {
+    real: RootPath,
+    digest: Option<Md5>,
+    unpacked: Unpacked,
+    way: Way,
+}
+
+/// What a path was found through.
+enum Way {
+    /// Directories, and links that every system has.
+    Usual,
+    /// A link that somebody made.
+    Moved,
+}
+
+/// The paths of one package and the name of its list.
+fn placed(
     records: &mut Records<'_>,
-    claims: &mut Claims,
-    moved: &mut Vec<Moved>,
-    index: usize,
-    package: &Package,
-    files: &Files,
+    found: &Found,
+    lists: &Lists,
     layout: &Layout,
-) -> Result<(), Full> {
+) -> (Option<Vec<u8>>, Vec<Placed>) {
+    let Found { package, sums } = found;
+    let stem = lists.stem(package);
+    if !package.has_files() {
+        return (stem, vec![]);
+    }
+    let files = match (sums, &stem) {
+        (Some(sums), _) => Files::of_sums(records, sums),
+        (None, Some(stem)) => Files::of_list(records, &lists.dir, stem),
+        (None, None) => {
+            if !lists.is_empty() {
+                let package = package_name(package);
+                records.problems.note(Problem::NoList { package });
+            }
+            Files::default()
+        }
+    };
     let mut parents: Vec<&[u8]> = files.paths.iter().filter_map(RootPath::parent_bytes).collect();
     // Neighbours have one directory, and a list names neighbours together.
     parents.dedup();
     let parents: HashSet<&[u8]> = parents.into_iter().collect();
+    let mut all = Vec::with_capacity(files.paths.len());
     for path in &files.paths {
         let diverted = layout.diversions.apply(path, &package.name);
         let real = records.place(diverted);
         let conffile = package.conffile(&real);
         let recorded = files.digests.get(path).copied();
+        let is_parent = parents.contains(path.as_bytes());
         // Where files have digests, what has none is no file.
-        let way = parents.contains(path.as_bytes()) || !files.digests.is_empty();
         let node = match (recorded, conffile) {
-            (None, None) if way => Node::Way,
+            (None, None) if is_parent || !files.digests.is_empty() => Node::Way,
             _ => Node::File,
         };
         let unpacked = match layout.filters.exclude(path, node) {
@@ -209,21 +250,19 @@ fn add(
             false => Unpacked::Yes,
         };
         let digest = recorded.or(conffile.and_then(|conffile| conffile.md5));
-        if real == *diverted || in_run(&real) || real == usual_place(records, diverted) {
-            claims.add(&real, index, digest, unpacked)?;
-        } else {
-            moved.push(Moved { real: real.clone(), package: index, digest, unpacked });
-        }
-        if parents.contains(path.as_bytes()) {
+        let usual = real == *diverted || in_run(&real) || real == usual_place(records, diverted);
+        if is_parent {
             // `/lib` of a package is the link, and the directory it leads to.
             let directory = records.directory(path);
             let top = path.parent().is_some_and(|parent| parent.is_root());
             if directory != real && (top || in_run(&directory)) {
-                claims.add(&directory, index, None, unpacked)?;
+                all.push(Placed { real: directory, digest: None, unpacked, way: Way::Usual });
             }
         }
+        let way = if usual { Way::Usual } else { Way::Moved };
+        all.push(Placed { real, digest, unpacked, way });
     }
-    Ok(())
+    (stem, all)
 }
 
 /// The files of one package as its own records name them.
@@ -234,29 +273,6 @@ struct Files {
 }
 
 impl Files {
-    /// The files of a package that has some, with the name of its list and what was wrong.
-    fn of(
-        tree: &dyn Tree,
-        found: &Found,
-        lists: &Lists,
-    ) -> (Option<Vec<u8>>, Option<Files>, Problems) {
-        let Found { package, sums } = found;
-        let stem = lists.stem(package);
-        let mut records = Records::new(tree);
-        let files = package.has_files().then(|| match (sums, &stem) {
-            (Some(sums), _) => Files::of_sums(&mut records, sums),
-            (None, Some(stem)) => Files::of_list(&mut records, &lists.dir, stem),
-            (None, None) => {
-                if !lists.is_empty() {
-                    let package = package_name(package);
-                    records.problems.note(Problem::NoList { package });
-                }
-                Files::default()
-            }
-        });
-        (stem, files, records.problems)
-    }
-
     fn of_list(records: &mut Records<'_>, dir: &RootPath, stem: &[u8]) -> Files {
         let list = dir.child(&[stem, b".list"].concat());
         let sums = dir.child(&[stem, b".md5sums"].concat());

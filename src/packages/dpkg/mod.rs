@@ -94,15 +94,13 @@ impl Dpkg {
     /// The package that `path` came with. Removed packages own nothing any more, not even the
     /// configuration they left. Of several owners, one that recorded a digest comes first.
     pub fn owner(&self, path: &RootPath) -> Option<Owned<'_>> {
-        self.owners(path).next()
+        self.claims.of(path).find_map(|claim| self.owned(path, claim))
     }
 
     /// Every package that `path` came with: directories have many, and files that are the same
     /// for several architectures.
-    pub fn owners(&self, path: &RootPath) -> impl Iterator<Item = Owned<'_>> {
-        let claims: Vec<ClaimRef> = self.claims.of(path).collect();
-        let path = path.clone();
-        claims.into_iter().filter_map(move |claim| self.owned(&path, claim))
+    pub fn owners<'a>(&'a self, path: &RootPath) -> impl Iterator<Item = Owned<'a>> {
+        self.claims.of(path).filter_map(move |claim| self.owned(path, claim))
     }
 
     /// Every path that packages brought, in path order: what is not there was deleted, or never
