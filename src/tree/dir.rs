@@ -58,6 +58,17 @@ pub(super) struct Node {
     pub(super) stat: Stat,
 }
 
+/// What a first look at a name shows, without opening it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Glance {
+    /// A regular file without attributes: that is all there is to know.
+    File(Stat),
+    /// A directory, most likely.
+    Dir,
+    /// It has to be opened to be known.
+    Unknown,
+}
+
 /// What of a path is handed to the kernel at once; it takes 4096 bytes.
 const PIECE: usize = 4000;
 
@@ -225,37 +236,38 @@ impl Dir {
         Ok(Node { fd, stat })
     }
 
-    /// What is known without opening it of each of `names` that is a regular file without
-    /// attributes; `None` for all that has to be opened to be known.
+    /// What can be known of each of `names` without opening it.
     ///
     /// Two questions by name are about one inode only where no name came or went between them. The
     /// directory itself says so, unless its last change is too fresh to be told from the next.
-    pub(super) fn glance(&self, names: &[Box<[u8]>]) -> Vec<Option<Stat>> {
+    pub(super) fn glance(&self, names: &[Box<[u8]>]) -> Vec<Glance> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
         self.glance_at(names, now.cast_signed())
     }
 
-    fn glance_at(&self, names: &[Box<[u8]>], now: i64) -> Vec<Option<Stat>> {
+    fn glance_at(&self, names: &[Box<[u8]>], now: i64) -> Vec<Glance> {
         let times = || stat(self.fd.as_fd()).map(|stat| (stat.mtime, stat.ctime));
         let before = times();
         let settled =
             |(mtime, ctime): (Time, Time)| mtime.max(ctime).secs.saturating_add(SETTLED) < now;
         if before.is_ok_and(settled) {
             let below = proc_path(self.fd.as_fd()) + "/";
-            let look = |name: &[u8]| self.plain(name, below.as_bytes()).ok().flatten();
+            let look = |name: &[u8]| self.look(name, below.as_bytes()).unwrap_or(Glance::Unknown);
             // Asking is little work for a processor, and much of it.
             let found = names.par_iter().with_min_len(32).map(|name| look(name)).collect();
             if times() == before {
                 return found;
             }
         }
-        vec![None; names.len()]
+        vec![Glance::Unknown; names.len()]
     }
 
-    fn plain(&self, name: &[u8], below: &[u8]) -> Result<Option<Stat>, Errno> {
+    fn look(&self, name: &[u8], below: &[u8]) -> Result<Glance, Errno> {
         let stat = stat_of(self.fd.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW)?;
-        if stat.file_type != FileType::RegularFile {
-            return Ok(None);
+        match stat.file_type {
+            FileType::RegularFile => {}
+            FileType::Directory => return Ok(Glance::Dir),
+            _ => return Ok(Glance::Unknown),
         }
         let path = [below, name].concat();
         let attributes = match rustix::fs::llistxattr_query(&path[..]) {
@@ -263,7 +275,7 @@ impl Dir {
             Err(Errno::OPNOTSUPP) => 0,
             listed => listed?,
         };
-        Ok((attributes == 0).then_some(stat))
+        Ok(if attributes == 0 { Glance::File(stat) } else { Glance::Unknown })
     }
 
     /// The node called `name`; `None` when there is none.
@@ -284,6 +296,11 @@ impl Dir {
 
     /// The names in this directory, sorted by bytes.
     pub(super) fn names(&self) -> Result<Vec<Box<[u8]>>, Errno> {
+        Ok(self.few_names(usize::MAX)?.unwrap_or_default())
+    }
+
+    /// The names in this directory, sorted by bytes, unless there are more than `most`.
+    pub(super) fn few_names(&self, most: usize) -> Result<Option<Vec<Box<[u8]>>>, Errno> {
         let fd = open_quietly(self.fd.as_fd(), ".", OFlags::RDONLY | OFlags::DIRECTORY)?;
         let mut names = Vec::new();
         for entry in rustix::fs::Dir::new(fd)? {
@@ -293,12 +310,16 @@ impl Dir {
             if name.is_empty() || name.contains(&b'/') {
                 return Err(Errno::ILSEQ);
             }
-            if name != b"." && name != b".." {
-                names.push(Box::from(name));
+            if name == b"." || name == b".." {
+                continue;
             }
+            if names.len() == most {
+                return Ok(None);
+            }
+            names.push(Box::from(name));
         }
         names.sort_unstable();
-        Ok(names)
+        Ok(Some(names))
     }
 
     /// A handle of this directory that can be synchronised.
@@ -511,11 +532,23 @@ mod tests {
         names.push(Box::from(&b"zz-gone"[..]));
         let changed = dir.own().unwrap().stat.ctime.secs;
 
-        let found = dir.glance_at(&names, changed + SETTLED + 1);
-        let sizes: Vec<_> = found.iter().map(|stat| stat.map(|stat| stat.size)).collect();
-        assert_eq!(sizes, [None, None, None, None, Some(5), None]);
-        assert_eq!(found[4], Some(dir.node(b"plain").unwrap().stat));
+        let plain = Glance::File(dir.node(b"plain").unwrap().stat);
+        let [file, link, pipe, gone] = [const { Glance::Unknown }; 4];
+        let expected = [file, Glance::Dir, link, pipe, plain, gone];
+        assert_eq!(dir.glance_at(&names, changed + SETTLED + 1), expected);
         // Whatever came between might not have changed the time.
-        assert_eq!(dir.glance_at(&names, changed + SETTLED), vec![None; 6]);
+        assert_eq!(dir.glance_at(&names, changed + SETTLED), vec![Glance::Unknown; 6]);
+    }
+
+    #[test]
+    fn few_names_are_all_or_none() {
+        let temp = tempfile::tempdir().unwrap();
+        for name in ["b", "a", "c"] {
+            std::fs::write(temp.path().join(name), "").unwrap();
+        }
+        let dir = Dir::open(temp.path()).unwrap();
+        let all: Vec<Box<[u8]>> = ["a", "b", "c"].map(|name| name.as_bytes().into()).into();
+        assert_eq!(dir.few_names(3), Ok(Some(all)));
+        assert_eq!(dir.few_names(2), Ok(None));
     }
 }

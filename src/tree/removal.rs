@@ -6,7 +6,7 @@
 use rustix::fs::{AtFlags, FileType};
 use rustix::io::Errno;
 
-use super::descent::Descent;
+use super::descent::{Descent, Known};
 use super::dir::{Dir, Node};
 use super::{PlaceError, RootPath};
 
@@ -26,7 +26,7 @@ pub(super) fn remove(dir: &Dir, path: &RootPath) -> Result<(), PlaceError> {
                 continue;
             };
             if let Some(below) = unlink_or_enter(here, &child, node)? {
-                descent.enter(&name, below).map_err(|errno| failed(&child, errno))?;
+                descent.enter(&name, below, Known::Nothing).map_err(|errno| failed(&child, errno))?;
                 at = child;
             }
         }

@@ -12,7 +12,7 @@ use rustix::fs::FileType;
 use rustix::io::Errno;
 
 use super::content::{FileContent, data_runs};
-use super::descent::Descent;
+use super::descent::{Descent, Known};
 use super::dir::{Dir, Inode, Node, Stat, flag_words, is_absent};
 use super::{Content, Entry, Extent, Kind, LinkGroup, Meta, RootPath, Tree, TreeError, Xattrs};
 
@@ -235,10 +235,12 @@ fn visit(
     descent: &mut Descent,
     dir: &RootPath,
     name: &[u8],
-    known: Option<Stat>,
+    known: Known,
 ) -> Result<(Entry, Option<Errno>), TreeError> {
     let path = dir.child(name);
-    if let Some(stat) = known.filter(|stat| stat.mount == tree.root.mount && stat.flags.is_empty())
+    if let Known::File(stat) = known
+        && stat.mount == tree.root.mount
+        && stat.flags.is_empty()
     {
         let kind = Kind::File { size: stat.size };
         return Ok((tree.entry_with(path, kind, &stat, Xattrs::new()), None));
@@ -253,7 +255,7 @@ fn visit(
         let entered = if entry.path.as_bytes().len() > MAX_PATH {
             Err(Errno::NAMETOOLONG)
         } else {
-            node.into_dir().and_then(|dir| descent.enter(name, dir))
+            node.into_dir().and_then(|dir| descent.enter(name, dir, known))
         };
         return Ok((entry, entered.err()));
     }
@@ -272,7 +274,7 @@ impl Iterator for Walk<'_> {
         }
         let Progress::Inside(descent) = &mut self.progress else { return None };
         loop {
-            let Some((name, known)) = descent.next_glanced() else {
+            let Some((name, known)) = descent.next_known() else {
                 descent.leave()?;
                 self.dir = self.dir.parent().unwrap_or_else(RootPath::root);
                 continue;
@@ -301,11 +303,29 @@ mod tests {
     use rustix::fs::Mode;
 
     use super::*;
+    use crate::tree::descent::SCOUTED;
     use crate::tree::testing::{Swapper, node, path};
     use crate::tree::{read_file, resolve};
 
     fn paths(tree: &Rootfs) -> Vec<RootPath> {
         tree.walk().map(|entry| entry.unwrap().path).collect()
+    }
+
+    /// Looking ahead begins where nothing has changed for some seconds, as in the host's own files.
+    #[test]
+    fn a_walk_that_looks_ahead_finds_what_is_there() {
+        let tree = Rootfs::open(Path::new("/usr/share/doc")).unwrap();
+        let walked: Vec<Entry> = tree.walk().map(Result::unwrap).collect();
+        assert!(walked.iter().filter(|entry| entry.kind.is_dir()).count() > SCOUTED);
+        let mut listed = vec![];
+        let mut rest = vec![tree.entry(&RootPath::root()).unwrap().unwrap()];
+        while let Some(entry) = rest.pop() {
+            if entry.kind.is_dir() {
+                rest.extend(tree.children(&entry.path).unwrap().into_iter().rev());
+            }
+            listed.push(entry);
+        }
+        assert_eq!(walked, listed);
     }
 
     #[test]
