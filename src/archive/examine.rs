@@ -3,29 +3,29 @@
 //! `inspect`, `explain`, `archive --dry-run` and `archive` itself all look at the same value, an
 //! [`Examined`]; nothing decides anew later on.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 
+use super::losses::Lost;
 use super::pristine::{Places, Pristine};
 use super::verdicts::Verdicts;
-use crate::bundle::Loss;
+use super::{deletions, environments, losses};
 use crate::classify::{Baseline, Classifier, Evidence, Globs, LogPolicy, Numbers, Reason, decide};
 use crate::declared::Declared;
-use crate::environments::{EnvironmentFact, Environments, Parked, Part, PartOf};
+use crate::environments::{Environments, PartOf};
 use crate::failure::{Failure, Kind as FailureKind};
-use crate::layout::{LayoutDb, LayoutMatcher, Recognised, Vars};
+use crate::layout::{LayoutDb, LayoutMatcher, Recognised};
 use crate::monitor::Monitor;
 use crate::packages::apt::{self, Offer};
 use crate::packages::{Installed, Manager, Role};
 use crate::source::Source;
 use crate::survey::{AppFact, Survey, architecture, choices, os_release, packages};
-use crate::tree::{Entry, Kind, Meta, RootPath, Time, TreeError, Xattrs, escaped, take_reserved};
+use crate::tree::{Entry, RootPath, Time, TreeError, take_reserved};
 use crate::verdict::{Class, Lies, Origin};
 
 /// How many paths are read, and judged, at a time.
-const BATCH: usize = 1024;
+const BATCH: usize = 4096;
 
 /// From which moment on a change counts as the service's own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -71,29 +71,6 @@ pub struct Judged {
     pub secret: bool,
     /// Of an edited configuration file: what it was before, where that can be had.
     pub pristine: Option<Pristine>,
-}
-
-/// Something that was there and could not be kept, or not be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lost {
-    /// Which path, escaped.
-    pub subject: String,
-    /// What became of it.
-    pub what: &'static str,
-    /// Why.
-    pub why: String,
-}
-
-impl Lost {
-    /// A path that is not in the bundle.
-    pub fn not_kept(subject: impl Into<String>, why: impl Into<String>) -> Lost {
-        Lost { subject: subject.into(), what: "not kept", why: why.into() }
-    }
-
-    /// As it stands in a bundle.
-    pub fn to_loss(&self) -> Loss {
-        Loss { subject: self.subject.clone(), what: self.what.to_owned(), why: self.why.clone() }
-    }
 }
 
 /// What is known of one path.
@@ -151,8 +128,8 @@ pub fn examine(
 ) -> Result<Examined, Failure> {
     let grounds = grounds(source, layout, options, monitor)?;
     let packaged = |path: &RootPath| grounds.packaged(path);
-    let environments = Environments::new(source.tree(), &packaged);
-    let classifier = classifier(source, &grounds, &environments, options);
+    let found = Environments::new(source.tree(), &packaged);
+    let classifier = classifier(source, &grounds, &found, options);
     let places = Places {
         tree: source.tree(),
         dpkg: grounds.installed.dpkg.as_ref(),
@@ -160,21 +137,21 @@ pub fn examine(
         rules: &grounds.rules,
     };
     monitor.phase("judging every path");
-    let (mut entries, mut losses) = (Verdicts::default(), Vec::new());
+    let (mut entries, mut lost) = (Verdicts::default(), Vec::new());
     let subject = source.to_string();
     let mut walk = source.tree().walk();
     let mut read = || -> Vec<_> { walk.by_ref().take(BATCH).collect() };
     let look = |item: Result<Entry, TreeError>| {
         let mut entry = match item {
             Ok(entry) => entry,
-            Err(error) => return (None, Err(lost(&error))),
+            Err(error) => return (None, Err(losses::unreadable(&error))),
         };
-        let reserved = without_reserved(&mut entry);
-        if is_whiteout(&entry) && source.lies(&entry.path) == Lies::Root {
-            return (reserved, Ok(removed(entry, source)));
+        let reserved = losses::without_reserved(&mut entry);
+        if deletions::is_whiteout(&entry) && source.lies(&entry.path) == Lies::Root {
+            return (reserved, Ok(deletions::removed(entry, source)));
         }
         let judged = judge_again(&classifier, &places, source, entry);
-        (reserved, judged.map_err(|error| lost(&error)))
+        (reserved, judged.map_err(|error| losses::unreadable(&error)))
     };
     let mut gone = Vec::new();
     let mut batch = read();
@@ -182,11 +159,11 @@ pub fn examine(
         crate::failure::check_cancelled("reading", &subject)?;
         let mut take = |looked: Vec<(Option<Lost>, Result<Judged, Lost>)>| {
             for (reserved, judged) in looked {
-                losses.extend(reserved);
+                lost.extend(reserved);
                 match judged {
                     Ok(judged) if judged.deleted => gone.push(judged),
                     Ok(judged) => entries.push(judged),
-                    Err(lost) => losses.push(lost),
+                    Err(one) => lost.push(one),
                 }
             }
         };
@@ -197,21 +174,21 @@ pub fn examine(
         monitor.progress(entries.len() as u64, None);
     }
     let left_out = source.left_out().iter();
-    losses.extend(left_out.map(|left| Lost::not_kept(&left.subject, &left.why)));
-    losses.extend(source.not_crossed().into_iter().map(|path| {
+    lost.extend(left_out.map(|left| Lost::not_kept(&left.subject, &left.why)));
+    lost.extend(source.not_crossed().into_iter().map(|path| {
         let why = "another file system is mounted there and was not entered";
         Lost::not_kept(path.to_string(), why)
     }));
-    losses.extend(flags(source));
-    losses.extend(unread(&grounds));
-    let absent = deletions(&classifier, source, &grounds, &entries)
+    lost.extend(losses::flags(source));
+    lost.extend(losses::unread(&grounds.installed, &grounds.numbers));
+    let absent = deletions::deletions(&classifier, source, &grounds.apps, &entries)
         .map_err(|e| unreadable(source, e, "looking for what was removed"))?;
     gone.extend(absent);
     gone.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
     gone.dedup_by(|b, a| a.entry.path == b.entry.path);
     gone.into_iter().for_each(|judged| entries.push(judged));
     let mut survey = survey(source, &grounds).map_err(|e| unreadable(source, e, "surveying"))?;
-    survey.environments = environment_facts(&environments, &entries);
+    survey.environments = environments::facts(&found, &entries);
     let mut limitations = source.limitations().to_vec();
     limitations.extend(survey.environments.iter().filter(|fact| fact.rebuild).map(|fact| {
         format!("{}: packages are kept as a list, for an index that still has them", fact.root)
@@ -225,7 +202,7 @@ pub fn examine(
              that none offers are left out like any other package's"
         ));
     }
-    Ok(Examined { survey, entries, apps: grounds.apps, losses, limitations })
+    Ok(Examined { survey, entries, apps: grounds.apps, losses: lost, limitations })
 }
 
 /// Everything known of `path` in `source`; `None` when there is and was no such path.
@@ -261,75 +238,6 @@ fn unreadable(source: &Source, error: TreeError, doing: &str) -> Failure {
         .because(error)
         .safe("the source is untouched, no bundle was written")
         .next("make the source readable and run the same command again")
-}
-
-fn lost(error: &TreeError) -> Lost {
-    Lost::not_kept(error.path().to_string(), chain(error))
-}
-
-/// What of the records of packages and accounts was there and could not be read.
-fn unread(grounds: &Grounds) -> Vec<Lost> {
-    let lost = |subject: String, why: String| Lost { subject, what: "not read", why };
-    let packages = grounds.installed.problems().filter(|problem| problem.is_loss());
-    let packages = packages.map(|problem| lost(problem.subject(), problem.to_string()));
-    let accounts = grounds.numbers.unread().iter();
-    packages.chain(accounts.map(|(path, why)| lost(path.to_string(), why.clone()))).collect()
-}
-
-/// Flags that a file system keeps beside the mode: no tar, and so no bundle, holds them.
-fn flags(source: &Source) -> Vec<Lost> {
-    let lost = |subject: String, why: String| Lost { subject, what: "flags not kept", why };
-    let (listed, more) = source.flagged();
-    let mut losses: Vec<Lost> =
-        listed.into_iter().map(|(path, flags)| lost(path.to_string(), flags)).collect();
-    if more > 0 {
-        losses.push(lost(source.to_string(), format!("{more} more files have flags")));
-    }
-    losses
-}
-
-/// Takes out of `entry` what an overlay file system would take for its own when it comes back.
-pub(super) fn without_reserved(entry: &mut Entry) -> Option<Lost> {
-    let names = take_reserved(&mut entry.meta.xattrs);
-    let shown: Vec<String> = names.iter().map(|name| escaped(name)).collect();
-    (!names.is_empty()).then(|| Lost {
-        subject: entry.path.to_string(),
-        what: "attributes not kept",
-        why: format!("an overlay file system would act upon {}", shown.join(", ")),
-    })
-}
-
-/// Whether `entry` says to an overlay file system that something is gone. As a device it opens
-/// nothing.
-fn is_whiteout(entry: &Entry) -> bool {
-    entry.kind == Kind::Char { major: 0, minor: 0 }
-}
-
-/// A deletion that a whiteout stands for.
-fn removed(entry: Entry, source: &Source) -> Judged {
-    let origin = if source.image().is_some() { Origin::Container } else { Origin::Root };
-    Judged {
-        entry: absent(entry.path, entry.kind),
-        class: Class::Mutable,
-        reason: Reason::Removed,
-        origin,
-        package: None,
-        part: None,
-        deleted: true,
-        secret: false,
-        pristine: None,
-    }
-}
-
-/// An error with everything behind it, in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut at = error.source();
-    while let Some(cause) = at {
-        text.push_str(&format!(": {cause}"));
-        at = cause.source();
-    }
-    text
 }
 
 fn grounds(
@@ -488,144 +396,6 @@ fn judge(
         Err(_) => {}
     }
     Ok(judged)
-}
-
-/// What is not there any more and would come back with the packages.
-fn deletions(
-    classifier: &Classifier,
-    source: &Source,
-    grounds: &Grounds,
-    present: &Verdicts,
-) -> Result<Vec<Judged>, TreeError> {
-    let here = present.presence();
-    let mut gone: BTreeMap<RootPath, (Kind, Origin)> = BTreeMap::new();
-    let origin = if source.image().is_some() { Origin::Container } else { Origin::Root };
-    let unknown = || Kind::File { size: 0 };
-    for path in grounds.installed.unpacked() {
-        if !here(&path) {
-            gone.insert(path, (unknown(), origin));
-        }
-    }
-    for path in created(&grounds.apps).into_iter().chain(grounds.declared.switches.made()) {
-        if !here(&path) {
-            gone.insert(path, (unknown(), origin));
-        }
-    }
-    if let Some(image) = source.image() {
-        let ever_owned = source.ever_owned()?;
-        for deletion in image.deleted()? {
-            // A package that was upgraded or removed takes its files along: no change by hand.
-            if !ever_owned.contains(&deletion.path) {
-                let origin = if image.deleted_in_life(&deletion) {
-                    Origin::Container
-                } else {
-                    Origin::Image
-                };
-                gone.entry(deletion.path).or_insert((deletion.kind, origin));
-            }
-        }
-    }
-    let worth_recording = |entry: &Entry, origin| {
-        let parent = entry.path.parent();
-        parent.is_some_and(|parent| here(&parent))
-            && source.lies(&entry.path) == Lies::Root
-            && decide(&classifier.evidence_of_absent(entry, origin)).class == Class::Mutable
-    };
-    Ok(gone
-        .into_iter()
-        .map(|(path, (kind, origin))| (absent(path, kind), origin))
-        .filter(|(entry, origin)| worth_recording(entry, *origin))
-        .map(|(entry, origin)| Judged {
-            package: None,
-            part: None,
-            entry,
-            class: Class::Mutable,
-            reason: Reason::Removed,
-            origin,
-            deleted: true,
-            secret: false,
-            pristine: None,
-        })
-        .collect())
-}
-
-/// What the applications' packages make once without owning it.
-fn created(apps: &[Recognised]) -> Vec<RootPath> {
-    let paths = apps.iter().flat_map(|app| {
-        let mut vars = Vars::default();
-        if let Some(version) = &app.version {
-            vars.set("version", version.short());
-        }
-        // A path that needs a version nobody knows is no path.
-        app.rule.created.iter().filter_map(move |created| created.path.expand(&vars).ok())
-    });
-    paths.collect()
-}
-
-/// An entry for something that is not there: its metadata is unknown.
-fn absent(path: RootPath, kind: Kind) -> Entry {
-    let mtime = Time { secs: 0, nanos: 0 };
-    let kind = if kind.is_file() { Kind::File { size: 0 } } else { kind };
-    Entry {
-        path,
-        kind,
-        meta: Meta { mode: 0, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() },
-        ctime: None,
-        links: None,
-    }
-}
-
-/// How many kept files among those of packages are named for one environment.
-const PARKED: usize = 50_000;
-
-/// The environments found, with what of each was judged how.
-fn environment_facts(environments: &Environments, entries: &Verdicts) -> Vec<EnvironmentFact> {
-    let mut parked: BTreeMap<Arc<RootPath>, Vec<Parked>> = BTreeMap::new();
-    let mut rebuilt: BTreeSet<Arc<RootPath>> = BTreeSet::new();
-    for judged in entries.in_environments() {
-        let Some(found) = judged.part else { continue };
-        let (package, patched) = match (&found.part, judged.class) {
-            (Part::Made | Part::Installed { .. }, Class::Immutable) => {
-                rebuilt.insert(found.root);
-                continue;
-            }
-            (Part::Installed { package, .. }, Class::Mutable) => (&**package, true),
-            (Part::Own { among: Some(package) }, Class::Mutable) => (&**package, false),
-            (Part::Edited, Class::Mutable) => ("", true),
-            _ => continue,
-        };
-        if !judged.entry.kind.is_dir() {
-            let at = judged.entry.path.clone();
-            parked
-                .entry(found.root.clone())
-                .or_default()
-                .push(parking(at, package, patched, false));
-        }
-    }
-    let here = entries.presence();
-    let mut facts = Vec::new();
-    for environment in environments.found() {
-        let mut fact = environment.fact();
-        fact.rebuild = rebuilt.contains(environment.root());
-        if fact.rebuild {
-            let mut parked = parked.remove(environment.root()).unwrap_or_default();
-            let missing = environment.missing(&here).into_iter();
-            parked.extend(missing.map(|(at, package)| parking(at, &package, false, true)));
-            parked.truncate(PARKED);
-            fact.parked = parked;
-        } else if fact.packages.is_empty() {
-            continue;
-        }
-        fact.list = fact.list_name().map(|name| format!("exports/{name}"));
-        facts.push(fact);
-    }
-    facts
-}
-
-fn parking(path: RootPath, label: &str, patched: bool, removed: bool) -> Parked {
-    let (package, version) = label.split_once(' ').unwrap_or((label, ""));
-    let (package, version) = (package.to_owned(), version.to_owned());
-    Parked { path, package, version, patched, removed }
 }
 
 fn survey(source: &Source, grounds: &Grounds) -> Result<Survey, TreeError> {

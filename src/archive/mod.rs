@@ -4,8 +4,11 @@
 //! source is executed, with one exception: an export runs the old version's own tools in a
 //! throw-away copy without network ([`export`]).
 
+mod deletions;
+mod environments;
 mod examine;
 mod export;
+mod losses;
 mod outcome;
 mod pristine;
 mod since;
@@ -17,7 +20,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use examine::READINGS;
-pub use examine::{ExamineOptions, Examined, Explained, Judged, Lost, Since, examine, explain};
+pub use examine::{ExamineOptions, Examined, Explained, Judged, Since, examine, explain};
+pub use losses::Lost;
 pub use outcome::{ArchiveReport, ClassTotal, ClassTotals};
 pub use pristine::Pristine;
 pub use since::{SinceError, parse_since};
@@ -224,7 +228,7 @@ fn store_again(
         let Ok(Some(mut now)) = source.tree().entry(&entry.path) else {
             return Err(Stored::Lost(why));
         };
-        examine::without_reserved(&mut now);
+        losses::without_reserved(&mut now);
         if now == *entry {
             return Err(Stored::Lost(why));
         }
@@ -253,7 +257,7 @@ fn store(
     let placed = Entry { path: path.clone(), ..entry.clone() };
     let outcome = if entry.kind.is_file() {
         let tree = source.tree();
-        let lost = |e: crate::tree::TreeError| Stored::Lost(examine::chain(&e));
+        let lost = |e: crate::tree::TreeError| Stored::Lost(losses::chain(&e));
         let extents = tree.extents(entry).map_err(lost)?;
         let mut content = tree.open(entry).map_err(lost)?;
         writer.add(area, &placed, Some(&mut *content), &extents)
@@ -262,7 +266,7 @@ fn store(
     };
     match outcome {
         Ok(_) => Ok(()),
-        Err(error) if error.is_about_one_entry() => Err(Stored::Lost(examine::chain(&error))),
+        Err(error) if error.is_about_one_entry() => Err(Stored::Lost(losses::chain(&error))),
         Err(error) => Err(Stored::Failed(error)),
     }
 }

@@ -1,0 +1,119 @@
+//! What is not there any more: removed by somebody, and so to stay removed.
+
+use std::collections::BTreeMap;
+
+use super::Judged;
+use super::verdicts::Verdicts;
+use crate::classify::{Classifier, Reason, decide};
+use crate::layout::{Recognised, Vars};
+use crate::source::Source;
+use crate::tree::{Entry, Kind, Meta, RootPath, Time, TreeError, Xattrs};
+use crate::verdict::{Class, Lies, Origin};
+
+/// Whether `entry` says to an overlay file system that something is gone. As a device it opens
+/// nothing.
+pub(super) fn is_whiteout(entry: &Entry) -> bool {
+    entry.kind == Kind::Char { major: 0, minor: 0 }
+}
+
+/// A deletion that a whiteout stands for.
+pub(super) fn removed(entry: Entry, source: &Source) -> Judged {
+    let origin = if source.image().is_some() { Origin::Container } else { Origin::Root };
+    Judged {
+        entry: absent(entry.path, entry.kind),
+        class: Class::Mutable,
+        reason: Reason::Removed,
+        origin,
+        package: None,
+        part: None,
+        deleted: true,
+        secret: false,
+        pristine: None,
+    }
+}
+
+/// What is not there any more and would come back with the packages, or with what the packages of
+/// `apps` make.
+pub(super) fn deletions(
+    classifier: &Classifier,
+    source: &Source,
+    apps: &[Recognised],
+    present: &Verdicts,
+) -> Result<Vec<Judged>, TreeError> {
+    let here = present.presence();
+    let mut gone: BTreeMap<RootPath, (Kind, Origin)> = BTreeMap::new();
+    let origin = if source.image().is_some() { Origin::Container } else { Origin::Root };
+    let unknown = || Kind::File { size: 0 };
+    for path in classifier.installed.unpacked() {
+        if !here(&path) {
+            gone.insert(path, (unknown(), origin));
+        }
+    }
+    for path in created(apps).into_iter().chain(classifier.declared.switches.made()) {
+        if !here(&path) {
+            gone.insert(path, (unknown(), origin));
+        }
+    }
+    if let Some(image) = source.image() {
+        let ever_owned = source.ever_owned()?;
+        for deletion in image.deleted()? {
+            // A package that was upgraded or removed takes its files along: no change by hand.
+            if !ever_owned.contains(&deletion.path) {
+                let origin = if image.deleted_in_life(&deletion) {
+                    Origin::Container
+                } else {
+                    Origin::Image
+                };
+                gone.entry(deletion.path).or_insert((deletion.kind, origin));
+            }
+        }
+    }
+    let worth_recording = |entry: &Entry, origin| {
+        let parent = entry.path.parent();
+        parent.is_some_and(|parent| here(&parent))
+            && source.lies(&entry.path) == Lies::Root
+            && decide(&classifier.evidence_of_absent(entry, origin)).class == Class::Mutable
+    };
+    Ok(gone
+        .into_iter()
+        .map(|(path, (kind, origin))| (absent(path, kind), origin))
+        .filter(|(entry, origin)| worth_recording(entry, *origin))
+        .map(|(entry, origin)| Judged {
+            package: None,
+            part: None,
+            entry,
+            class: Class::Mutable,
+            reason: Reason::Removed,
+            origin,
+            deleted: true,
+            secret: false,
+            pristine: None,
+        })
+        .collect())
+}
+
+/// What the applications' packages make once without owning it.
+fn created(apps: &[Recognised]) -> Vec<RootPath> {
+    let paths = apps.iter().flat_map(|app| {
+        let mut vars = Vars::default();
+        if let Some(version) = &app.version {
+            vars.set("version", version.short());
+        }
+        // A path that needs a version nobody knows is no path.
+        app.rule.created.iter().filter_map(move |created| created.path.expand(&vars).ok())
+    });
+    paths.collect()
+}
+
+/// An entry for something that is not there: its metadata is unknown.
+fn absent(path: RootPath, kind: Kind) -> Entry {
+    let mtime = Time { secs: 0, nanos: 0 };
+    let kind = if kind.is_file() { Kind::File { size: 0 } } else { kind };
+    Entry {
+        path,
+        kind,
+        meta: Meta { mode: 0, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() },
+        ctime: None,
+        links: None,
+    }
+}
