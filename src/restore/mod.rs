@@ -4,6 +4,7 @@
 //! seal → validators → publish. Until the last step the only trace is what carries our label; a
 //! failure anywhere removes it and leaves the old container, the bundle and all names as they were.
 
+mod answers;
 mod archived;
 mod choices;
 mod config;

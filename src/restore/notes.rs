@@ -58,6 +58,10 @@ impl Notes {
                 None => self.step("install", &package.name, "was asked for in the old system"),
             }
         }
+        for given in &packages.answers {
+            let reason = format!("`{}`, as {} was told", given.answer.escape_debug(), given.owner);
+            self.step("answer", &given.question, reason);
+        }
         for (name, why) in &packages.dropped {
             self.step("leave out", name, why);
         }

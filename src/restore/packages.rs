@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::survey::{IntentFact, IntentWhy};
+use crate::survey::{AnswerFact, IntentFact, IntentWhy};
 
 /// A package to install.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -39,6 +39,8 @@ pub struct PackagePlan {
     pub missing: Vec<Missing>,
     /// Dropped by a rule or of no consequence today, with the reason.
     pub dropped: BTreeMap<String, String>,
+    /// What packages are told when they ask, before any is installed.
+    pub answers: Vec<AnswerFact>,
 }
 
 /// What the target's repositories offer.

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{Read, Seek};
+use std::io::{Read, Seek, Write};
 
+use super::answers;
 use super::journey::versions;
 use super::notes::PlannedCommand;
 use super::packages::{Offered, PackagePlan, Renamed, plan_packages};
@@ -28,6 +29,9 @@ printf '#!/bin/sh\\nexit 101\\n' >\"$1\" && chmod 755 \"$1\"";
 
 /// Takes it away again.
 const ALLOW: &str = "rm -f \"$1\"; [ ! -e \"$1.regrow-base\" ] || mv \"$1.regrow-base\" \"$1\"";
+
+/// Systems without debconf have no questions.
+const ANSWER: &str = "! command -v debconf-set-selections >/dev/null || debconf-set-selections";
 
 /// Names and versions of everything that can be installed, and the names they answer to.
 const OFFERED: &str = "apt-cache dumpavail | grep -E '^(Package|Version|Provides): '";
@@ -64,11 +68,13 @@ pub(super) fn install(
     fetch_lists(target)?;
     let (offered, versions) = offered(target)?;
     let fates = Fates::new(survey, layout, &versions)?;
-    let plan = plan_packages(&intents, &offered, &installed, &|name| fates.of(name));
+    let mut plan = plan_packages(&intents, &offered, &installed, &|name| fates.of(name));
     let mut state_before = None;
     if !plan.install.is_empty() {
         state_before = Some(state(target)?);
         monitor.phase(&format!("installing {} packages", plan.install.len()));
+        plan.answers = answers::given(&survey.choices.answers);
+        answer(target, &plan)?;
         install_packages(target, &plan)?;
     }
     run_quietly(target, "cleaning up after", &["apt-get", "clean"])?;
@@ -228,6 +234,26 @@ fn install_packages(target: &mut dyn Target, plan: &PackagePlan) -> Result<(), F
     };
     outcome?;
     run_quietly(target, "allowing services to start with", &["sh", "-c", ALLOW, "sh", POLICY])
+}
+
+/// Answers packages' questions before they are asked, where the system has somebody to ask.
+fn answer(target: &mut dyn Target, plan: &PackagePlan) -> Result<(), Failure> {
+    if plan.answers.is_empty() {
+        return Ok(());
+    }
+    let selections = answers::selections(&plan.answers);
+    let failed = |e| unreadable_output(e, "debconf-set-selections");
+    let mut stdin = tempfile::tempfile().map_err(failed)?;
+    stdin.write_all(selections.as_bytes()).and_then(|()| stdin.rewind()).map_err(failed)?;
+    let command = Command { stdin: Some(stdin), ..Command::new(&["sh", "-c", ANSWER]) };
+    let ran = run_one(target, command)?;
+    if ran.code == 0 {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::Step, "answering", "the packages' questions")
+        .why(format!("debconf-set-selections ended with {}: {}", ran.code, ran.complaint()))
+        .safe("the old container and the bundle are as they were, nothing new was left")
+        .next("see the reason, then run the same command again"))
 }
 
 /// A full disk is no fault of the packages. The words are apt's and the C library's.

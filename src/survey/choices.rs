@@ -141,6 +141,12 @@ pub struct RepositoryFact {
 pub struct AnswerFact {
     /// Its name.
     pub question: String,
+    /// The installed package that asks it.
+    #[serde(default)]
+    pub owner: String,
+    /// Its type as debconf calls it, such as `select`.
+    #[serde(default)]
+    pub kind: String,
     /// The answer.
     pub answer: String,
 }
@@ -281,22 +287,28 @@ impl Texts<'_> {
             &self.read("/var/cache/debconf/config.dat"),
             &["template", "value", "owners", "flags"],
         );
-        let is_installed =
-            |owners: &str| owners.split(", ").any(|owner| dpkg.is_installed(owner).is_some());
+        let installed = |owners: &str| {
+            let mut owners = owners.split(", ");
+            owners.find(|owner| dpkg.is_installed(owner).is_some()).map(str::to_owned)
+        };
         let mut all = vec![];
         for (question, about) in questions {
             let get = |key: &str| about.get(key).map(String::as_str).unwrap_or_default();
             let kind = types.get(get("template")).and_then(|about| about.get("type"));
-            let asks = !matches!(
-                kind.map(String::as_str),
-                None | Some("password" | "note" | "title" | "error" | "text")
-            );
+            let asked = kind.filter(|kind| {
+                !matches!(kind.as_str(), "password" | "note" | "title" | "error" | "text")
+            });
             let seen = get("flags").split(", ").any(|flag| flag == "seen");
             let plain = !SECRET.iter().any(|word| question.to_lowercase().contains(word));
             let answer = get("value");
             let kept = !answer.is_empty() && answer.len() <= MAX_ANSWER && all.len() < MAX_ANSWERS;
-            if asks && seen && plain && kept && is_installed(get("owners")) {
-                all.push(AnswerFact { question, answer: answer.to_owned() });
+            if let (Some(kind), Some(owner)) = (asked, installed(get("owners")))
+                && seen
+                && plain
+                && kept
+            {
+                let (kind, answer) = (kind.clone(), answer.to_owned());
+                all.push(AnswerFact { question, owner, kind, answer });
             }
         }
         all
@@ -497,7 +509,12 @@ mod tests {
         let tree = system()
             .file("/var/cache/debconf/config.dat", config.concat())
             .file("/var/cache/debconf/templates.dat", templates);
-        let expected = AnswerFact { question: "app/one".into(), answer: "app/one-v".into() };
+        let expected = AnswerFact {
+            question: "app/one".into(),
+            owner: "app".into(),
+            kind: "string".into(),
+            answer: "app/one-v".into(),
+        };
         assert_eq!(found(&tree).answers, [expected]);
     }
 
