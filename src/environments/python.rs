@@ -180,6 +180,9 @@ fn python(
         dirs: HashMap::new(),
     };
     python.load(tree, root)?;
+    if let Some(umask) = python.umask_in_use(tree)? {
+        python.umask = umask;
+    }
     let root = Arc::new(root.clone());
     let Some(why) = python.why_whole(tree, &root, packaged)? else {
         return Ok(Some(Environment { root, content: Content::Python(Box::new(python)) }));
@@ -191,6 +194,17 @@ fn python(
 }
 
 impl Python {
+    /// What `pip` of a Python before 3.10 makes of a home to install into is closed, whatever the
+    /// user's mask; the packages in it follow the mask.
+    fn umask_in_use(&self, tree: &dyn Tree) -> Result<Option<u32>, TreeError> {
+        let record = self.dists.iter().find_map(|dist| dist.record.as_ref());
+        let Some(dir) = record.filter(|_| self.kind == Kind::User).and_then(RootPath::parent)
+        else {
+            return Ok(None);
+        };
+        Ok(tree.entry(&dir)?.map(|entry| 0o777 & !entry.meta.mode))
+    }
+
     fn load(&mut self, tree: &dyn Tree, root: &RootPath) -> Result<(), TreeError> {
         let children = tree.children(&self.site)?;
         let found = children.iter().filter_map(|entry| Dist::load(tree, &self.site, entry));

@@ -299,6 +299,13 @@ fn system_and_user_installations_speak_of_what_pip_recorded_only() {
     let tree = six.into(venv(), user).file("/home/ann/.local/share/notes", "mine");
     assert!(is_left_out(&part(&tree, &format!("{user}/six.py"))));
     assert_eq!(part(&tree, "/home/ann/.local/share/notes"), None);
+    // What an older pip makes of a home to install into is closed; what it puts there is not.
+    let tree = tree.meta(user, |meta| meta.mode = 0o700);
+    for at in ["six.py", "six-1.0.dist-info", "six-1.0.dist-info/METADATA"] {
+        assert!(is_left_out(&part(&tree, &format!("{user}/{at}"))), "{at}");
+    }
+    let tree = tree.meta(format!("{user}/six.py"), |meta| meta.mode = 0o600);
+    assert!(!is_left_out(&part(&tree, &format!("{user}/six.py"))));
     let kinds: Vec<Kind> = facts(&tree).iter().map(|fact| fact.kind).collect();
     assert_eq!(kinds, [Kind::User, Kind::Venv]);
 }
