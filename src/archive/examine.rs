@@ -4,6 +4,7 @@
 //! [`Examined`]; nothing decides anew later on.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
@@ -333,6 +334,7 @@ fn classifier<'a>(
         logs: options.logs,
         not_offered: &grounds.not_offered,
         lists_known: grounds.lists_known,
+        shipped: OnceLock::new(),
     }
 }
 

@@ -160,6 +160,8 @@ pub struct Evidence {
     pub newer: Option<bool>,
     /// What `ucf` recorded as the pristine content of this file.
     pub ucf: Option<Content>,
+    /// Whether that content is one that some package brought.
+    pub ucf_shipped: bool,
     /// A text of a package that this file is a copy of.
     pub template: Option<Template>,
     /// A link of the alternatives system: `true` when it chose by itself.
@@ -191,6 +193,7 @@ impl Evidence {
             image: None,
             newer: None,
             ucf: None,
+            ucf_shipped: false,
             template: None,
             alternative: None,
             compiled: false,
@@ -239,6 +242,9 @@ impl Evidence {
         }
         if let Some(content) = self.ucf {
             lines.push(format!("against ucf's digest: {content}"));
+            if !self.ucf_shipped {
+                lines.push("no package brought what ucf recorded".to_owned());
+            }
         }
         if let Some(template) = &self.template {
             lines.push(format!("copy of {template}"));

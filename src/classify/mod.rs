@@ -11,8 +11,9 @@ mod ladder;
 mod recorded;
 mod said;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::Read;
+use std::sync::OnceLock;
 
 use md5::{Digest, Md5};
 use sha2::Sha256;
@@ -98,6 +99,8 @@ pub struct Classifier<'a> {
     pub not_offered: &'a BTreeSet<String>,
     /// Whether the package lists were there to tell.
     pub lists_known: Option<()>,
+    /// What packages brought, by digest; gathered when the first file asks.
+    pub shipped: OnceLock<HashSet<Recorded>>,
 }
 
 impl Classifier<'_> {
@@ -202,6 +205,7 @@ impl Classifier<'_> {
                 let equal =
                     !is_mostly_holes(self.tree, entry)? && digest(self.tree, entry)? == expected;
                 evidence.ucf = Some(if equal { Content::Equal } else { Content::Differs });
+                evidence.ucf_shipped = self.is_shipped(expected);
             }
             if let Some(rule) = rule {
                 evidence.template = self.template(entry, rule)?;
@@ -211,6 +215,16 @@ impl Classifier<'_> {
             evidence.in_base = same_in(base, self.tree, entry)?;
         }
         Ok(())
+    }
+
+    /// Whether some package brought a file of this content: what a script made of the answers to
+    /// its questions, passwords among them, no package brings again.
+    fn is_shipped(&self, digest: Recorded) -> bool {
+        let gather = || {
+            let owned = self.installed.dpkg.iter().flat_map(|dpkg| dpkg.owned_paths());
+            owned.filter_map(|path| path.owned.digest).collect()
+        };
+        self.shipped.get_or_init(gather).contains(&digest)
     }
 
     /// What an environment says of the absence of `path`: its list says what is installed.
@@ -479,6 +493,7 @@ mod tests {
                 logs: LogPolicy::Keep,
                 not_offered: &self.not_offered,
                 lists_known: self.lists_known,
+                shipped: OnceLock::new(),
             };
             let entry = self.tree.entry(&path(at)).unwrap().unwrap();
             classifier.evidence(&entry, lies).unwrap()
@@ -519,6 +534,22 @@ mod tests {
             let expected = Evidence { package: package(true, content), ..nothing() };
             assert_eq!(known.of_root("/etc/app.conf"), expected);
         }
+    }
+
+    #[test]
+    fn what_a_script_made_of_answers_no_package_brings_again() {
+        let answer = "286755fad04869ca523320acce0dc6a4";
+        let record = format!("{HELLO}  /etc/copied\n{HELLO}  /etc/edited\n{answer}  /etc/asked\n");
+        let tree = system()
+            .file("/var/lib/ucf/hashfile", record)
+            .file("/etc/copied", "hello\n")
+            .file("/etc/edited", "edited\n")
+            .file("/etc/asked", "password\n");
+        let known = Known::of(tree);
+        let found = |at: &str| decide(&known.of_root(at)).reason;
+        assert_eq!(found("/etc/copied"), Reason::UcfPristine);
+        assert_eq!(found("/etc/edited"), Reason::UcfEdited);
+        assert_eq!(found("/etc/asked"), Reason::UcfAnswered);
     }
 
     #[test]
