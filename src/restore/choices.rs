@@ -308,8 +308,9 @@ impl New<'_> {
         let Some(entry) = self.target.entry(&path)?.filter(|entry| entry.kind.is_file()) else {
             return Ok(());
         };
-        let Some(theirs) = read_file(self.target, &path, LIMIT)?.filter(|_| !refused.is_empty())
-        else {
+        let trusted = &choices.trusted_certificates;
+        let some = !refused.is_empty() || !trusted.is_empty();
+        let Some(theirs) = read_file(self.target, &path, LIMIT)?.filter(|_| some) else {
             return Ok(());
         };
         let mut changed = vec![];
@@ -326,6 +327,22 @@ impl New<'_> {
                 );
             }
             changed.extend_from_slice(line);
+        }
+        for own in trusted {
+            let place = RootPath::parse(format!("/usr/share/ca-certificates/{own}").as_bytes());
+            let is_placed = place.is_ok_and(|place| draft.get(&place).is_some());
+            let is_known = theirs.split(|&b| b == b'\n').any(|line| {
+                let line = line.trim_ascii_end();
+                line.strip_prefix(b"!").unwrap_or(line) == own.as_bytes()
+            });
+            if is_placed && !is_known {
+                if changed.last().is_some_and(|&b| b != b'\n') {
+                    changed.push(b'\n');
+                }
+                changed.extend_from_slice(own.as_bytes());
+                changed.push(b'\n');
+                notes.step("adapt", &path, format!("{own} is to be trusted"));
+            }
         }
         if changed != theirs {
             let kind = Kind::File { size: changed.len() as u64 };
@@ -520,5 +537,25 @@ mod tests {
         let changed = b"# x\n!mozilla/A.crt\nmozilla/B.crt\n".to_vec();
         assert_eq!(list("mozilla/A.crt"), Some(DraftContent::Bytes(changed)));
         assert_eq!(list("mozilla/Gone.crt"), None);
+    }
+
+    #[test]
+    fn an_own_certificate_is_trusted_where_it_is_placed() {
+        let tree = system().file("/etc/ca-certificates.conf", "mozilla/A.crt");
+        let choices = Choices {
+            trusted_certificates: ["own/ca.crt", "own/gone.crt", "mozilla/A.crt"]
+                .map(str::to_owned)
+                .to_vec(),
+            ..Choices::default()
+        };
+        let own = system().file("/usr/share/ca-certificates/own/ca.crt", "");
+        let own = own.entry(&path("/usr/share/ca-certificates/own/ca.crt")).unwrap().unwrap();
+        let mut draft = Draft::default();
+        draft.put(DraftNode { entry: own, content: DraftContent::Bytes(vec![]) });
+        done(&tree, &mut draft, |new, draft, notes| {
+            new.certificates(&choices, draft, notes).unwrap();
+        });
+        let list = draft.get(&path("/etc/ca-certificates.conf")).map(|node| node.content.clone());
+        assert_eq!(list, Some(DraftContent::Bytes(b"mozilla/A.crt\nown/ca.crt\n".to_vec())));
     }
 }

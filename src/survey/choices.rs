@@ -45,6 +45,9 @@ pub struct Choices {
     /// Certificates that are not to be trusted, as `ca-certificates.conf` calls them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused_certificates: Vec<String>,
+    /// Certificates of no package that are to be trusted, as `ca-certificates.conf` calls them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trusted_certificates: Vec<String>,
     /// Packages that were to stay at their version.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<HoldFact>,
@@ -164,6 +167,7 @@ pub(super) fn choices(tree: &dyn Tree, installed: &Installed) -> Choices {
         stat_overrides: texts.stat_overrides(dpkg),
         alternatives: texts.alternatives(dpkg),
         refused_certificates: texts.refused_certificates(),
+        trusted_certificates: texts.trusted_certificates(),
         holds: held
             .map(|p| HoldFact { package: p.name.clone(), version: p.version.clone() })
             .collect(),
@@ -263,6 +267,17 @@ impl Texts<'_> {
         let text = self.read("/etc/ca-certificates.conf");
         let text = String::from_utf8_lossy(&text);
         text.lines().filter_map(|line| line.strip_prefix('!')).map(str::to_owned).collect()
+    }
+
+    fn trusted_certificates(&self) -> Vec<String> {
+        let text = self.read("/etc/ca-certificates.conf");
+        let text = String::from_utf8_lossy(&text);
+        let is_own = |line: &&str| {
+            let place = RootPath::parse(format!("/usr/share/ca-certificates/{line}").as_bytes());
+            !line.is_empty() && place.is_ok_and(|place| !self.is_owned(&place))
+        };
+        let lines = text.lines().map(str::trim_end).filter(|line| !line.starts_with(['!', '#']));
+        lines.filter(is_own).map(str::to_owned).collect()
     }
 
     fn repositories(&self) -> Vec<RepositoryFact> {
@@ -521,11 +536,17 @@ mod tests {
     #[test]
     fn refused_certificates_and_pins_are_found() {
         let tree = system()
-            .file("/etc/ca-certificates.conf", "# x\nmozilla/A.crt\n!mozilla/B.crt\n")
+            .file(
+                "/etc/ca-certificates.conf",
+                "# x\nmozilla/A.crt\n!mozilla/B.crt\nown/ca.crt\nown/gone.crt\n!own/no.crt\n",
+            )
+            .file("/usr/share/ca-certificates/own/ca.crt", "")
+            .file("/usr/share/ca-certificates/own/no.crt", "")
             .file("/etc/apt/preferences.d/mine", "Package: *\n")
             .file("/etc/apt/trusted.gpg.d/theirs.gpg", "");
         let found = found(&tree);
-        assert_eq!(found.refused_certificates, ["mozilla/B.crt"]);
+        assert_eq!(found.refused_certificates, ["mozilla/B.crt", "own/no.crt"]);
+        assert_eq!(found.trusted_certificates, ["own/ca.crt"]);
         assert_eq!(found.pins, ["/etc/apt/preferences.d/mine"]);
         assert_eq!(found.keys, ["/etc/apt/trusted.gpg.d/theirs.gpg"]);
     }
