@@ -12,7 +12,7 @@ use crate::tree::{RootPath, Tree, TreeError, list};
 pub struct Instance {
     /// Where its data is: not placed on a system with another version.
     pub directory: RootPath,
-    /// Its version as it stands in the path.
+    /// Its version as it stands in the path, else the application's.
     pub version: String,
     /// What `find` captured, `version` included.
     pub vars: Vars,
@@ -44,8 +44,8 @@ pub enum InstanceError {
 
 impl Database {
     /// The instances in `tree`, in path order. A directory that shows several versions has gone
-    /// through them; its data is the newest one's.
-    pub fn instances(&self, tree: &dyn Tree) -> Result<Vec<Instance>, InstanceError> {
+    /// through them; its data is the newest one's. Where none shows, it is `of_app`.
+    pub fn instances(&self, tree: &dyn Tree, of_app: &str) -> Result<Vec<Instance>, InstanceError> {
         let pattern = self.find.compile(&Vars::default()).map_err(ExpandError::from)?;
         let base = RootPath::parse(&pattern.base()).map_err(ExpandError::from)?;
         let depth = self.find.as_str().split('/').count();
@@ -53,7 +53,7 @@ impl Database {
         let mut todo = vec![base];
         while let Some(path) = todo.pop() {
             if let Some(vars) = pattern.matches(path.as_bytes()) {
-                let version = vars.get("version").unwrap_or_default();
+                let version = vars.get("version").unwrap_or(of_app.as_bytes());
                 found.push(Instance {
                     directory: self.directory.expand(&vars)?,
                     version: String::from_utf8_lossy(version).into_owned(),
@@ -162,7 +162,7 @@ mod tests {
         ]);
         let rule = LayoutDb::open(&[]).unwrap().rule("postgresql", "debian").unwrap().unwrap();
         let database = &rule.databases[0];
-        let found = database.instances(&tree).unwrap();
+        let found = database.instances(&tree, "13").unwrap();
         let places: Vec<_> = found.iter().map(|i| i.directory.to_string()).collect();
         assert_eq!(
             places,
@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn a_tree_without_the_place_has_no_instances() {
         let rule = LayoutDb::open(&[]).unwrap().rule("postgresql", "debian").unwrap().unwrap();
-        assert_eq!(rule.databases[0].instances(&Files(&["/etc/hosts"])).unwrap(), []);
+        assert_eq!(rule.databases[0].instances(&Files(&["/etc/hosts"]), "13").unwrap(), []);
     }
 
     #[test]
@@ -198,8 +198,20 @@ mod tests {
         ]);
         let db = LayoutDb::open(&[]).unwrap();
         let rule = db.rule("mariadb", "debian").unwrap().unwrap();
-        let found = rule.databases[0].instances(&tree).unwrap();
+        let found = rule.databases[0].instances(&tree, "10.3").unwrap();
         let told: Vec<_> = found.iter().map(|i| (i.directory.to_string(), &*i.version)).collect();
         assert_eq!(told, [("/var/lib/mysql".to_owned(), "10.11")]);
+    }
+
+    #[test]
+    fn data_that_shows_no_version_has_the_applications() {
+        let tree = Files(&["/var/lib/rabbitmq/mnesia/rabbit@shop/schema.DAT"]);
+        let rule = LayoutDb::open(&[]).unwrap().rule("rabbitmq", "debian").unwrap().unwrap();
+        let found = rule.databases[0].instances(&tree, "3.8").unwrap();
+        let told: Vec<_> = found.iter().map(|i| (i.directory.to_string(), &*i.version)).collect();
+        assert_eq!(told, [("/var/lib/rabbitmq/mnesia/rabbit@shop".to_owned(), "3.8")]);
+        let exports = rule.databases[0].exports(&found[0]).unwrap();
+        let files: Vec<_> = exports.iter().filter_map(|c| c.file.as_deref()).collect();
+        assert_eq!(files, ["rabbit@shop.definitions.json"]);
     }
 }

@@ -75,7 +75,7 @@ fn layouts(rule: &Rule) -> Option<Fault> {
             return Some(fault(entry.glob.as_str(), format!("`{}` {what}", entry.glob)));
         }
         if let Some(link) = &entry.link
-            && let Some(fault) = unknown(link.as_str(), &link.names(), &["version"])
+            && let Some(fault) = unknown(link.as_str(), &link.names(), &["version", "name"])
         {
             return Some(fault);
         }
@@ -110,10 +110,6 @@ fn databases(rule: &Rule) -> Option<Fault> {
 
 fn database(database: &Database) -> Option<Fault> {
     let captured = database.find.names();
-    if !captured.contains(&"version") {
-        let what = format!("`{}` has to capture `{{version}}`", database.find);
-        return Some(fault(database.find.as_str(), what));
-    }
     if database.find.as_str().contains("**") {
         let what = format!("`{}` has to say how deep to look", database.find);
         return Some(fault(database.find.as_str(), what));

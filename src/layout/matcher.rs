@@ -10,6 +10,9 @@ use super::relocation::aim;
 use super::{LayoutEntry, LayoutError, PathPattern, Recognised, Scope};
 use crate::tree::{Entry, Kind, RootPath};
 
+/// In a `link` the name of the link itself.
+const OWN_NAME: &str = "{name}";
+
 /// The layouts of all recognised applications, compiled together.
 ///
 /// The last match wins: applications come after the system, and later entries of a rule after
@@ -27,6 +30,8 @@ struct Compiled {
     entry: LayoutEntry,
     /// Where a link has to lead; anything when there are none.
     links: Vec<GlobMatcher>,
+    /// It has to lead to something of its own name.
+    same_name: bool,
 }
 
 /// What a rule says of a path.
@@ -55,12 +60,15 @@ impl LayoutMatcher {
                     glob.map_err(|source| LayoutError::Glob { app: found.app.clone(), source })
                 };
                 let links = entry.link.iter().flat_map(|link| spellings(link, found));
+                let links = links.map(|text| text.replace(OWN_NAME, "*"));
                 let links = links.map(|text| Ok(glob(&text)?.compile_matcher()));
                 let links: Vec<GlobMatcher> = links.collect::<Result<_, LayoutError>>()?;
+                let link = entry.link.as_ref().map_or("", PathPattern::as_str);
+                let same_name = link.ends_with(OWN_NAME);
                 for text in spellings(&entry.glob, found) {
                     globs.add(glob(&text)?);
                     let (app, entry, links) = (found.app.clone(), entry.clone(), links.clone());
-                    entries.push(Compiled { app, entry, links });
+                    entries.push(Compiled { app, entry, links, same_name });
                 }
             }
         }
@@ -87,11 +95,14 @@ impl LayoutMatcher {
     }
 
     fn last(&self, path: &RootPath, aim: Option<&RootPath>) -> Option<LayoutMatch<'_>> {
-        let leads = |links: &[GlobMatcher]| {
-            links.is_empty() || aim.is_some_and(|aim| links.iter().any(|l| l.is_match(host(aim))))
+        let fits = |aim: &RootPath, entry: &Compiled| {
+            entry.links.iter().any(|link| link.is_match(host(aim)))
+                && (!entry.same_name || aim.name() == path.name())
         };
+        let leads =
+            |entry: &Compiled| entry.links.is_empty() || aim.is_some_and(|aim| fits(aim, entry));
         let found = self.globs.matches(host(path)).into_iter().rev();
-        let found = found.map(|number| &self.entries[number]).find(|c| leads(&c.links))?;
+        let found = found.map(|number| &self.entries[number]).find(|entry| leads(entry))?;
         Some(LayoutMatch { app: &found.app, entry: &found.entry })
     }
 }
@@ -186,6 +197,32 @@ mod tests {
         let hit =
             |path: &str| matcher.matches(&RootPath::parse(path.as_bytes()).unwrap()).is_some();
         assert!(hit("/a/13/b") && hit("/a/7.4/b") && !hit("/a/main/b"));
+    }
+
+    #[test]
+    fn an_entry_for_links_of_the_same_name_holds_for_no_others() {
+        let text = "app: a\ntitle: X\nrecognise: {paths: [{path: /x}]}\nlayout:\n  \
+                    - {glob: /usr/bin/*, worth: generated, link: '/bin/{name}', why: w}\n";
+        let rule = parse("x.yaml", text).unwrap();
+        let found = Recognised { app: "a".into(), version: None, rule };
+        let matcher = LayoutMatcher::new(&[found]).unwrap();
+        let known = |target: &str| {
+            let path = RootPath::parse(b"/usr/bin/touch").unwrap();
+            let kind = Kind::Symlink { target: target.as_bytes().to_vec() };
+            let mtime = crate::tree::Time { secs: 0, nanos: 0 };
+            let meta = crate::tree::Meta {
+                mode: 0o777,
+                uid: 0,
+                gid: 0,
+                mtime,
+                xattrs: Default::default(),
+            };
+            let entry = Entry { path, kind, meta, ctime: None, links: None };
+            matcher.matches_entry(&entry).is_some()
+        };
+        assert!(known("/bin/touch"));
+        assert!(!known("/bin/bash"));
+        assert!(!known("/sbin/touch"));
     }
 
     #[test]

@@ -109,8 +109,9 @@ pub(super) fn withhold(
     let mut imports = Vec::new();
     for journey in journeys {
         let app = journey.rule.app.as_str();
+        let version = String::from_utf8_lossy(journey.vars.get("old").unwrap_or_default());
         for database in &journey.rule.databases {
-            let instances = database.instances(archived).map_err(|e| misfit(app, e))?;
+            let instances = database.instances(archived, &version).map_err(|e| misfit(app, e))?;
             for instance in &instances {
                 let commands =
                     database.imports(instance, &journey.vars).map_err(|e| misfit(app, e))?;
