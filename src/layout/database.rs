@@ -205,13 +205,17 @@ mod tests {
 
     #[test]
     fn data_that_shows_no_version_has_the_applications() {
-        let tree = Files(&["/var/lib/rabbitmq/mnesia/rabbit@shop/schema.DAT"]);
-        let rule = LayoutDb::open(&[]).unwrap().rule("rabbitmq", "debian").unwrap().unwrap();
+        let tree = Files(&["/var/lib/x/shop/schema"]);
+        let text = "app: x\ntitle: X\nrecognise: {packages: [{name: x}]}\ndatabases:\n  \
+                    - find: '/var/lib/x/{node}/schema'\n    directory: '/var/lib/x/{node}'\n    \
+                      export: [{run: [dump], file: '{node}.dump'}]\n    \
+                      import: [{run: [load], stdin: '{node}.dump'}]\n";
+        let rule = crate::layout::parse("x.yaml", text).unwrap();
         let found = rule.databases[0].instances(&tree, "3.8").unwrap();
         let told: Vec<_> = found.iter().map(|i| (i.directory.to_string(), &*i.version)).collect();
-        assert_eq!(told, [("/var/lib/rabbitmq/mnesia/rabbit@shop".to_owned(), "3.8")]);
+        assert_eq!(told, [("/var/lib/x/shop".to_owned(), "3.8")]);
         let exports = rule.databases[0].exports(&found[0]).unwrap();
         let files: Vec<_> = exports.iter().filter_map(|c| c.file.as_deref()).collect();
-        assert_eq!(files, ["rabbit@shop.definitions.json"]);
+        assert_eq!(files, ["shop.dump"]);
     }
 }
