@@ -31,7 +31,7 @@ use crate::environments::{Environments, Part, PartOf};
 use crate::image::{Difference, ImageView};
 use crate::layout::{LayoutMatch, LayoutMatcher, Vars, Worth};
 use crate::packages::Md5 as Recorded;
-use crate::packages::dpkg::{Alternative, AlternativeStatus};
+use crate::packages::dpkg::{Alternative, AlternativeStatus, Dpkg};
 use crate::packages::{Claim, Installed, Role};
 use crate::tree::{
     Entry, Kind, Meta, RootPath, Time, Tree, TreeError, is_mostly_holes, resolve, resolve_parent,
@@ -221,7 +221,7 @@ impl Classifier<'_> {
     /// its questions, passwords among them, no package brings again.
     fn is_shipped(&self, digest: Recorded) -> bool {
         let gather = || {
-            let owned = self.installed.dpkg.iter().flat_map(|dpkg| dpkg.owned_paths());
+            let owned = self.installed.dpkg.iter().flat_map(Dpkg::owned_paths);
             owned.filter_map(|path| path.owned.digest).collect()
         };
         self.shipped.get_or_init(gather).contains(&digest)

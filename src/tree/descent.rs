@@ -87,13 +87,12 @@ impl Names {
 
     fn glance(&mut self, dir: &Dir) {
         let names = self.names.as_slice();
-        let known = dir.glance(&names[..names.len().min(AHEAD)]).into_iter().map(|glance| {
-            match glance {
+        let known =
+            dir.glance(&names[..names.len().min(AHEAD)]).into_iter().map(|glance| match glance {
                 Glance::File(stat) => Known::File(stat),
                 Glance::Dir => Known::Dir,
                 Glance::Unknown => Known::Nothing,
-            }
-        });
+            });
         self.known = known.collect::<Vec<_>>().into_iter();
     }
 

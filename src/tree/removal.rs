@@ -26,7 +26,9 @@ pub(super) fn remove(dir: &Dir, path: &RootPath) -> Result<(), PlaceError> {
                 continue;
             };
             if let Some(below) = unlink_or_enter(here, &child, node)? {
-                descent.enter(&name, below, Known::Nothing).map_err(|errno| failed(&child, errno))?;
+                descent
+                    .enter(&name, below, Known::Nothing)
+                    .map_err(|errno| failed(&child, errno))?;
                 at = child;
             }
         }
