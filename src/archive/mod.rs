@@ -14,7 +14,7 @@ mod pristine;
 mod since;
 mod verdicts;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -28,13 +28,16 @@ pub use since::{SinceError, parse_since};
 pub use verdicts::{Shown, Verdicts};
 
 use crate::bundle::{
-    Area, BundleError, Digest, ExportRecord, Manifest, ManifestEntry, Node, VolumeRecord, Writer,
+    Area, BundleError, Digest, Entries, ExportRecord, Manifest, ManifestEntry, Node, VolumeRecord,
+    Writer,
 };
 use crate::failure::{Failure, Kind as FailureKind};
 use crate::monitor::Monitor;
 use crate::source::Source;
 use crate::survey::MountFact;
-use crate::tree::{Content, Entry, Extent, Kind, Meta, RootPath, Time, Xattrs};
+use crate::tree::{
+    Content, Entry, Extent, Kind, Meta, RootPath, Time, Xattrs, escaped, is_within, path_order,
+};
 use crate::verdict::Class;
 
 /// Whether databases are exported by the old version.
@@ -80,7 +83,7 @@ pub fn scratch_dir(output: Option<&Path>) -> PathBuf {
 /// changed meanwhile and every failure to write end the run.
 pub fn archive(
     source: &Source,
-    mut examined: Examined,
+    examined: Examined,
     output: &Path,
     options: &ArchiveOptions,
     monitor: &dyn Monitor,
@@ -95,15 +98,17 @@ pub fn archive(
     // A bundle holds them in the order of their paths.
     exports.sort_by_cached_key(|export| RootPath::parse(export.name.as_bytes()).ok());
     monitor.phase("writing the bundle");
-    let frame = frame(&examined);
+    let Examined { survey, entries, mut losses, limitations, .. } = examined;
     let mut manifest = Manifest::new();
     manifest.volumes = volumes(source);
-    let written = write_entries(source, &mut examined, &frame, &mut writer, output, monitor)?;
-    manifest.entries = written;
+    manifest.entries = write_entries(source, &entries, &mut losses, &mut writer, output, monitor)?;
+    let (classes, secrets) = (entries.totals(), secrets(&entries));
+    // The manifest holds them now, and memory should once.
+    drop(entries);
     manifest.exports = write_exports(&exports, &mut writer, output)?;
-    manifest.losses = examined.losses.iter().map(Lost::to_loss).collect();
-    manifest.limitations = examined.limitations.clone();
-    manifest.survey = to_value(&examined.survey)?;
+    manifest.losses = losses.iter().map(Lost::to_loss).collect();
+    manifest.limitations = limitations;
+    manifest.survey = to_value(&survey)?;
     manifest.settings = source.settings().clone();
     source.check_unchanged()?;
     crate::failure::check_cancelled("archiving", &source.to_string())?;
@@ -114,9 +119,9 @@ pub fn archive(
         bundle: published.path.to_string_lossy().into_owned(),
         id: published.id,
         bundle_bytes: published.bytes,
-        classes: examined.entries.totals(),
+        classes,
         exports: exports.iter().map(|e| e.name.clone()).collect(),
-        secrets: secrets(&examined),
+        secrets,
         losses,
         limitations,
         held: vec![],
@@ -129,24 +134,6 @@ fn to_value(value: &impl serde::Serialize) -> Result<serde_json::Value, Failure>
         .map_err(|e| Failure::new(FailureKind::Internal, "recording", "the survey").because(e))
 }
 
-/// Directories that are not kept themselves but hold something that is: they go along, so that
-/// the bundle unpacks into a tree whose directories have their owners and modes.
-fn frame(examined: &Examined) -> BTreeSet<RootPath> {
-    let mut frame = BTreeSet::new();
-    for judged in examined.entries.iter() {
-        if judged.class == Class::Mutable {
-            let mut at = judged.entry.path.parent();
-            while let Some(dir) = at {
-                at = dir.parent();
-                if !frame.insert(dir) {
-                    break;
-                }
-            }
-        }
-    }
-    frame
-}
-
 fn volumes(source: &Source) -> Vec<VolumeRecord> {
     source
         .directories()
@@ -156,22 +143,29 @@ fn volumes(source: &Source) -> Vec<VolumeRecord> {
 
 /// Stores what is kept and returns the manifest's entries, all paths in order. What turns out to
 /// be unreadable becomes a loss.
+///
+/// A directory that is not kept itself but holds something that is goes along, so that the bundle
+/// unpacks into a tree whose directories have their owners and modes.
 fn write_entries(
     source: &Source,
-    examined: &mut Examined,
-    frame: &BTreeSet<RootPath>,
+    entries: &Verdicts,
+    losses: &mut Vec<Lost>,
     writer: &mut Writer,
     output: &Path,
     monitor: &dyn Monitor,
-) -> Result<Vec<ManifestEntry>, Failure> {
-    let Examined { entries, losses, .. } = examined;
-    let mut records = Vec::with_capacity(entries.len());
+) -> Result<Entries, Failure> {
+    let mut records = Entries::default();
+    // A directory is directly followed by what it holds, so the next of these tells.
+    let mut mutable = entries.shown().filter(|shown| shown.class == Class::Mutable).peekable();
     for mut judged in entries.iter() {
+        let path = judged.entry.path.as_bytes();
+        while mutable.next_if(|next| path_order(next.path, path).is_le()).is_some() {}
+        let holds_mutable = mutable.peek().is_some_and(|next| is_within(next.path, path));
         let mount = source.mount(&judged.entry.path);
         let volume = mount.map(MountFact::area_name);
         let keep = !judged.deleted
             && judged.entry.kind != Kind::Socket
-            && (judged.class == Class::Mutable || frame.contains(&judged.entry.path));
+            && (judged.class == Class::Mutable || holds_mutable);
         if keep {
             crate::failure::check_cancelled("archiving", &source.to_string())?;
             let area = volume.as_deref().map_or(Area::Root, Area::Volume);
@@ -189,13 +183,10 @@ fn write_entries(
                 Err(Stored::Failed(error)) => return Err(error.into_failure("writing", output)),
             }
         }
-        let mut record = record(&judged, volume);
-        record.stored = keep;
         if let Some(pristine) = &judged.pristine {
             write_pristine(&judged.entry.path, pristine, writer, output)?;
-            record.pristine = Some(pristine.found.to_owned());
         }
-        records.push(record);
+        records.push(record(judged, volume));
     }
     Ok(records)
 }
@@ -271,23 +262,19 @@ fn store(
     }
 }
 
-fn record(judged: &Judged, volume: Option<String>) -> ManifestEntry {
-    let node = (!judged.deleted).then(|| Node {
-        kind: judged.entry.kind.clone(),
-        meta: judged.entry.meta.clone(),
-        links: judged.entry.links,
-    });
+fn record(judged: Judged, volume: Option<String>) -> ManifestEntry {
+    let Entry { path, kind, meta, links, .. } = judged.entry;
     ManifestEntry {
-        path: judged.entry.path.clone(),
+        path,
         class: judged.class,
         reason: judged.reason.to_string(),
         origin: judged.origin,
-        node,
+        node: (!judged.deleted).then_some(Node { kind, meta, links }),
         stored: false,
         digest: None,
         volume,
-        package: judged.package.clone(),
-        pristine: None,
+        package: judged.package,
+        pristine: judged.pristine.map(|pristine| pristine.found.to_owned()),
     }
 }
 
@@ -358,7 +345,6 @@ fn add_text(
 }
 
 /// The kept paths that hold keys or passwords.
-fn secrets(examined: &Examined) -> Vec<String> {
-    let secrets = examined.entries.iter().filter(|judged| judged.secret);
-    secrets.map(|judged| judged.entry.path.to_string()).collect()
+fn secrets(entries: &Verdicts) -> Vec<String> {
+    entries.shown().filter(|shown| shown.secret).map(|shown| escaped(shown.path)).collect()
 }

@@ -5,80 +5,83 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::manifest::{Counts, Manifest, ManifestEntry};
+use super::entries::Stored;
+use super::manifest::{Counts, Manifest};
 use super::{Area, BundleError, Digest};
-use crate::tree::{LinkGroup, RootPath};
+use crate::tree::{RootPath, escaped};
 
-/// One member of an area.
+/// The members of an area, ascending.
+#[derive(Default)]
 pub(super) struct Added {
-    /// Its path, from the area's root.
-    pub(super) path: RootPath,
-    /// Of a regular file.
-    pub(super) digest: Option<Digest>,
+    /// Their paths from the area's root, each ended by a NUL, which no path holds.
+    paths: Vec<u8>,
+    /// Where the last path begins.
+    last: usize,
+    /// For each, the digest of a regular file.
+    digests: Vec<Option<Digest>>,
 }
 
-/// The members of each area, ascending.
-pub(super) type Areas = BTreeMap<String, Vec<Added>>;
+impl Added {
+    /// Adds a member.
+    pub(super) fn push(&mut self, path: &RootPath, digest: Option<Digest>) {
+        self.last = self.paths.len();
+        self.paths.extend_from_slice(path.as_bytes());
+        self.paths.push(0);
+        self.digests.push(digest);
+    }
+
+    /// The path of the member added last.
+    pub(super) fn last(&self) -> Option<&[u8]> {
+        self.paths.get(self.last..)?.strip_suffix(b"\0")
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&[u8], Option<Digest>)> {
+        self.paths.split(|b| *b == 0).zip(self.digests.iter().copied())
+    }
+}
+
+/// The members by area.
+pub(super) type Areas = BTreeMap<String, Added>;
 
 /// Fills in what only the writer knows: `stored`, digests, link numbers, counts, the id.
 pub(super) fn fill(
     manifest: &mut Manifest,
-    added: Areas,
+    added: &Areas,
     counts: Counts,
 ) -> Result<(), BundleError> {
     let misuse = |what: String| BundleError::Misuse { what };
     manifest.check().map_err(misuse)?;
-    let mut areas: BTreeMap<String, _> = added
-        .into_iter()
-        .map(|(prefix, members)| (prefix, members.into_iter().peekable()))
+    let mut areas: BTreeMap<&str, _> = added
+        .iter()
+        .map(|(prefix, members)| (prefix.as_str(), members.iter().peekable()))
         .collect();
     for area in [Area::Export, Area::Pristine] {
-        areas.remove(&area.prefix());
+        areas.remove(area.prefix().as_str());
     }
-    let mut links = Links::default();
-    let mut stored = 0;
-    let mut entries = std::mem::take(&mut manifest.entries);
-    for entry in &mut entries {
-        // `check` has found a place for every entry.
-        let Some((area, path)) = manifest.place(entry) else { continue };
-        let prefix = area.prefix();
-        links.renumber(&prefix, entry);
-        let member = areas
-            .get_mut(&prefix)
-            .and_then(|members| members.next_if(|member| member.path == path));
-        entry.stored = member.is_some();
-        entry.digest = member.and_then(|member| member.digest);
-        if entry.stored && entry.node.is_none() {
+    let mut stored = Stored::default();
+    let mut members = 0;
+    for entry in manifest.entries.iter() {
+        let member = manifest.place(&entry).and_then(|(area, path)| {
+            let members = areas.get_mut(area.prefix().as_str())?;
+            members.next_if(|(member, _)| *member == path.as_bytes())
+        });
+        if member.is_some() && entry.is_deleted() {
             return Err(misuse(format!("`{}` was added and is recorded as deleted", entry.path)));
         }
-        stored += u64::from(entry.stored);
+        stored.push(member.is_some(), member.and_then(|(_, digest)| digest));
+        members += u64::from(member.is_some());
     }
-    manifest.entries = entries;
     for (prefix, mut members) in areas {
-        if let Some(member) = members.next() {
-            return Err(misuse(format!("`{}` of {prefix} has no entry", member.path)));
+        if let Some((path, _)) = members.next() {
+            return Err(misuse(format!("`{}` of {prefix} has no entry", escaped(path))));
         }
     }
-    manifest.counts = Counts { entries: manifest.entries.len() as u64, stored, ..counts };
+    manifest.entries.set_stored(stored);
+    manifest.entries.number_links();
+    manifest.counts = Counts { entries: manifest.entries.len() as u64, stored: members, ..counts };
     check_references(manifest).map_err(misuse)?;
     manifest.id = manifest.computed_id().map_err(|error| misuse(error.to_string()))?;
     Ok(())
-}
-
-/// Numbers of link groups in the order of their first names.
-#[derive(Default)]
-struct Links {
-    numbers: HashMap<(String, LinkGroup), u64>,
-}
-
-impl Links {
-    /// The source's numbers may be those of its inodes, which another copy of it does not share.
-    fn renumber(&mut self, prefix: &str, entry: &mut ManifestEntry) {
-        let Some(links) = entry.node.as_mut().and_then(|node| node.links.as_mut()) else { return };
-        let next = self.numbers.len() as u64 + 1;
-        let number = self.numbers.entry((prefix.to_owned(), *links)).or_insert(next);
-        *links = LinkGroup(*number);
-    }
 }
 
 /// Checks that exports and pristine texts have their members, and the members their mention.
@@ -98,7 +101,7 @@ pub(super) fn check_references(manifest: &Manifest) -> Result<(), String> {
         }
     }
     let mut mentioned = 0;
-    for entry in manifest.entries.iter().filter(|entry| entry.pristine.is_some()) {
+    for entry in manifest.entries.wanted(|listed| listed.pristine.is_some()) {
         if !files.contains_key(Area::Pristine.member(&entry.path).as_slice()) {
             return Err(format!("the pristine text of `{}` has no member", entry.path));
         }

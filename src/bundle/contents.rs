@@ -49,13 +49,13 @@ impl Contents {
             located.iter().enumerate().map(|(n, found)| (found.name.clone(), id(n))).collect();
         // The further names of a file lead to its content too.
         let mut groups = HashMap::new();
-        for entry in manifest.entries.iter().filter(|entry| entry.digest.is_some()) {
+        for entry in manifest.entries.wanted(|listed| listed.stored && listed.links.is_some()) {
             let links = entry.node.as_ref().and_then(|node| node.links);
-            let (Some(links), Some((area, path))) = (links, manifest.place(entry)) else {
+            let (Some(_), Some((area, path))) = (entry.digest, manifest.place(&entry)) else {
                 continue;
             };
             let name = area.member(&path);
-            let group = (area, links);
+            let group = (area.prefix(), links);
             match ids.get(&name) {
                 Some(id) => drop(groups.insert(group, *id)),
                 None => drop(groups.get(&group).map(|id| ids.insert(name, *id))),

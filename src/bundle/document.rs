@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::FORMAT;
 use super::digest::Sha;
+use super::json::EntryJson;
 use super::manifest::Manifest;
 
 /// Why a manifest cannot be read.
@@ -72,7 +73,7 @@ impl Manifest {
         out.write_all(b"\"entries\":[")?;
         for (number, entry) in self.entries.iter().enumerate() {
             out.write_all(if number == 0 { b"\n" } else { b",\n" })?;
-            serde_json::to_writer(&mut *out, entry)?;
+            serde_json::to_writer(&mut *out, &EntryJson::from(entry))?;
         }
         out.write_all(b"\n]}\n")
     }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::digest::Digest;
+use super::entries::Entries;
 use super::{Area, FORMAT, is_volume_name};
 use crate::tree::{Entry, Kind, LinkGroup, Meta, RootPath};
 use crate::verdict::{Class, Origin};
@@ -46,7 +47,7 @@ pub struct Manifest {
     /// Totals. Filled in by the writer.
     pub counts: Counts,
     /// Every path of the source, ascending.
-    pub entries: Vec<ManifestEntry>,
+    pub entries: Entries,
 }
 
 /// Totals, so that a missing part shows.
@@ -64,8 +65,8 @@ pub struct Counts {
 }
 
 /// One path of the source and its verdict.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "super::json::EntryJson", into = "super::json::EntryJson")]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "super::json::EntryJson")]
 pub struct ManifestEntry {
     /// Where; a volume's files stand under their mount point.
     pub path: RootPath,
@@ -168,14 +169,8 @@ impl Manifest {
             losses: Vec::new(),
             limitations: Vec::new(),
             counts: Counts::default(),
-            entries: Vec::new(),
+            entries: Entries::default(),
         }
-    }
-
-    /// The entry at `path`.
-    pub fn entry(&self, path: &RootPath) -> Option<&ManifestEntry> {
-        let at = self.entries.binary_search_by(|entry| entry.path.cmp(path)).ok()?;
-        self.entries.get(at)
     }
 
     /// The area that holds `entry`, and its path there; `None` when its volume is not listed or
@@ -196,12 +191,11 @@ impl Manifest {
                 return Err(format!("volume `{}` is listed twice", volume.name));
             }
         }
-        for pair in self.entries.windows(2) {
-            if pair[0].path >= pair[1].path {
-                return Err(format!("entries do not ascend at `{}`", pair[1].path));
-            }
+        if let Some(path) = self.entries.out_of_order() {
+            return Err(format!("entries do not ascend at `{path}`"));
         }
-        match self.entries.iter().find(|entry| self.place(entry).is_none()) {
+        let mut in_volumes = self.entries.wanted(|listed| listed.volume.is_some());
+        match in_volumes.find(|entry| self.place(entry).is_none()) {
             Some(entry) => Err(format!("`{}` does not lie in its volume", entry.path)),
             None => Ok(()),
         }
@@ -256,15 +250,9 @@ impl ManifestEntry {
     }
 
     /// As an entry of a tree; `None` for a deletion.
-    pub fn to_entry(&self) -> Option<Entry> {
-        let node = self.node.as_ref()?;
-        Some(Entry {
-            path: self.path.clone(),
-            kind: node.kind.clone(),
-            meta: node.meta.clone(),
-            ctime: None,
-            links: node.links,
-        })
+    pub fn into_entry(self) -> Option<Entry> {
+        let Node { kind, meta, links } = self.node?;
+        Some(Entry { path: self.path, kind, meta, ctime: None, links })
     }
 }
 

@@ -23,6 +23,7 @@ mod added;
 mod contents;
 mod digest;
 mod document;
+mod entries;
 mod failing;
 mod file;
 mod frames;
@@ -43,6 +44,7 @@ use std::path::{Path, PathBuf};
 
 pub use contents::Contents;
 pub use digest::{Digest, DigestError, HASHED_HOLES, Sha};
+pub use entries::{Entries, Listed};
 pub use manifest::{
     Counts, ExportRecord, Loss, Manifest, ManifestEntry, MemberRecord, Node, VolumeRecord,
 };

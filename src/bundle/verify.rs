@@ -13,9 +13,9 @@ use super::added::check_references;
 use super::contents::Located;
 use super::digest::{ContentHasher, Digest, Sha, Tap};
 use super::file::{BundleFile, TarStream};
-use super::manifest::{Counts, Manifest, ManifestEntry, MemberRecord};
+use super::manifest::{Counts, Manifest, MemberRecord};
 use super::texts::{MANIFEST_NAME, README_NAME, RESTORE_NAME, SUMS_NAME, sum_line};
-use super::{BundleError, escaped};
+use super::{Area, BundleError, escaped};
 use crate::monitor::Monitor;
 use crate::pax::{self, Body, Member, ReadError, ReadMember};
 use crate::tree::{Extent, Kind, LinkGroup};
@@ -112,23 +112,23 @@ impl Found {
 
 /// What is still to come, by the manifest.
 struct Expected<'m> {
-    /// By area, the stored entries with their members' names.
-    areas: BTreeMap<Vec<u8>, VecDeque<&'m ManifestEntry>>,
+    /// By area, the numbers of the stored entries.
+    areas: BTreeMap<Vec<u8>, VecDeque<usize>>,
     /// Members that stand for no path, in order.
     others: VecDeque<&'m MemberRecord>,
     manifest: &'m Manifest,
     manifest_digest: Sha,
     /// First names of files with further ones, by area.
-    first_names: HashMap<(Vec<u8>, LinkGroup), FirstName<'m>>,
+    first_names: HashMap<(Vec<u8>, LinkGroup), FirstName>,
     sums: Sha256,
     counts: Counts,
     stage: Stage,
 }
 
 /// The member that stores a file with several names.
-struct FirstName<'m> {
+struct FirstName {
     name: Vec<u8>,
-    kind: &'m Kind,
+    kind: Kind,
     digest: Option<Digest>,
 }
 
@@ -144,11 +144,11 @@ enum Stage {
 
 impl<'m> Expected<'m> {
     fn new(manifest: &'m Manifest, file: &BundleFile) -> Expected<'m> {
-        let mut areas: BTreeMap<Vec<u8>, VecDeque<&ManifestEntry>> = BTreeMap::new();
-        for entry in manifest.entries.iter().filter(|entry| entry.stored) {
-            if let Some((area, _)) = manifest.place(entry) {
-                areas.entry(area.prefix().into_bytes()).or_default().push_back(entry);
-            }
+        let mut areas: BTreeMap<Vec<u8>, VecDeque<usize>> = BTreeMap::new();
+        let listed = manifest.entries.listed().enumerate();
+        for (number, listed) in listed.filter(|(_, listed)| listed.stored) {
+            let area = listed.volume.map_or(Area::Root, Area::Volume);
+            areas.entry(area.prefix().into_bytes()).or_default().push_back(number);
         }
         Expected {
             areas,
@@ -219,7 +219,8 @@ impl<'m> Expected<'m> {
     fn entry(&mut self, found: &Found, prefix: &[u8]) -> Result<Option<Digest>, BundleError> {
         let Found { member, digest, .. } = found;
         let next = self.areas.get_mut(prefix).and_then(VecDeque::pop_front);
-        let place = next.and_then(|entry| Some((entry, self.manifest.place(entry)?)));
+        let entry = next.map(|number| self.manifest.entries.get(number));
+        let place = entry.as_ref().and_then(|entry| Some((entry, self.manifest.place(entry)?)));
         let Some((entry, (area, path))) = place else {
             return Err(differs(&member.name, "the manifest stores no such entry"));
         };
@@ -235,7 +236,7 @@ impl<'m> Expected<'m> {
         let (fits, digest) = match (&member.body, first) {
             (Body::Node(kind), None) => (*kind == node.kind, *digest),
             (Body::Hardlink { target }, Some(first)) => {
-                (*target == first.name && first.kind == &node.kind, first.digest)
+                (*target == first.name && first.kind == node.kind, first.digest)
             }
             _ => return Err(differs(&member.name, "its hard links are not the manifest's")),
         };
@@ -246,7 +247,8 @@ impl<'m> Expected<'m> {
         if first.is_none() {
             self.counts.bytes += node.kind.size();
             if let Some(group) = group {
-                let first = FirstName { name: member.name.clone(), kind: &node.kind, digest };
+                let (name, kind) = (member.name.clone(), node.kind.clone());
+                let first = FirstName { name, kind, digest };
                 self.first_names.insert(group, first);
             }
         }
@@ -262,8 +264,8 @@ impl<'m> Expected<'m> {
         if let Some(record) = self.others.front() {
             return missing(&record.name);
         }
-        if let Some(entry) = self.areas.values().find_map(VecDeque::front) {
-            return missing(entry.path.as_bytes());
+        if let Some(number) = self.areas.values().find_map(VecDeque::front) {
+            return missing(self.manifest.entries.get(*number).path.as_bytes());
         }
         if self.counts != self.manifest.counts {
             return Err(differs(

@@ -19,7 +19,9 @@ use super::texts::{self, sum_line};
 use super::{Area, BundleError, is_volume_name};
 use crate::monitor::Monitor;
 use crate::pax::{self, Body, Member, WriteError, stored_runs};
-use crate::tree::{Content, Entry, Extent, Kind, LinkGroup, Meta, RootPath, Time, Xattrs};
+use crate::tree::{
+    Content, Entry, Extent, Kind, LinkGroup, Meta, RootPath, Time, Xattrs, path_order,
+};
 
 /// A bundle that is being written under a temporary name; dropped, it leaves nothing behind.
 #[must_use = "a bundle exists only after `finish`"]
@@ -137,7 +139,7 @@ impl Writer {
             let size = entry.kind.size();
             self.members.push(MemberRecord { name: member.name, size, digest });
         }
-        self.added.entry(prefix).or_default().push(Added { path: entry.path.clone(), digest });
+        self.added.entry(prefix).or_default().push(&entry.path, digest);
         Ok(digest)
     }
 
@@ -157,9 +159,9 @@ impl Writer {
         self.check_state()?;
         monitor.phase("completing the bundle");
         self.add_sums()?;
-        let added = std::mem::take(&mut self.added);
         manifest.members = std::mem::take(&mut self.members);
-        fill(&mut manifest, added, self.counts)?;
+        fill(&mut manifest, &self.added, self.counts)?;
+        self.added.clear();
         let failed = writing(self.pending.path());
         let manifest_frame = self.frames.cut().map_err(&failed)?;
         let (manifest_size, manifest_digest) = self.add_manifest(&manifest)?;
@@ -174,10 +176,13 @@ impl Writer {
         file.write_all(&index.encode()?).map_err(&failed)?;
         file.sync_all().map_err(&failed)?;
         drop(file);
+        let id = std::mem::take(&mut manifest.id);
+        // What was written is read again, and is in memory once.
+        drop(manifest);
         let bytes = read_back(&self.pending, monitor)?;
         let path = self.pending.path().to_owned();
         self.pending.publish()?;
-        Ok(Published { path, bytes, id: manifest.id })
+        Ok(Published { path, bytes, id })
     }
 
     /// What has to hold before `entry` may be added; returns the area's directory.
@@ -190,8 +195,8 @@ impl Writer {
             return misuse(format!("`{}` cannot be a volume's name", name.escape_debug()));
         }
         let prefix = area.prefix();
-        let last = self.added.get(&prefix).and_then(|added| added.last());
-        if last.is_some_and(|last| last.path >= entry.path) {
+        let last = self.added.get(&prefix).and_then(Added::last);
+        if last.is_some_and(|last| path_order(last, entry.path.as_bytes()).is_ge()) {
             return misuse(format!("`{}` of {prefix} comes too late", entry.path));
         }
         let is_source = matches!(area, Area::Root | Area::Volume(_));

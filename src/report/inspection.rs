@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::archive::{ClassTotal, ClassTotals, Examined, Explained, Lost, Shown, Verdicts};
-use crate::bundle::{Loss, Manifest, ManifestEntry};
+use crate::bundle::{Entries, Listed, Loss, Manifest};
 use crate::classify::{Reason, climb, decide};
 use crate::tree::RootPath;
 use crate::verdict::{Class, Origin};
@@ -32,7 +32,7 @@ pub enum InspectedEntries<'a> {
     /// Of a source.
     Examined(&'a Verdicts),
     /// Of a bundle.
-    Manifest(&'a [ManifestEntry]),
+    Manifest(&'a Entries),
 }
 
 impl InspectedEntries<'_> {
@@ -43,7 +43,7 @@ impl InspectedEntries<'_> {
                 Box::new(verdicts.shown().map(InspectedEntry::of_shown))
             }
             InspectedEntries::Manifest(entries) => {
-                Box::new(entries.iter().map(InspectedEntry::of_record))
+                Box::new(entries.listed().map(InspectedEntry::of_listed))
             }
         }
     }
@@ -109,28 +109,25 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
+/// The bytes of a path as text, or else as hexadecimal.
+fn spelled(bytes: &[u8]) -> (Option<&str>, Option<String>) {
+    let text = std::str::from_utf8(bytes).ok();
+    (text, text.is_none().then(|| hex::encode(bytes)))
+}
+
 impl<'a> InspectedEntry<'a> {
     fn of_shown(shown: Shown<'a>) -> InspectedEntry<'a> {
-        let Shown { path: bytes, class, reason, size, origin, deleted } = shown;
-        let path = std::str::from_utf8(bytes).ok();
-        let path_hex = path.is_none().then(|| hex::encode(bytes));
+        let Shown { path: bytes, class, reason, size, origin, deleted, .. } = shown;
+        let (path, path_hex) = spelled(bytes);
         let reason = Why::Reason(reason);
         InspectedEntry { bytes, path, path_hex, class, reason, size, origin, deleted }
     }
 
-    fn of_record(entry: &'a ManifestEntry) -> InspectedEntry<'a> {
-        let bytes = entry.path.as_bytes();
-        let path = std::str::from_utf8(bytes).ok();
-        InspectedEntry {
-            bytes,
-            path,
-            path_hex: path.is_none().then(|| hex::encode(bytes)),
-            class: entry.class,
-            reason: Why::Text(&entry.reason),
-            size: entry.node.as_ref().map_or(0, |node| node.kind.size()),
-            origin: entry.origin,
-            deleted: entry.node.is_none(),
-        }
+    fn of_listed(listed: Listed<'a>) -> InspectedEntry<'a> {
+        let Listed { path: bytes, class, reason, size, origin, deleted, .. } = listed;
+        let (path, path_hex) = spelled(bytes);
+        let reason = Why::Text(reason);
+        InspectedEntry { bytes, path, path_hex, class, reason, size, origin, deleted }
     }
 }
 
@@ -151,10 +148,13 @@ impl<'a> Inspection<'a> {
     pub fn of_manifest(manifest: &'a Manifest) -> Inspection<'a> {
         Inspection {
             survey: manifest.survey.clone(),
-            classes: ClassTotal::by_class(manifest.entries.iter().filter_map(|entry| {
-                let node = entry.node.as_ref()?;
-                Some((entry.class, node.kind.size(), node.links))
-            })),
+            classes: ClassTotal::by_class(
+                manifest
+                    .entries
+                    .listed()
+                    .filter(|listed| !listed.deleted)
+                    .map(|listed| (listed.class, listed.size, listed.links)),
+            ),
             entries: InspectedEntries::Manifest(&manifest.entries),
             losses: manifest.losses.clone(),
             limitations: manifest.limitations.clone(),
@@ -214,7 +214,7 @@ impl Explanation {
 
     /// Of a path in a bundle: its manifest holds the verdict.
     pub fn of_manifest(manifest: &Manifest, path: &RootPath) -> Option<Explanation> {
-        let entry = manifest.entry(path)?;
+        let entry = manifest.entries.find(path)?;
         let mut evidence = vec![format!("origin: {}", entry.origin)];
         match &entry.node {
             Some(node) => evidence.insert(0, format!("is a {}", node.kind.word())),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::bundle::{Area, Contents, Manifest, ManifestEntry};
+use crate::bundle::{Area, Contents, Listed, Manifest, ManifestEntry};
 use crate::tree::{
     Content, ContentId, Draft, DraftContent, DraftNode, Entry, Extent, Kind, LinkGroup, RootPath,
     Store, Tree, TreeError,
@@ -23,8 +23,9 @@ impl<'a> Archived<'a> {
     }
 
     /// What stands in the tree for `record`.
-    fn seen(record: &ManifestEntry) -> Option<Entry> {
-        record.to_entry().filter(|entry| record.stored || !entry.kind.is_file())
+    fn seen(record: ManifestEntry) -> Option<Entry> {
+        let stored = record.stored;
+        record.into_entry().filter(|entry| stored || !entry.kind.is_file())
     }
 
     /// The kept content of `entry`.
@@ -40,31 +41,29 @@ impl<'a> Archived<'a> {
     pub(super) fn draft(&self) -> Draft {
         let mut draft = Draft::default();
         let mut groups = Groups::default();
-        for record in &self.manifest.entries {
-            if record.is_deleted() {
-                draft.delete(record.path.clone());
-            } else if record.class == Class::Mutable
-                && record.stored
-                && let Some(mut entry) = record.to_entry()
-            {
-                entry.links =
-                    entry.links.map(|group| groups.unique(record.volume.as_deref(), group));
-                let content = match entry.kind {
-                    Kind::File { .. } => match self.content(record) {
-                        Some(id) => DraftContent::Stored(id),
-                        None => continue,
-                    },
-                    _ => DraftContent::None,
-                };
-                draft.put(DraftNode { entry, content });
-            }
+        let placed =
+            |listed: Listed| listed.deleted || (listed.class == Class::Mutable && listed.stored);
+        for record in self.manifest.entries.wanted(placed) {
+            let content = self.content(&record);
+            let (path, volume) = (record.path.clone(), record.volume.clone());
+            let Some(mut entry) = record.into_entry() else {
+                draft.delete(path);
+                continue;
+            };
+            entry.links = entry.links.map(|group| groups.unique(volume.as_deref(), group));
+            let content = match (&entry.kind, content) {
+                (Kind::File { .. }, Some(id)) => DraftContent::Stored(id),
+                (Kind::File { .. }, None) => continue,
+                _ => DraftContent::None,
+            };
+            draft.put(DraftNode { entry, content });
         }
         draft
     }
 
     /// The directory that was at `path`, whatever its class.
     pub(super) fn directory(&self, path: &RootPath) -> Option<Entry> {
-        self.manifest.entry(path)?.to_entry().filter(|entry| entry.kind.is_dir())
+        self.manifest.entries.find(path)?.into_entry().filter(|entry| entry.kind.is_dir())
     }
 
     /// The pristine text of the archived configuration file whose content is `id`, for each that
@@ -72,10 +71,9 @@ impl<'a> Archived<'a> {
     pub(super) fn pristine(&self) -> BTreeMap<ContentId, ContentId> {
         self.manifest
             .entries
-            .iter()
-            .filter(|record| record.pristine.is_some())
+            .wanted(|listed| listed.pristine.is_some())
             .filter_map(|record| {
-                let ours = self.content(record)?;
+                let ours = self.content(&record)?;
                 Some((ours, self.contents.find(Area::Pristine, &record.path)?))
             })
             .collect()
@@ -99,18 +97,11 @@ impl Tree for Archived<'_> {
     }
 
     fn entry(&self, path: &RootPath) -> Result<Option<Entry>, TreeError> {
-        Ok(self.manifest.entry(path).and_then(Archived::seen))
+        Ok(self.manifest.entries.find(path).and_then(Archived::seen))
     }
 
     fn children(&self, path: &RootPath) -> Result<Vec<Entry>, TreeError> {
-        let entries = &self.manifest.entries;
-        let from = entries.partition_point(|entry| entry.path <= *path);
-        Ok(entries[from..]
-            .iter()
-            .take_while(|entry| entry.path.is_within(path))
-            .filter(|entry| entry.path.parent().as_ref() == Some(path))
-            .filter_map(Archived::seen)
-            .collect())
+        Ok(self.manifest.entries.children(path).filter_map(Archived::seen).collect())
     }
 
     fn open<'a>(&'a self, entry: &Entry) -> Result<Box<dyn Content + 'a>, TreeError> {
@@ -118,14 +109,15 @@ impl Tree for Archived<'_> {
             let why = std::io::Error::other("its content was not kept");
             TreeError::io("reading the archived", &entry.path, why)
         };
-        let record = self.manifest.entry(&entry.path).ok_or_else(missing)?;
-        let id = self.content(record).ok_or_else(missing)?;
+        let record = self.manifest.entries.find(&entry.path).ok_or_else(missing)?;
+        let id = self.content(&record).ok_or_else(missing)?;
         self.contents.open(id).map_err(|e| TreeError::io("reading the archived", &entry.path, e))
     }
 
     fn extents(&self, entry: &Entry) -> Result<Vec<Extent>, TreeError> {
         let whole = vec![Extent { offset: 0, length: entry.kind.size() }];
-        let Some(id) = self.manifest.entry(&entry.path).and_then(|r| self.content(r)) else {
+        let record = self.manifest.entries.find(&entry.path);
+        let Some(id) = record.and_then(|record| self.content(&record)) else {
             return Ok(whole);
         };
         self.contents.extents(id).map_err(|e| TreeError::io("reading the archived", &entry.path, e))

@@ -64,12 +64,12 @@ pub(super) fn plan(inputs: &Inputs) -> Result<Plan, Failure> {
     let structure = |step: &Step| !matches!(step, Step::Edit(_));
     apply_steps(&journeys, &structure, inputs, dpkg.as_ref(), &mut draft, &mut notes)?;
     services::rename(&journeys, &mut draft, &mut notes)?;
-    let on: BTreeSet<&[u8]> = inputs
+    let on: BTreeSet<Vec<u8>> = inputs
         .manifest
         .entries
-        .iter()
-        .filter(|entry| !entry.is_deleted() && services::pulls_in(&entry.path))
-        .map(|entry| entry.path.name())
+        .wanted(|listed| !listed.deleted)
+        .filter(|entry| services::pulls_in(&entry.path))
+        .map(|entry| entry.path.name().to_vec())
         .collect();
     services::fit(&mut draft, inputs.target, &|name| on.contains(name), &mut notes)?;
     let merged = merge_accounts(&journeys, &archived, inputs, &mut draft, &mut notes)?;
@@ -99,7 +99,7 @@ pub(super) fn plan(inputs: &Inputs) -> Result<Plan, Failure> {
         let known = fresh::Known {
             staying: &|path| {
                 before.contains(path)
-                    || inputs.manifest.entry(path).is_some()
+                    || inputs.manifest.entries.contains(path)
                     || dpkg.as_ref().is_some_and(|dpkg| dpkg.owner(path).is_some())
             },
             ruled: &|path| places.matches(path).is_some(),

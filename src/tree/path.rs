@@ -54,6 +54,12 @@ impl RootPath {
         Ok(RootPath(path))
     }
 
+    /// The path whose [`Self::as_bytes`] are `bytes`.
+    pub(super) fn of_canonical(bytes: &[u8]) -> RootPath {
+        debug_assert!(RootPath::parse(bytes).is_ok_and(|path| path.0 == bytes));
+        RootPath(bytes.to_vec())
+    }
+
     /// The whole path, with its leading slash.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -84,11 +90,7 @@ impl RootPath {
 
     /// The bytes of [`RootPath::parent`].
     pub(crate) fn parent_bytes(&self) -> Option<&[u8]> {
-        if self.is_root() {
-            return None;
-        }
-        let at = self.0.iter().rposition(|&b| b == b'/').unwrap_or(0);
-        Some(&self.0[..at.max(1)])
+        parent_of(&self.0)
     }
 
     /// All directories above this path, the root first.
@@ -135,9 +137,7 @@ impl RootPath {
 
     /// Whether this path is `dir` or lies below it.
     pub fn is_within(&self, dir: &RootPath) -> bool {
-        dir.is_root()
-            || (self.0.starts_with(&dir.0)
-                && (self.0.len() == dir.0.len() || self.0[dir.0.len()] == b'/'))
+        is_within(&self.0, &dir.0)
     }
 
     /// The path seen from `dir`: `/srv/a` below `/srv` is `/a`; `None` when it is not within.
@@ -175,6 +175,18 @@ pub(crate) fn path_order(a: &[u8], b: &[u8]) -> Ordering {
     // The slash sorts before every other byte, which makes byte order component order.
     let key = |byte: Option<&u8>| byte.map(|&b| if b == b'/' { 0 } else { u16::from(b) + 1 });
     key(a.get(at)).cmp(&key(b.get(at)))
+}
+
+/// [`RootPath::parent`] of the bytes of a path.
+pub(crate) fn parent_of(path: &[u8]) -> Option<&[u8]> {
+    let at = path.iter().rposition(|&b| b == b'/').unwrap_or(0);
+    (path.len() > 1).then(|| &path[..at.max(1)])
+}
+
+/// [`RootPath::is_within`] of the bytes of paths.
+pub(crate) fn is_within(path: &[u8], dir: &[u8]) -> bool {
+    dir.len() == 1
+        || (path.starts_with(dir) && (path.len() == dir.len() || path[dir.len()] == b'/'))
 }
 
 impl PartialOrd for RootPath {

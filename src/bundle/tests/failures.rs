@@ -60,7 +60,8 @@ fn a_file_that_cannot_be_read_is_left_out_and_the_rest_is_whole() {
         writer.finish(sample.manifest(), &Silent).unwrap();
         let reader = Reader::open(&file).unwrap();
         reader.verify(&Silent).unwrap();
-        let stored: Vec<bool> = reader.manifest().entries.iter().map(|e| e.stored).collect();
+        let stored: Vec<bool> =
+            reader.manifest().entries.listed().map(|listed| listed.stored).collect();
         assert_eq!(stored, [false, true, false, true]);
         std::fs::remove_file(&file).unwrap();
     }
@@ -164,7 +165,7 @@ fn a_caller_who_forgets_or_repeats_an_entry_gets_no_bundle() {
     let again = writer.add(Area::Root, &sample.added[0].entry, None, &[]).unwrap_err();
     assert!(matches!(again, BundleError::Misuse { .. }), "{again}");
     let mut manifest = sample.manifest();
-    manifest.entries.retain(|entry| entry.path != path("/srv/fifo"));
+    manifest.entries = manifest.entries.wanted(|listed| listed.path != b"/srv/fifo").collect();
     let error = writer.finish(manifest, &Silent).unwrap_err();
     assert_eq!(
         error.to_string(),

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::sample::{Sample, path};
 use crate::bundle::frames::FrameWriter;
 use crate::bundle::index::{Index, PREAMBLE};
-use crate::bundle::{BundleError, Digest, Manifest, Reader};
+use crate::bundle::{BundleError, Digest, Manifest, ManifestEntry, Reader};
 use crate::failure::Kind;
 use crate::monitor::Silent;
 use crate::pax::{self, Body, Dialect, Member};
@@ -45,6 +45,13 @@ impl Parts {
     fn member(&mut self, name: &str) -> &mut Member {
         let at = self.at(name);
         &mut self.members[at].0
+    }
+
+    /// Changes the manifest's entries.
+    fn entries(&mut self, change: impl FnOnce(&mut [ManifestEntry])) {
+        let mut entries: Vec<ManifestEntry> = self.manifest.entries.iter().collect();
+        change(&mut entries);
+        self.manifest.entries = entries.into_iter().collect();
     }
 
     /// Puts everything together again, all digests right.
@@ -200,14 +207,16 @@ fn manifests_that_are_not_the_members_are_refused() {
         (|p| p.manifest.counts.members += 1, Kind::Integrity, "counts"),
         (|p| drop(p.manifest.members.pop()), Kind::Integrity, "another member here, or none"),
         (|p| p.manifest.exports[0].digest = Digest::of(b""), Kind::Refused, "no such member"),
-        (|p| p.manifest.entries.reverse(), Kind::Refused, "do not ascend"),
+        (|p| p.entries(<[_]>::reverse), Kind::Refused, "do not ascend"),
         (|p| p.manifest.volumes[0].name = "../db".to_owned(), Kind::Refused, "volume's name"),
         (|p| p.manifest.volumes[0].path = path("/elsewhere"), Kind::Refused, "its volume"),
         (
             |p| {
-                let at = p.manifest.entries.iter().position(|e| e.path == path("/usr/bin/tool"));
-                let tool = &mut p.manifest.entries[at.unwrap()];
-                (tool.stored, tool.digest) = (true, Some(Digest::of(b"")));
+                p.entries(|entries| {
+                    let tool = entries.iter_mut().find(|e| e.path == path("/usr/bin/tool"));
+                    let tool = tool.unwrap();
+                    (tool.stored, tool.digest) = (true, Some(Digest::of(b"")));
+                });
             },
             Kind::Integrity,
             "is missing",

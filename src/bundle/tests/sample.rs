@@ -207,7 +207,7 @@ impl Sample {
                 why: "Input/output error".to_owned(),
             }],
             limitations: vec!["no ACLs".to_owned()],
-            entries: self.entries.clone(),
+            entries: self.entries.iter().cloned().collect(),
             ..Manifest::new()
         }
     }
