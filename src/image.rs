@@ -19,8 +19,47 @@ use crate::verdict::Origin;
 pub enum Fidelity {
     /// All of it.
     Exact,
-    /// Whole seconds, no ACLs and no user attributes: an engine's API.
-    Api,
+    /// What an engine's tar of it tells.
+    Api(Told),
+}
+
+/// What an engine's tar of a container or a volume tells of metadata.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// Attributes of users; Podman tells them, Docker does not.
+    pub user_attributes: bool,
+}
+
+impl Told {
+    /// What `tree`, the engine's tar, shows to be told. Attributes of users are told of all files
+    /// or of none: a tar without any counts as of an engine that does not tell them.
+    pub fn of(tree: &dyn Tree) -> Result<Told, TreeError> {
+        for entry in tree.walk() {
+            if entry?.meta.xattrs.keys().any(|name| name.starts_with(b"user.")) {
+                return Ok(Told { user_attributes: true });
+            }
+        }
+        Ok(Told { user_attributes: false })
+    }
+
+    /// What such a tar lacks, as the beginning of a list of words.
+    pub fn lacks(self) -> &'static str {
+        if self.user_attributes {
+            "whole seconds, nothing before 1970, no ACLs"
+        } else {
+            "whole seconds, nothing before 1970, no ACLs, no user attributes"
+        }
+    }
+
+    /// Whether a path of which the attributes `now` were told can have those that the image has,
+    /// `then`: what is never told may be there.
+    pub(crate) fn same_attributes(self, now: &Xattrs, then: &Xattrs) -> bool {
+        let tells = |name: &[u8]| {
+            name == b"security.capability" || (self.user_attributes && name.starts_with(b"user."))
+        };
+        now.iter().all(|(name, value)| then.get(name) == Some(value))
+            && then.keys().all(|name| now.contains_key(name) || !tells(name))
+    }
 }
 
 /// How a path differs from the image.
@@ -82,7 +121,7 @@ impl ImageView {
         // An engine's API has no time before 1970.
         let second = |meta: &Meta| meta.mtime.secs.max(0);
         Ok(second(&entry.meta) == second(&old.meta)
-            && self.same_meta(&entry.meta, &old.meta)
+            && self.same_meta(entry, &old)
             && self.same_content(entry, &old, self.image_layers)?)
     }
 
@@ -135,7 +174,7 @@ impl ImageView {
         if changed == installed && changed >= self.image_layers {
             // Owner, mode and attributes seldom change with a version, unless the kind does.
             let old = self.entry(&entry.path)?.filter(|old| same_kind(&old.kind, &entry.kind));
-            let other = old.is_some_and(|old| !self.same_meta(&entry.meta, &old.meta));
+            let other = old.is_some_and(|old| !self.same_meta(entry, &old));
             return Ok(other.then_some(Difference::Meta));
         }
         if installed < changed
@@ -151,7 +190,7 @@ impl ImageView {
         if !self.same_content(entry, old, layers)? {
             return Ok(Difference::Content);
         }
-        Ok(if self.same_meta(&entry.meta, &old.meta) { Difference::Same } else { Difference::Meta })
+        Ok(if self.same_meta(entry, old) { Difference::Same } else { Difference::Meta })
     }
 
     fn same_content(&self, entry: &Entry, old: &Entry, layers: usize) -> Result<bool, TreeError> {
@@ -171,19 +210,16 @@ impl ImageView {
             .map_err(|e| TreeError::io("comparing with the image's", &entry.path, e))
     }
 
-    fn same_meta(&self, new: &Meta, old: &Meta) -> bool {
-        let attributes = |xattrs: &Xattrs| -> Xattrs {
-            xattrs
-                .iter()
-                .filter(|(name, _)| match self.fidelity {
-                    Fidelity::Exact => true,
-                    Fidelity::Api => name.as_slice() == b"security.capability",
-                })
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect()
+    /// Whether the visible `new` has the metadata of `old`, which the image holds at its path.
+    fn same_meta(&self, new: &Entry, old: &Entry) -> bool {
+        let of_image = self.stack.layer_of(&new.path).is_some_and(|at| at < self.image_layers);
+        let (new, old) = (&new.meta, &old.meta);
+        let same_attributes = match self.fidelity {
+            // The image's own layers are exact, whatever the way in.
+            Fidelity::Api(told) if !of_image => told.same_attributes(&new.xattrs, &old.xattrs),
+            _ => new.xattrs == old.xattrs,
         };
-        (new.mode, new.uid, new.gid) == (old.mode, old.uid, old.gid)
-            && attributes(&new.xattrs) == attributes(&old.xattrs)
+        (new.mode, new.uid, new.gid) == (old.mode, old.uid, old.gid) && same_attributes
     }
 
     /// Paths that some layer held and that the whole stack holds no more.
@@ -268,6 +304,91 @@ mod tests {
         assert_eq!(origin("/b"), Origin::Container);
         assert_eq!(origin("/c"), Origin::Image);
         assert_eq!(origin("/d"), Origin::Container);
+    }
+
+    /// Where `/a` comes from, and how it differs from the image, when the container's layer shows
+    /// it with the attributes `now` and the image holds it with `then`.
+    fn attributes(fidelity: Fidelity, then: &[&str], now: &[&str]) -> (Origin, Difference) {
+        let with = |attributes: &[&str]| {
+            MemoryTree::default().file("/a", "same").meta("/a", |meta| {
+                meta.xattrs = attributes
+                    .iter()
+                    .filter_map(|attribute| attribute.split_once('='))
+                    .map(|(name, value)| (name.into(), value.into()))
+                    .collect();
+            })
+        };
+        let layer = |tree: MemoryTree| Layer { tree: Arc::new(tree), style: Whiteouts::Tar };
+        let stack = Arc::new(LayerStack::new(vec![layer(with(then)), layer(with(now))]));
+        let view = ImageView::new(stack.clone(), 1, fidelity);
+        let entry = stack.entry(&path("/a")).unwrap().unwrap();
+        (view.origin(&entry).unwrap(), view.difference(&entry).unwrap())
+    }
+
+    const CHANGED: (Origin, Difference) = (Origin::Container, Difference::Meta);
+    const SAME: (Origin, Difference) = (Origin::Base, Difference::Same);
+    const ABLE: &str = "security.capability=x";
+
+    #[test]
+    fn an_attribute_that_the_way_in_tells_is_compared_with_the_images() {
+        for user_attributes in [false, true] {
+            let found = |then: &[&str], now: &[&str]| {
+                attributes(Fidelity::Api(Told { user_attributes }), then, now)
+            };
+            assert_eq!(found(&["user.a=1"], &["user.a=1"]), SAME);
+            assert_eq!(found(&["user.a=1"], &["user.a=2"]), CHANGED);
+            assert_eq!(found(&[], &["user.a=1"]), CHANGED);
+            assert_eq!(found(&[ABLE], &[ABLE]), SAME);
+            // Every engine tells capabilities: one that is not told is not there.
+            assert_eq!(found(&[ABLE], &[]), CHANGED);
+            assert_eq!(found(&["system.posix_acl_access=x"], &[]), SAME);
+            let gone = if user_attributes { CHANGED } else { SAME };
+            assert_eq!(found(&["user.a=1"], &[]), gone);
+            assert_eq!(found(&["user.a=1", "user.b=2"], &["user.b=2"]), gone);
+        }
+    }
+
+    #[test]
+    fn one_attribute_of_a_user_shows_that_they_are_told() {
+        let with = |name: &str| {
+            let tree = MemoryTree::default().file("/a", "").file("/b", "");
+            tree.meta("/b", |meta| drop(meta.xattrs.insert(name.into(), b"x".to_vec())))
+        };
+        for (name, user_attributes) in [("user.note", true), ("security.capability", false)] {
+            let told = Told::of(&with(name)).unwrap();
+            assert_eq!(told, Told { user_attributes });
+            assert_eq!(told.lacks().contains("no user attributes"), !user_attributes);
+        }
+    }
+
+    #[test]
+    fn a_way_in_that_tells_all_shows_what_was_removed() {
+        let found = |then: &[&str], now: &[&str]| attributes(Fidelity::Exact, then, now);
+        for attribute in [ABLE, "user.a=1", "system.posix_acl_access=x", "trusted.x=y"] {
+            assert_eq!(found(&[attribute], &[attribute]), SAME);
+            assert_eq!(found(&[attribute], &[]), CHANGED);
+            assert_eq!(found(&[], &[attribute]), CHANGED);
+        }
+    }
+
+    #[test]
+    fn the_images_own_layers_tell_all_whatever_the_way_in() {
+        let acl = |value: &'static str| {
+            move |meta: &mut Meta| {
+                meta.xattrs.insert(b"system.posix_acl_access".to_vec(), value.into());
+            }
+        };
+        let layer = |tree: MemoryTree| Layer { tree: Arc::new(tree), style: Whiteouts::Tar };
+        let file = || MemoryTree::default().file("/a", "same");
+        let stack = Arc::new(LayerStack::new(vec![
+            layer(file().file("/list", "1")),
+            layer(file().meta("/a", acl("x"))),
+            layer(MemoryTree::default()),
+        ]));
+        let view = ImageView::new(stack.clone(), 2, Fidelity::Api(Told { user_attributes: false }));
+        let entry = stack.entry(&path("/a")).unwrap().unwrap();
+        let difference = view.difference_since(&entry, &path("/list")).unwrap();
+        assert_eq!(difference, Some(Difference::Meta));
     }
 
     #[test]

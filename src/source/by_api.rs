@@ -3,7 +3,7 @@
 //! `save` delivers the layers of the image as they were built, exactly. What the container itself
 //! changed is what its `export` and the image differ in: what an engine calls changed is not asked,
 //! because it compares size and time only, and does not tell what a new directory hides of the one
-//! it replaced. An export has whole seconds, no ACLs and no attributes of users.
+//! it replaced. What an export does not tell is a limitation of the archive.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -14,7 +14,7 @@ use super::container::Layers;
 use super::saved;
 use super::shelf::{Shelf, StoredError, spool};
 use crate::engine::{Container, Engine, EngineError, Flavour, Mount, MountKind};
-use crate::image::{Fidelity, equal_streams};
+use crate::image::{Fidelity, Told, equal_streams};
 use crate::monitor::Monitor;
 use crate::pax::{Keep, ReadError, TarTree};
 use crate::tree::{
@@ -23,12 +23,16 @@ use crate::tree::{
 };
 
 /// What this way cannot deliver, in words for the report.
-pub(super) const LIMITATION: &str = "what the container itself changed was read through the \
-     engine's API, which has whole seconds, nothing before 1970, no ACLs, no user \
-     attributes, no sockets and nothing of the root directory itself";
+pub(super) fn limitation(told: Told) -> String {
+    format!(
+        "what the container itself changed was read through the engine's API, which has {}, no \
+         sockets and nothing of the root directory itself",
+        told.lacks()
+    )
+}
 
 /// The same for what is mounted at `place`.
-pub(super) fn mount_limitation(place: &RootPath, owners: Owners) -> String {
+pub(super) fn mount_limitation(place: &RootPath, told: Told, owners: Owners) -> String {
     let owners = match owners {
         Owners::Known => "",
         Owners::Inside => "; its own directory has no owner there, and belongs to root",
@@ -38,8 +42,9 @@ pub(super) fn mount_limitation(place: &RootPath, owners: Owners) -> String {
         }
     };
     format!(
-        "the content of {place} was read through the engine's API, which has whole seconds, \
-         nothing before 1970, no ACLs, no user attributes and no sockets{owners}"
+        "the content of {place} was read through the engine's API, which has {} and no \
+         sockets{owners}",
+        told.lacks()
     )
 }
 
@@ -78,8 +83,9 @@ pub(super) fn layers(
     let image_layers = layers.len();
     monitor.phase("reading the container's changes from the engine");
     let image = LayerStack::new(layers.clone());
-    layers.push(changed(engine, &container.id, &image, scratch)?);
-    Ok(Layers { layers, image_layers, fidelity: Fidelity::Api })
+    let (changed, told) = changed(engine, &container.id, &image, scratch)?;
+    layers.push(changed);
+    Ok(Layers { layers, image_layers, fidelity: Fidelity::Api(told) })
 }
 
 /// What the container changed, as a layer over `image`.
@@ -88,16 +94,17 @@ fn changed(
     id: &str,
     image: &LayerStack,
     scratch: &Path,
-) -> Result<Layer, ApiError> {
+) -> Result<(Layer, Told), ApiError> {
     let mut export = engine.export(id)?;
     let tree = TarTree::spool(&mut export, spool(scratch)?, &mut |_| Keep::Content)?;
+    let told = Told::of(&tree)?;
     let mut paths = BTreeSet::new();
     let mut implied = BTreeSet::new();
     for entry in tree.walk() {
         let entry = entry?;
-        if entry.kind.is_dir() && same_directory(&entry, image)? {
+        if entry.kind.is_dir() && same_directory(&entry, image, told)? {
             implied.insert(entry.path.clone());
-        } else if !entry.kind.is_dir() && !differs(&tree, &entry, image)? {
+        } else if !entry.kind.is_dir() && !differs(&tree, &entry, image, told)? {
             continue;
         }
         paths.insert(entry.path);
@@ -109,22 +116,18 @@ fn changed(
     implied.extend(parents.difference(&paths).cloned());
     paths.extend(parents);
     let tree = Subset { tree, paths, implied };
-    Ok(Layer { tree: Arc::new(tree), style: Whiteouts::Listed(deleted) })
+    Ok((Layer { tree: Arc::new(tree), style: Whiteouts::Listed(deleted) }, told))
 }
 
 /// Whether `entry` of an export, which is no directory, is anything but what the image holds there.
-fn differs(tree: &TarTree, entry: &Entry, image: &LayerStack) -> Result<bool, TreeError> {
-    const ABLE: &[u8] = b"security.capability";
+fn differs(
+    tree: &TarTree,
+    entry: &Entry,
+    image: &LayerStack,
+    told: Told,
+) -> Result<bool, TreeError> {
     let Some(old) = image.entry(&entry.path)? else { return Ok(true) };
-    let (now, then) = (&entry.meta, &old.meta);
-    let facts = |meta: &Meta| (meta.mode, meta.uid, meta.gid, meta.mtime.secs);
-    // Podman tells attributes of users, Docker capabilities alone: what is not told may be there.
-    let mut told = now.xattrs.iter();
-    if entry.kind != old.kind
-        || facts(now) != facts(then)
-        || now.xattrs.get(ABLE) != then.xattrs.get(ABLE)
-        || told.any(|(name, value)| then.xattrs.get(name) != Some(value))
-    {
+    if entry.kind != old.kind || !same_meta(&entry.meta, &old.meta, told) {
         return Ok(true);
     }
     if !entry.kind.is_file() {
@@ -134,6 +137,12 @@ fn differs(tree: &TarTree, entry: &Entry, image: &LayerStack) -> Result<bool, Tr
     equal_streams(&mut *ours, &mut *theirs)
         .map(|equal| !equal)
         .map_err(|e| TreeError::io("comparing with the image's", &entry.path, e))
+}
+
+/// Whether an export shows the metadata `now` of what has `then` in the image.
+fn same_meta(now: &Meta, then: &Meta, told: Told) -> bool {
+    let facts = |meta: &Meta| (meta.mode, meta.uid, meta.gid, meta.mtime.secs);
+    facts(now) == facts(then) && told.same_attributes(&now.xattrs, &then.xattrs)
 }
 
 /// The other names of files of which `changed` has one: they are one file in an export.
@@ -162,15 +171,12 @@ enum Touch {
 
 /// Whether `entry` is a directory that shows nothing but what an export leaves of the image's:
 /// engines call every directory changed that holds something changed.
-fn same_directory(entry: &Entry, image: &LayerStack) -> Result<bool, TreeError> {
+fn same_directory(entry: &Entry, image: &LayerStack, told: Told) -> Result<bool, TreeError> {
     if !entry.kind.is_dir() {
         return Ok(false);
     }
-    let Some(below) = image.entry(&entry.path)? else { return Ok(false) };
-    let (now, then) = (&entry.meta, &below.meta);
-    Ok(below.kind.is_dir()
-        && (now.mode, now.uid, now.gid) == (then.mode, then.uid, then.gid)
-        && now.mtime.secs == then.mtime.secs)
+    let below = image.entry(&entry.path)?.filter(|below| below.kind.is_dir());
+    Ok(below.is_some_and(|below| same_meta(&entry.meta, &below.meta, told)))
 }
 
 /// The paths of `image` that an export of the container does not hold; a tar holds no sockets.
@@ -203,6 +209,7 @@ pub(super) fn image_layers(
 /// The content of a mount, as an engine delivers it.
 pub(super) struct Delivered {
     pub(super) tree: Arc<dyn Tree>,
+    pub(super) told: Told,
     pub(super) owners: Owners,
 }
 
@@ -240,17 +247,19 @@ pub(super) fn mount(
         let tree = archive(Keep::Content)?;
         let top = top(&tree, path)?;
         let owners = if podman { Owners::Unknown } else { Owners::Known };
-        return Ok(Delivered { tree: Arc::new(Below::new(tree, top)), owners });
+        let told = Told::of(&tree)?;
+        return Ok(Delivered { tree: Arc::new(Below::new(tree, top)), told, owners });
     };
     let tree = TarTree::spool(&mut stream, spool(scratch)?, &mut |_| Keep::Content)?;
+    let told = Told::of(&tree)?;
     if !tree.implied(&RootPath::root()) {
-        return Ok(Delivered { tree: Arc::new(tree), owners: Owners::Known });
+        return Ok(Delivered { tree: Arc::new(tree), told, owners: Owners::Known });
     }
     // Of the volume's own directory it says nothing.
     let around = archive(Keep::Listing)?;
     let entry = around.entry(&top(&around, path)?)?;
     let meta = entry.ok_or_else(|| ApiError::Mount(path.clone()))?.meta;
-    Ok(Delivered { tree: Arc::new(Topped { tree, meta }), owners: Owners::Inside })
+    Ok(Delivered { tree: Arc::new(Topped { tree, meta }), told, owners: Owners::Inside })
 }
 
 /// What stands at `path`, in the archive that an engine makes of it. Docker's archive of /srv/data
@@ -346,6 +355,7 @@ impl Tree for Subset {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tree::memory::MemoryTree;
 
     fn path(bytes: &[u8]) -> RootPath {
         RootPath::parse(bytes).unwrap()
@@ -374,18 +384,43 @@ mod tests {
         LayerStack::new(vec![Layer { tree, style: Whiteouts::Tar }])
     }
 
+    const SPARING: Told = Told { user_attributes: false };
+
     #[test]
     fn a_content_that_was_exchanged_at_the_same_size_and_time_is_a_difference() {
         let image = image_of(&[("a", Some("old"))]);
         let found = |name: &str, text: &str| {
             let now = tar_of(&[(name, Some(text))]);
             let at = path(&[b"/", name.as_bytes()].concat());
-            differs(&now, &now.entry(&at).unwrap().unwrap(), &image).unwrap()
+            differs(&now, &now.entry(&at).unwrap().unwrap(), &image, SPARING).unwrap()
         };
         assert!(!found("a", "old"));
         assert!(found("a", "new"));
         assert!(found("a", "newer"));
         assert!(found("b", "old"));
+    }
+
+    #[test]
+    fn an_attribute_of_a_directory_is_a_difference_where_it_is_told() {
+        let with = |value: &str| {
+            let tree = MemoryTree::default().dir("/d");
+            tree.meta("/d", |meta| {
+                if !value.is_empty() {
+                    meta.xattrs.insert(b"user.note".to_vec(), value.into());
+                }
+            })
+        };
+        let style = Whiteouts::Tar;
+        let image = LayerStack::new(vec![Layer { tree: Arc::new(with("old")), style }]);
+        let same = |value: &str, told: Told| {
+            let entry = with(value).entry(&path(b"/d")).unwrap().unwrap();
+            same_directory(&entry, &image, told).unwrap()
+        };
+        let talkative = Told { user_attributes: true };
+        assert!(same("old", talkative));
+        assert!(!same("new", talkative));
+        assert!(!same("", talkative));
+        assert!(same("", SPARING));
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //!
 //! Two ways lead to the same tree. The layers on disk are exact, but their paths are in the
 //! engine's file system, so they are used only after a proof that it is ours. Else the engine's
-//! API delivers the image's layers (exact) and the container's own changes (whole seconds, no
-//! ACLs, no user attributes), and what it left out is a limitation of the archive.
+//! API delivers the image's layers (exact) and the container's own changes (with less metadata),
+//! and what it left out is a limitation of the archive.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -74,15 +74,15 @@ pub(super) fn open(
     refuse_running(spec, &container)?;
     monitor.phase("reading the container's layers");
     let way = on_disk::way(&engine, &container).map_err(failed)?;
-    let mut limitations = vec![];
     let layers = match way {
         Way::OnDisk => on_disk::layers(&engine, &container).map_err(|e| unreadable(spec, e))?,
-        Way::Api => {
-            limitations.push(by_api::LIMITATION.to_owned());
-            by_api::layers(&engine, &container, scratch, monitor)
-                .map_err(|e| by_api_failure(spec, e))?
-        }
+        Way::Api => by_api::layers(&engine, &container, scratch, monitor)
+            .map_err(|e| by_api_failure(spec, e))?,
     };
+    let mut limitations = vec![];
+    if let Fidelity::Api(told) = layers.fidelity {
+        limitations.push(by_api::limitation(told));
+    }
     let base = match &options.base {
         Some(name) => {
             let image = engine.image(name).map_err(failed)?;
@@ -245,7 +245,7 @@ impl Mounts {
                     }
                     Err(error) => return Err(by_api_failure(spec, error)),
                 };
-                self.limitations.push(by_api::mount_limitation(&place, found.owners));
+                self.limitations.push(by_api::mount_limitation(&place, found.told, found.owners));
                 found.tree
             }
         };

@@ -16,7 +16,7 @@ use super::shelf::{Shelf, StoredError, Watched, spool};
 use super::stored_image::StoredImage;
 use super::{OpenOptions, Source, SourceSpec, oci, saved};
 use crate::failure::{Failure, Kind, check_cancelled};
-use crate::image::{Fidelity, ImageView};
+use crate::image::{Fidelity, ImageView, Told};
 use crate::monitor::Monitor;
 use crate::pax::{Keep, TarTree};
 use crate::tree::{LayerStack, RootPath, Rootfs, Tree, escaped};
@@ -25,10 +25,6 @@ use crate::tree::{LayerStack, RootPath, Rootfs, Tree, escaped};
 const NO_IMAGE: &str = "a tar of a file tree has no image, volumes or settings: a path of a package \
      of which only owner, mode, attributes or the target of a link was changed passes for the \
      package's own";
-
-/// What the tar lacks that an engine makes of a container.
-const EXPORTED: &str = "an engine's export of a container has whole seconds, nothing before 1970, \
-     no ACLs, no user attributes and no sockets";
 
 /// What every image lacks.
 const NO_CONTAINER: &str = "an image has no container: what a container would have of its own \
@@ -202,7 +198,10 @@ fn of_tree(
     source.left_out = left_out([&**tree]);
     source.limitations.push(NO_IMAGE.to_owned());
     if in_container {
-        source.limitations.push(EXPORTED.to_owned());
+        let lacks = Told::of(&**tree)?.lacks();
+        source
+            .limitations
+            .push(format!("an engine's export of a container has {lacks} and no sockets"));
     }
     if tree.implied(&RootPath::root()) {
         source.limitations.push(
