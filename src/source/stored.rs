@@ -24,7 +24,7 @@ use crate::tree::{LayerStack, RootPath, Rootfs, Tree, escaped};
 /// What every tar of a file tree lacks.
 const NO_IMAGE: &str = "a tar of a file tree has no image, volumes or settings: a path of a package \
      of which only owner, mode, attributes or the target of a link was changed passes for the \
-     package's own";
+     package's own, and a directory of a package whose owner or mode is not the usual one is kept";
 
 /// What every image lacks.
 const NO_CONTAINER: &str = "an image has no container: what a container would have of its own \
