@@ -90,7 +90,10 @@ old_name, new_name = sys.argv[1:]
 found = json.load(sys.stdin)[0]
 config, host = found["Config"], found["HostConfig"]
 kept = {key: config.get(key) or None for key in
-        ("Cmd", "Entrypoint", "User", "WorkingDir", "Env", "ExposedPorts", "Healthcheck", "StopSignal", "Tty", "OpenStdin")}
+        ("Cmd", "Entrypoint", "User", "WorkingDir", "ExposedPorts", "Healthcheck", "StopSignal", "Tty", "OpenStdin")}
+# Podman adds these, the second one when a container is started.
+added = {"container=podman", "HOSTNAME=%s" % config.get("Hostname")}
+kept["Env"] = sorted(set(config.get("Env") or []) - added)
 kept["Labels"] = {key: value for key, value in (config.get("Labels") or {}).items() if not key.startswith("regrow.")}
 kept.update((key, host.get(key) or None) for key in
             ("RestartPolicy", "PortBindings", "Memory", "NanoCpus", "CapAdd", "CapDrop", "NetworkMode", "LogConfig"))
