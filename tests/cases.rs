@@ -24,6 +24,9 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 struct Case {
     apps: Vec<App>,
+    /// Directories that a rule speaks of, in both trees: of others only the files matter.
+    #[serde(default)]
+    directories: Vec<String>,
     #[serde(default)]
     deleted_before: Vec<String>,
     #[serde(default)]
@@ -72,27 +75,32 @@ fn root_path(text: &str) -> RootPath {
     RootPath::parse(text.as_bytes()).unwrap()
 }
 
-/// What is below `dir`, as a draft; directories only where they are empty.
-fn draft(dir: &Path) -> Draft {
+/// What is below `dir`, as a draft, with no other directories than those named.
+fn draft(dir: &Path, directories: &[String]) -> Draft {
     let mut draft = Draft::default();
+    let time = Time { secs: 0, nanos: 0 };
+    let meta = |mode| Meta { mode, uid: 0, gid: 0, mtime: time, xattrs: BTreeMap::new() };
+    for name in directories {
+        let (path, meta) = (root_path(name), meta(0o755));
+        let entry = Entry { path, kind: Kind::Dir, meta, ctime: None, links: None };
+        draft.put(DraftNode { entry, content: DraftContent::None });
+    }
     for found in walkdir::WalkDir::new(dir).min_depth(1) {
         let found = found.unwrap();
         let path = found.path();
         let name = path.strip_prefix(dir).unwrap().to_str().unwrap();
-        let meta = path.symlink_metadata().unwrap();
-        let (kind, content) = if meta.is_symlink() {
+        let found = path.symlink_metadata().unwrap();
+        let (kind, content) = if found.is_symlink() {
             let target = fs::read_link(path).unwrap().into_os_string().into_encoded_bytes();
             (Kind::Symlink { target }, DraftContent::None)
-        } else if meta.is_file() {
+        } else if found.is_file() {
             let bytes = fs::read(path).unwrap();
             (Kind::File { size: bytes.len() as u64 }, DraftContent::Bytes(bytes))
         } else {
             continue;
         };
         // Only whether a file can be executed survives a checkout.
-        let mode = if meta.permissions().mode() & 0o100 == 0 { 0o644 } else { 0o755 };
-        let time = Time { secs: 0, nanos: 0 };
-        let meta = Meta { mode, uid: 0, gid: 0, mtime: time, xattrs: BTreeMap::new() };
+        let meta = meta(if found.permissions().mode() & 0o100 == 0 { 0o644 } else { 0o755 });
         let entry = Entry { path: root_path(name), kind, meta, ctime: None, links: None };
         draft.put(DraftNode { entry, content });
     }
@@ -160,14 +168,14 @@ fn the_rules_turn_every_tree_before_into_its_tree_after() {
         let name = dir.file_name().unwrap().to_str().unwrap().to_owned();
         let text = fs::read_to_string(dir.join("case.yaml")).unwrap();
         let case: Case = serde_yaml::from_str(&text).unwrap();
-        let mut done = draft(&dir.join("before"));
+        let mut done = draft(&dir.join("before"), &case.directories);
         case.deleted_before.iter().for_each(|path| done.delete(root_path(path)));
         let outcomes = run(&case, &db, &mut done);
         if std::env::var_os("REGROW_BLESS").is_some() {
             write(&done, &dir.join("after"));
             continue;
         }
-        assert_eq!(shown(&done), shown(&draft(&dir.join("after"))), "{name}");
+        assert_eq!(shown(&done), shown(&draft(&dir.join("after"), &case.directories)), "{name}");
         let deleted: Vec<_> = done.deletions().map(ToString::to_string).collect();
         assert_eq!(deleted, case.deleted_after, "{name}");
         let held: Vec<_> = outcomes

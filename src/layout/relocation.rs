@@ -19,7 +19,12 @@ fn destinations(
     let mut held = Vec::new();
     for (source, captured) in tops(from, vars, draft)? {
         let place = to.expand(&captured.and(vars))?;
-        if place == source {
+        // A link to the new place is the old name of what lies there already.
+        let old_name = draft.get(&source).is_some_and(|node| match &node.entry.kind {
+            Kind::Symlink { target } => aim(&source, target).as_ref() == Some(&place),
+            _ => false,
+        });
+        if place == source || old_name {
             continue;
         }
         let met = draft.below(&source).find(|node| {

@@ -521,6 +521,18 @@ mod tests {
     }
 
     #[test]
+    fn an_old_name_that_leads_to_the_new_place_stays_where_it_is() {
+        let mut d = draft(vec![link("/etc/x13", "x17"), file("/etc/x17/a.conf", b"")]);
+        let before = shown(&d);
+        assert_eq!(told("move: {from: '/etc/x{old}', to: '/etc/x{new}'}", &mut d), [""; 0]);
+        assert_eq!(shown(&d), before);
+        // Another link is moved like anything else.
+        let mut d = draft(vec![link("/etc/x13", "elsewhere")]);
+        told("move: {from: '/etc/x{old}', to: '/etc/x{new}'}", &mut d);
+        assert_eq!(shown(&d), ["/etc/x17 -> elsewhere"]);
+    }
+
+    #[test]
     fn captures_tell_where_each_match_goes() {
         let mut d =
             draft(vec![file("/a/one.tdb", b""), file("/a/two.tdb", b""), file("/a/x.txt", b"")]);
