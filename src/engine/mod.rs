@@ -117,6 +117,16 @@ pub struct EngineInfo {
     pub id: String,
 }
 
+impl EngineInfo {
+    /// Whether a Docker gives its containers other owners than it writes to disk (`userns-remap`):
+    /// its directory is then called by the two numbers that root has there.
+    pub fn is_remapped(&self) -> bool {
+        let name = self.root_dir.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        name.split_once('.').is_some_and(|(user, group)| is_number(user) && is_number(group))
+    }
+}
+
 /// Ends what an [`Engine`] is doing, from any thread.
 #[derive(Clone)]
 pub struct CancelHandle(Arc<Shared>);
@@ -187,4 +197,33 @@ fn at<'a>(value: &'a Value, keys: &[&str]) -> &'a Value {
 /// The items of an array, where `null` and an absent one are empty.
 fn items(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_called_by_two_numbers_is_of_an_engine_that_remaps_owners() {
+        let is_remapped = |root_dir: &str| {
+            let info = EngineInfo {
+                flavour: Flavour::Docker,
+                version: String::new(),
+                api: (1, 41),
+                driver: String::new(),
+                containerd_store: false,
+                native_overlay: false,
+                root_dir: root_dir.to_owned(),
+                architecture: String::new(),
+                id: String::new(),
+            };
+            info.is_remapped()
+        };
+        for dir in ["/var/lib/docker/100000.100000", "/srv/0.7/"] {
+            assert!(is_remapped(dir), "{dir}");
+        }
+        for dir in ["/var/lib/docker", "/srv/docker-20.10", "/srv/1.2.3", "/srv/.5", "/", ""] {
+            assert!(!is_remapped(dir), "{dir}");
+        }
+    }
 }

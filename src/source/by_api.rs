@@ -36,6 +36,10 @@ pub(super) fn mount_limitation(place: &RootPath, told: Told, owners: Owners) -> 
     let owners = match owners {
         Owners::Known => "",
         Owners::Inside => "; its own directory has no owner there, and belongs to root",
+        Owners::Shifted => {
+            "; the engine remaps users, and the owners in it are those on the engine's disk, not \
+             those that the container saw"
+        }
         Owners::Unknown => {
             "; Podman's also has no owners, everything in it belongs to the container's user, and \
              leaves out what is called dev, proc or sys at its top"
@@ -220,6 +224,8 @@ pub(super) enum Owners {
     Known,
     /// Those of everything in it, and not its own.
     Inside,
+    /// As they are on disk: a Docker with `userns-remap` translates exports, and not archives.
+    Shifted,
     /// None: Podman's archives give everything to the container's user.
     Unknown,
 }
@@ -246,7 +252,11 @@ pub(super) fn mount(
     let Some(mut stream) = exported else {
         let tree = archive(Keep::Content)?;
         let top = top(&tree, path)?;
-        let owners = if podman { Owners::Unknown } else { Owners::Known };
+        let owners = match podman {
+            true => Owners::Unknown,
+            false if engine.info().is_remapped() => Owners::Shifted,
+            false => Owners::Known,
+        };
         let told = Told::of(&tree)?;
         return Ok(Delivered { tree: Arc::new(Below::new(tree, top)), told, owners });
     };
