@@ -348,3 +348,46 @@ fn add_text(
 fn secrets(entries: &Verdicts) -> Vec<String> {
     entries.shown().filter(|shown| shown.secret).map(|shown| escaped(shown.path)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::Reader;
+    use crate::layout::LayoutDb;
+    use crate::monitor::Silent;
+    use crate::source::{OpenOptions, SourceSpec};
+
+    #[test]
+    fn packaged_directories_go_along_where_something_in_them_is_kept() {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path().join("root");
+        let write = |at: &str, text: &str| {
+            let file = root.join(at);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, text).unwrap();
+        };
+        let status = "Package: app\nStatus: install ok installed\nVersion: 2\nArchitecture: all\n";
+        write("var/lib/dpkg/status", status);
+        let list = "/.\n/usr\n/usr/app\n/usr/app/deep\n/usr/app-none\n/usr/none\n";
+        write("var/lib/dpkg/info/app.list", list);
+        write("usr/app/deep/mine", "x");
+        for empty in ["usr/app-none", "usr/none"] {
+            std::fs::create_dir_all(root.join(empty)).unwrap();
+        }
+        let spec = SourceSpec::Rootfs(root);
+        let source = Source::open(&spec, &OpenOptions::default(), place.path(), &Silent).unwrap();
+        let layout = LayoutDb::open(&[]).unwrap();
+        let examined = examine(&source, &layout, &ExamineOptions::default(), &Silent).unwrap();
+        let output = place.path().join("x.regrow");
+        archive(&source, examined, &output, &ArchiveOptions::default(), &Silent).unwrap();
+        let reader = Reader::open(&output).unwrap();
+        let stored: Vec<String> = reader
+            .manifest()
+            .entries
+            .iter()
+            .filter(|entry| entry.stored && entry.path.as_bytes().starts_with(b"/usr"))
+            .map(|entry| entry.path.to_string())
+            .collect();
+        assert_eq!(stored, ["/usr", "/usr/app", "/usr/app/deep", "/usr/app/deep/mine"]);
+    }
+}
