@@ -18,9 +18,18 @@ pub(super) fn is_whiteout(entry: &Entry) -> bool {
 
 /// A deletion that a whiteout stands for.
 pub(super) fn removed(entry: Entry, source: &Source) -> Judged {
-    let origin = if source.image().is_some() { Origin::Container } else { Origin::Root };
+    gone(absent(entry.path, entry.kind), own_origin(source))
+}
+
+/// Where what nobody saw before comes from.
+fn own_origin(source: &Source) -> Origin {
+    if source.image().is_some() { Origin::Container } else { Origin::Root }
+}
+
+/// The verdict on `entry`, which was removed.
+fn gone(entry: Entry, origin: Origin) -> Judged {
     Judged {
-        entry: absent(entry.path, entry.kind),
+        entry,
         class: Class::Mutable,
         reason: Reason::Removed,
         origin,
@@ -41,17 +50,17 @@ pub(super) fn deletions(
     present: &Verdicts,
 ) -> Result<Vec<Judged>, TreeError> {
     let here = present.presence();
-    let mut gone: BTreeMap<RootPath, (Kind, Origin)> = BTreeMap::new();
-    let origin = if source.image().is_some() { Origin::Container } else { Origin::Root };
+    let mut missing: BTreeMap<RootPath, (Kind, Origin)> = BTreeMap::new();
+    let origin = own_origin(source);
     let unknown = || Kind::File { size: 0 };
     for path in classifier.installed.unpacked() {
         if !here(&path) {
-            gone.insert(path, (unknown(), origin));
+            missing.insert(path, (unknown(), origin));
         }
     }
     for path in created(apps).into_iter().chain(classifier.declared.switches.made()) {
         if !here(&path) {
-            gone.insert(path, (unknown(), origin));
+            missing.insert(path, (unknown(), origin));
         }
     }
     if let Some(image) = source.image() {
@@ -64,7 +73,7 @@ pub(super) fn deletions(
                 } else {
                     Origin::Image
                 };
-                gone.entry(deletion.path).or_insert((deletion.kind, origin));
+                missing.entry(deletion.path).or_insert((deletion.kind, origin));
             }
         }
     }
@@ -74,21 +83,11 @@ pub(super) fn deletions(
             && source.lies(&entry.path) == Lies::Root
             && decide(&classifier.evidence_of_absent(entry, origin)).class == Class::Mutable
     };
-    Ok(gone
+    Ok(missing
         .into_iter()
         .map(|(path, (kind, origin))| (absent(path, kind), origin))
         .filter(|(entry, origin)| worth_recording(entry, *origin))
-        .map(|(entry, origin)| Judged {
-            package: None,
-            part: None,
-            entry,
-            class: Class::Mutable,
-            reason: Reason::Removed,
-            origin,
-            deleted: true,
-            secret: false,
-            pristine: None,
-        })
+        .map(|(entry, origin)| gone(entry, origin))
         .collect())
 }
 

@@ -136,7 +136,10 @@ impl Packed {
 
     /// The bytes of its path.
     pub(crate) fn path(&self, number: usize) -> &[u8] {
-        let record = &self.records[number];
+        self.path_of(&self.records[number])
+    }
+
+    fn path_of(&self, record: &Record) -> &[u8] {
         &self.arena[record.at..record.at + record.length as usize]
     }
 
@@ -175,7 +178,7 @@ impl Packed {
     }
 
     fn is_before(&self, record: &Record, path: &[u8]) -> bool {
-        path_order(&self.arena[record.at..record.at + record.length as usize], path).is_lt()
+        path_order(self.path_of(record), path).is_lt()
     }
 }
 
