@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::environments::EnvironmentFact;
 use crate::packages::dpkg::Dpkg;
-use crate::packages::{Installed, Manager, Package, Unit, Why};
+use crate::packages::{Installed, Intent, Manager, Package, Unit, Why};
 use crate::tree::{RootPath, Tree, TreeError, read_file};
 
 /// Which operating system a tree holds, from `os-release(5)`.
@@ -47,7 +47,7 @@ pub struct PackageFact {
 /// A package whose installation the rebuild has to ask for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IntentFact {
-    /// Binary package name.
+    /// Binary package name; of another architecture than the system's, `name:architecture`.
     pub name: String,
     /// Why it is asked for again.
     pub why: IntentWhy,
@@ -257,11 +257,15 @@ pub fn architecture(installed: &Installed) -> String {
 
 /// What has to be asked for again.
 fn intents(dpkg: &Dpkg) -> Vec<IntentFact> {
-    let needed: BTreeSet<&str> = dpkg
+    // What a package of another architecture needs is of that one.
+    let needed: BTreeSet<(&str, Option<&str>)> = dpkg
         .packages
         .iter()
         .filter(|package| package.has_files())
-        .flat_map(|package| package.depends.iter().flatten().map(String::as_str))
+        .flat_map(|package| {
+            let needs = package.depends.iter().flatten();
+            needs.map(|name| (name.as_str(), dpkg.foreign(package)))
+        })
         .collect();
     let system = of_the_system(dpkg);
     let with_content = with_content(dpkg);
@@ -272,23 +276,28 @@ fn intents(dpkg: &Dpkg) -> Vec<IntentFact> {
         let wanted = package.depends.iter().flatten();
         wanted.filter(|name| dpkg.is_installed(name).is_some()).cloned().collect()
     };
-    dpkg.intents(|package| system.contains(package.name.as_str()))
-        .iter()
-        .map(|intent| IntentFact {
-            name: intent.package.name.clone(),
+    let comes_with_the_system = |package: &Package| {
+        dpkg.foreign(package).is_none() && system.contains(package.name.as_str())
+    };
+    let fact = |intent: &Intent<'_>| {
+        let (name, foreign) = (&intent.package.name, dpkg.foreign(intent.package));
+        IntentFact {
+            name: foreign.map_or_else(|| name.clone(), |arch| format!("{name}:{arch}")),
             why: match intent.why {
-                Why::Manual if needed.contains(intent.package.name.as_str()) => IntentWhy::Needed,
+                Why::Manual if needed.contains(&(name.as_str(), foreign)) => IntentWhy::Needed,
                 Why::Manual => IntentWhy::Manual,
                 Why::Leaf | Why::Orphan => IntentWhy::Leaf,
             },
             stands_for: stands_for(intent.package),
-        })
-        .collect()
+        }
+    };
+    dpkg.intents(comes_with_the_system).iter().map(fact).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tree::memory::MemoryTree;
 
     #[test]
     fn os_release_is_read_with_and_without_quotes() {
@@ -299,5 +308,35 @@ mod tests {
         assert_eq!(os.version, "11");
         assert_eq!(os.codename, "bullseye");
         assert_eq!(os.name, "Debian GNU/Linux 11 (bullseye)");
+    }
+
+    #[test]
+    fn what_was_asked_for_of_another_architecture_is_asked_for_with_its_name() {
+        let stanza = |name: &str, arch: &str, more: &str| {
+            format!(
+                "Package: {name}\nStatus: install ok installed\nArchitecture: {arch}\n\
+                 Version: 1\n{more}\n"
+            )
+        };
+        let status = stanza("dpkg", "amd64", "Essential: yes\nDepends: libc6\n")
+            + &stanza("libc6", "amd64", "")
+            + &stanza("libc6", "i386", "")
+            + &stanza("libz", "amd64", "")
+            + &stanza("libz", "i386", "")
+            + &stanza("tool", "amd64", "Depends: libz\n");
+        let tree = MemoryTree::default()
+            .file("/var/lib/dpkg/status", status)
+            .file("/var/lib/dpkg/arch", "amd64\ni386\n");
+        let installed = Installed::load(&tree).unwrap();
+        let (_, intents) = packages(&installed);
+        let told: Vec<_> = intents.iter().map(|i| (i.name.as_str(), i.why)).collect();
+        let expected = [
+            ("libc6:i386", IntentWhy::Manual),
+            ("libz", IntentWhy::Needed),
+            ("libz:i386", IntentWhy::Manual),
+            ("tool", IntentWhy::Manual),
+        ];
+        assert_eq!(told, expected);
+        assert_eq!(choices(&tree, &installed).architectures, ["i386"]);
     }
 }

@@ -37,6 +37,8 @@ pub struct PackagePlan {
     pub present: Vec<String>,
     /// Asked for by somebody, not offered today and not renamed by any rule.
     pub missing: Vec<Missing>,
+    /// Architectures that packages may be of from now on.
+    pub architectures: Vec<String>,
     /// Dropped by a rule or of no consequence today, with the reason.
     pub dropped: BTreeMap<String, String>,
     /// What packages are told when they ask, before any is installed.
@@ -46,13 +48,53 @@ pub struct PackagePlan {
 /// What the target's repositories offer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Offered {
-    /// Names of packages.
+    /// Names of packages, as an intent has them.
     pub packages: BTreeSet<String>,
     /// Further names that packages answer to, with those packages.
     pub provided: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Offered {
+    /// Reads what apt prints of packages in a system of the architecture `native`, stanza by stanza;
+    /// those of that architecture come back with their versions too.
+    pub fn read(text: &str, native: &str) -> (Offered, Vec<(String, String)>) {
+        #[derive(Default)]
+        struct Stanza<'a> {
+            package: &'a str,
+            version: &'a str,
+            architecture: &'a str,
+            provides: &'a str,
+        }
+        let mut stanzas: Vec<Stanza<'_>> = vec![];
+        for (field, value) in text.lines().filter_map(|line| line.split_once(": ")) {
+            match (field, stanzas.last_mut()) {
+                ("Package", _) => stanzas.push(Stanza { package: value, ..Stanza::default() }),
+                ("Version", Some(stanza)) => stanza.version = value,
+                ("Architecture", Some(stanza)) => stanza.architecture = value,
+                ("Provides", Some(stanza)) => stanza.provides = value,
+                _ => {}
+            }
+        }
+        let mut offered = Offered::default();
+        let mut versions = Vec::new();
+        for Stanza { package, version, architecture, provides } in stanzas {
+            let is_native = ["all", native].contains(&architecture);
+            let full = |name: &str| match is_native {
+                true => name.to_owned(),
+                false => format!("{name}:{architecture}"),
+            };
+            offered.packages.insert(full(package));
+            if is_native {
+                versions.push((package.to_owned(), version.to_owned()));
+            }
+            // `a (= 1), b`: the versions of names do not matter.
+            for name in provides.split(',').filter_map(|name| name.split_whitespace().next()) {
+                offered.provided.entry(full(name)).or_default().insert(full(package));
+            }
+        }
+        (offered, versions)
+    }
+
     /// What to ask for to get `name`; of several packages that answer to it none is chosen.
     fn named<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         if self.packages.contains(name) {
@@ -227,5 +269,19 @@ mod tests {
         // Its own name comes first, and without anything it stood for it is missed.
         assert_eq!(plan_with(&meta, &["tools", "libx"]).install[0].name, "tools");
         assert_eq!(plan_with(&meta, &[]).missing, [Missing { name: "tools".into() }]);
+    }
+
+    #[test]
+    fn packages_of_another_architecture_are_offered_with_its_name() {
+        let text = "Package: a\nVersion: 1\nArchitecture: amd64\nProvides: b (= 1), c\n\
+                    Package: a\nVersion: 2\nArchitecture: i386\nProvides: c\n\
+                    Package: d\nArchitecture: all\nVersion: 3\n";
+        let (offered, versions) = Offered::read(text, "amd64");
+        assert_eq!(offered.packages, set(&["a", "a:i386", "d"]));
+        let provided: Vec<_> = offered.provided.into_iter().collect();
+        let expected = [("b", "a"), ("c", "a"), ("c:i386", "a:i386")];
+        assert_eq!(provided, expected.map(|(name, by)| (name.to_owned(), set(&[by]))));
+        let owned = |(name, version): (&str, &str)| (name.to_owned(), version.to_owned());
+        assert_eq!(versions, [("a", "1"), ("d", "3")].map(owned));
     }
 }

@@ -33,8 +33,9 @@ const ALLOW: &str = "rm -f \"$1\"; [ ! -e \"$1.regrow-base\" ] || mv \"$1.regrow
 /// Systems without debconf have no questions.
 const ANSWER: &str = "! command -v debconf-set-selections >/dev/null || debconf-set-selections";
 
-/// Names and versions of everything that can be installed, and the names they answer to.
-const OFFERED: &str = "apt-cache dumpavail | grep -E '^(Package|Version|Provides): '";
+/// Names, versions and architectures of everything that can be installed, and the names they
+/// answer to.
+const OFFERED: &str = "apt-cache dumpavail | grep -E '^(Package|Version|Architecture|Provides): '";
 
 /// Largest list of offered packages that is read.
 const OFFERED_LIMIT: u64 = 64 * 1024 * 1024;
@@ -61,14 +62,17 @@ pub(super) fn install(
     check_target(target, survey)?;
     let installed = installed(target)?;
     let intents = intents(survey);
+    let architectures = add_architectures(target, &survey.choices.architectures)?;
     if intents.is_empty() {
-        return Ok(Equipped::default());
+        let packages = PackagePlan { architectures, ..PackagePlan::default() };
+        return Ok(Equipped { packages, state_before: None });
     }
     monitor.phase("fetching the package lists");
     fetch_lists(target)?;
     let (offered, versions) = offered(target)?;
     let fates = Fates::new(survey, layout, &versions)?;
     let mut plan = plan_packages(&intents, &offered, &installed, &|name| fates.of(name));
+    plan.architectures = architectures;
     let mut state_before = None;
     if !plan.install.is_empty() {
         state_before = Some(state(target)?);
@@ -151,11 +155,31 @@ fn run_quietly(target: &mut dyn Target, doing: &str, argv: &[&str]) -> Result<()
         .next("see the reason, then run the same command again"))
 }
 
+/// The installed packages: each by its name, those of another architecture than the system's with
+/// it too.
 fn installed(target: &mut dyn Target) -> Result<BTreeSet<String>, Failure> {
-    let argv = ["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package}\n"];
+    let argv = ["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package} ${Architecture}\n"];
     let mut ran = run_one(target, Command::new(&argv))?;
     let text = ran.text(OFFERED_LIMIT).map_err(|e| unreadable_output(e, "dpkg-query"))?;
-    Ok(text.lines().filter_map(|l| l.strip_prefix("installed ")).map(str::to_owned).collect())
+    let installed = text.lines().filter_map(|line| line.strip_prefix("installed "));
+    let both = installed.filter_map(|line| line.split_once(' '));
+    let names = both.flat_map(|(name, arch)| [name.to_owned(), format!("{name}:{arch}")]);
+    Ok(names.collect())
+}
+
+/// Lets the staged system have packages of these architectures too; returns those it did not.
+fn add_architectures(target: &mut dyn Target, wanted: &[String]) -> Result<Vec<String>, Failure> {
+    if wanted.is_empty() {
+        return Ok(vec![]);
+    }
+    let mut ran = run_one(target, Command::new(&["dpkg", "--print-foreign-architectures"]))?;
+    let known = ran.text(OFFERED_LIMIT).map_err(|e| unreadable_output(e, "dpkg"))?;
+    let new: Vec<&String> =
+        wanted.iter().filter(|name| !known.lines().any(|k| k == *name)).collect();
+    for name in &new {
+        run_quietly(target, "adding an architecture with", &["dpkg", "--add-architecture", name])?;
+    }
+    Ok(new.into_iter().cloned().collect())
 }
 
 /// Every path below `/var/lib`.
@@ -180,30 +204,13 @@ fn fetch_lists(target: &mut dyn Target) -> Result<(), Failure> {
         .next("give the target a network and working sources, then run the same command again"))
 }
 
-/// What can be installed, and the packages of it with their versions.
+/// What can be installed, and the packages of the system's own architecture with their versions.
 fn offered(target: &mut dyn Target) -> Result<(Offered, Vec<(String, String)>), Failure> {
     let mut ran = run_one(target, Command::new(&["sh", "-c", OFFERED]))?;
     let text = ran.text(OFFERED_LIMIT).map_err(|e| unreadable_output(e, "apt-cache"))?;
-    let mut offered = Offered::default();
-    let mut versions = Vec::new();
-    let mut package = "";
-    for (field, value) in text.lines().filter_map(|line| line.split_once(": ")) {
-        match field {
-            "Package" => package = value,
-            "Version" => {
-                offered.packages.insert(package.to_owned());
-                versions.push((package.to_owned(), value.to_owned()));
-            }
-            // `a (= 1), b`: the versions of names do not matter.
-            _ => {
-                for name in value.split(',').filter_map(|name| name.split_whitespace().next()) {
-                    let providers = offered.provided.entry(name.to_owned()).or_default();
-                    providers.insert(package.to_owned());
-                }
-            }
-        }
-    }
-    Ok((offered, versions))
+    let mut ran = run_one(target, Command::new(&["dpkg", "--print-architecture"]))?;
+    let native = ran.text(64).map_err(|e| unreadable_output(e, "dpkg"))?;
+    Ok(Offered::read(&text, native.trim()))
 }
 
 fn install_packages(target: &mut dyn Target, plan: &PackagePlan) -> Result<(), Failure> {
@@ -289,10 +296,15 @@ impl Fates {
     }
 
     fn of(&self, name: &str) -> Option<Renamed> {
+        let (name, arch) = name.split_once(':').map_or((name, None), |(n, a)| (n, Some(a)));
+        let full = |name: String| arch.map_or(name.clone(), |arch| format!("{name}:{arch}"));
         self.journeys.iter().find_map(|(rule, vars)| {
             // A pattern that cannot be filled in says nothing about this name.
             let fate = rule.package(name, vars).ok()??;
-            Some(if fate.to.is_empty() { Renamed::Dropped(fate.why) } else { Renamed::To(fate.to) })
+            Some(match fate.to.is_empty() {
+                true => Renamed::Dropped(fate.why),
+                false => Renamed::To(fate.to.into_iter().map(full).collect()),
+            })
         })
     }
 }

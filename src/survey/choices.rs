@@ -33,6 +33,9 @@ const OWN_COMPONENTS: &[&str] = &["main", "contrib", "non-free", "non-free-firmw
 /// What somebody decided about packages.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Choices {
+    /// Architectures beside the system's own that packages may be of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub architectures: Vec<String>,
     /// Packages' files that were made to lie elsewhere.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub diversions: Vec<DiversionFact>,
@@ -160,6 +163,7 @@ pub(super) fn choices(tree: &dyn Tree, installed: &Installed) -> Choices {
     let texts = Texts { tree, installed };
     let held = dpkg.packages.iter().filter(|p| p.hold && p.status == Status::Installed);
     Choices {
+        architectures: dpkg.architectures.iter().skip(1).cloned().collect(),
         diversions: dpkg
             .local_diversions()
             .map(|(from, to)| DiversionFact { from: from.clone(), to: to.clone() })

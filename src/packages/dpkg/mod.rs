@@ -177,6 +177,13 @@ impl Dpkg {
         intent::intents(&self.packages, in_base)
     }
 
+    /// The architecture of a package that is made for another one than the system.
+    pub fn foreign<'a>(&self, package: &'a Package) -> Option<&'a str> {
+        let native = self.architectures.first()?.as_str();
+        let arch = package.arch.as_str();
+        (!["", "all", native].contains(&arch)).then_some(arch)
+    }
+
     /// The package `name` when its files are on disk, of its first architecture if it has several.
     pub fn is_installed(&self, name: &str) -> Option<&Package> {
         let from = self.packages.partition_point(|package| package.name.as_str() < name);
