@@ -179,12 +179,13 @@ impl Switches {
 
     /// Who removed the link at `path`, which is not there: nobody, where its service went too.
     pub fn of_absent(&self, path: &RootPath) -> Option<Switch> {
-        if let Some((level, _, name)) = in_runlevel(path) {
+        if let Some((level, kind, name)) = in_runlevel(path) {
             let script = self.scripts.get(name)?;
-            let levels = self.levels.get(name)?;
-            // Renumbered, or stopped instead of started: the link that is there tells.
-            let there = levels.contains_key(&level) || script.wanted(level).is_none();
-            return Some(if there { Switch::Header } else { Switch::ByHand });
+            let there = self.levels.get(name)?.get(&level);
+            // Only renumbered, or nothing that the script asks for.
+            let other = there.is_some_and(|links| links.iter().any(|link| link[0] == kind));
+            let made = other || script.wanted(level) != Some(kind);
+            return Some(if made { Switch::Header } else { Switch::ByHand });
         }
         let in_links = |(dir, _): &&(&str, &str)| path.is_within(&fixed(dir));
         LINKS.iter().find(in_links)?;
@@ -199,7 +200,8 @@ impl Switches {
             let there = self.levels.get(name);
             LEVELS.iter().filter_map(move |&level| {
                 let kind = script.wanted(level)?;
-                let missing = !there?.contains_key(&level);
+                let mut links = there?.get(&level).into_iter().flatten();
+                let missing = links.all(|link| link[0] != kind);
                 let link = [&[kind], &b"01"[..], name].concat();
                 missing.then(|| runlevel(level).child(&link))
             })
@@ -336,8 +338,12 @@ fn script(files: &Files<'_>, name: &[u8]) -> Option<Script> {
         let path = fixed("/var/lib/dpkg/info").child(format!("{package}.postinst").as_bytes());
         files.read(&path)
     });
-    let words = [b"update-rc.d ", name, b" defaults-disabled"].concat();
-    script.off = off.is_some_and(|text| text.windows(words.len()).any(|part| part == words));
+    let says = |text: &[u8], word: &str| {
+        let words = [b"update-rc.d ", name, word.as_bytes()].concat();
+        text.windows(words.len()).any(|part| part == words)
+    };
+    script.off =
+        off.is_some_and(|text| says(&text, " defaults-disabled") || says(&text, " disable"));
     Some(script)
 }
 
@@ -461,8 +467,14 @@ mod tests {
                 "/var/lib/dpkg/info/n.postinst",
                 "update-rc.d nginx defaults-disabled >/dev/null\n",
             );
-        assert_eq!(of(&tree, "/etc/rc2.d/K01nginx"), Some(Switch::Header));
-        assert_eq!(of(&tree, "/etc/rc3.d/S03nginx"), Some(Switch::ByHand));
+        let disabled = tree.clone().file(
+            "/var/lib/dpkg/info/n.postinst",
+            "update-rc.d nginx defaults\nupdate-rc.d nginx disable >/dev/null\n",
+        );
+        for tree in [tree, disabled] {
+            assert_eq!(of(&tree, "/etc/rc2.d/K01nginx"), Some(Switch::Header));
+            assert_eq!(of(&tree, "/etc/rc3.d/S03nginx"), Some(Switch::ByHand));
+        }
     }
 
     #[test]
@@ -476,10 +488,13 @@ mod tests {
         for level in "1456".chars() {
             assert!(made.iter().any(|p| p.starts_with(&format!("/etc/rc{level}.d/"))), "{level}");
         }
-        assert!(!made.iter().any(|path| path.starts_with("/etc/rc2.d/")));
+        assert!(!made.iter().any(|path| path.starts_with("/etc/rc3.d/")));
+        // Stopped instead of started.
+        assert!(made.contains(&"/etc/rc2.d/S01nginx".into()));
         let absent = |path: &str| switches.of_absent(&RootPath::parse(path.as_bytes()).unwrap());
         // Renumbered: not removed.
         assert_eq!(absent("/etc/rc3.d/S01nginx"), Some(Switch::Header));
+        assert_eq!(absent("/etc/rc2.d/S01nginx"), Some(Switch::ByHand));
         assert_eq!(absent("/etc/rc4.d/S01nginx"), Some(Switch::ByHand));
         assert_eq!(absent("/etc/systemd/system/multi-user.target.wants/cron.service"), None);
         let gone = "/etc/systemd/system/a.target.wants/removed.service";
