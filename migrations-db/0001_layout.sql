@@ -44,6 +44,16 @@ CREATE TABLE layout (
     template TEXT,
     sha256   TEXT NOT NULL CHECK (json_valid(sha256)),
     link     TEXT,
+    packaged INTEGER NOT NULL,
+    why      TEXT NOT NULL,
+    PRIMARY KEY (rule, position)
+) STRICT;
+
+CREATE TABLE secret (
+    rule     INTEGER NOT NULL REFERENCES rule (id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    glob     TEXT NOT NULL,
+    lines    TEXT NOT NULL CHECK (json_valid(lines)),
     why      TEXT NOT NULL,
     PRIMARY KEY (rule, position)
 ) STRICT;

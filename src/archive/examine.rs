@@ -378,8 +378,16 @@ fn judge(
         Err(error) => return Err(Box::new((entry, error))),
     };
     let verdict = decide(&evidence);
+    let secret = match verdict.class {
+        Class::Mutable => classifier.is_secret(&entry, &evidence),
+        _ => Ok(false),
+    };
+    let secret = match secret {
+        Ok(secret) => secret,
+        Err(error) => return Err(Box::new((entry, error))),
+    };
     let mut judged = Judged {
-        secret: verdict.class == Class::Mutable && classifier.is_secret(&entry, &evidence),
+        secret,
         entry,
         class: verdict.class,
         reason: verdict.reason,

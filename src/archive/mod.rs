@@ -275,6 +275,7 @@ fn record(judged: Judged, volume: Option<String>) -> ManifestEntry {
         volume,
         package: judged.package,
         pristine: judged.pristine.map(|pristine| pristine.found.to_owned()),
+        secret: judged.secret,
     }
 }
 

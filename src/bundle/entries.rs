@@ -36,6 +36,7 @@ struct Remark {
     volume: Option<String>,
     package: Option<String>,
     pristine: Option<String>,
+    secret: bool,
 }
 
 /// Which entries have a member, and the digests of the regular files among them.
@@ -81,6 +82,8 @@ pub struct Listed<'a> {
     pub volume: Option<&'a str>,
     /// Where its pristine text was found.
     pub pristine: Option<&'a str>,
+    /// Whether it was kept and holds a key or a password.
+    pub secret: bool,
     /// Whether the bundle holds it as a member.
     pub stored: bool,
 }
@@ -89,9 +92,10 @@ impl Entries {
     /// Adds an entry; its path comes after all others.
     pub fn push(&mut self, entry: ManifestEntry) {
         let ManifestEntry { path, class, reason, origin, node, .. } = entry;
-        let ManifestEntry { stored, digest, volume, package, pristine, .. } = entry;
+        let ManifestEntry { stored, digest, volume, package, pristine, secret, .. } = entry;
         let deleted = node.is_none();
-        self.remarks.push(Remark { class, reason, origin, deleted, volume, package, pristine });
+        let remark = Remark { class, reason, origin, deleted, volume, package, pristine, secret };
+        self.remarks.push(remark);
         self.stored.push(stored, digest);
         let Node { kind, meta, links } = node.unwrap_or_else(gap);
         self.nodes.push(Entry { path, kind, meta, ctime: None, links });
@@ -122,6 +126,7 @@ impl Entries {
             volume: remark.volume,
             package: remark.package,
             pristine: remark.pristine,
+            secret: remark.secret,
         }
     }
 
@@ -173,6 +178,7 @@ impl Entries {
             links: self.nodes.links(number),
             volume: remark.volume.as_deref(),
             pristine: remark.pristine.as_deref(),
+            secret: remark.secret,
             stored: self.stored.members[number],
         }
     }
@@ -286,6 +292,7 @@ mod tests {
         (stored.stored, stored.digest) = (true, Some(Digest::of(b"b")));
         stored.package = Some("app".to_owned());
         stored.pristine = Some("image layer".to_owned());
+        stored.secret = true;
         let mut directory = file("/c", None, Some("data"));
         directory.node = directory.node.map(|node| Node { kind: Kind::Dir, ..node });
         directory.stored = true;
@@ -310,6 +317,7 @@ mod tests {
                 links: entry.node.as_ref().and_then(|node| node.links),
                 volume: entry.volume.as_deref(),
                 pristine: entry.pristine.as_deref(),
+                secret: entry.secret,
                 stored: entry.stored,
             };
             assert_eq!(listed, expected);

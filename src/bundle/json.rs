@@ -61,6 +61,8 @@ pub(super) struct EntryJson {
     package: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pristine: Option<String>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    secret: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,6 +169,7 @@ impl From<ManifestEntry> for EntryJson {
             volume: entry.volume,
             package: entry.package,
             pristine: entry.pristine,
+            secret: entry.secret,
         };
         if let Some(node) = entry.node {
             json.set_node(node);
@@ -312,6 +315,7 @@ impl TryFrom<EntryJson> for ManifestEntry {
             volume: json.volume,
             package: json.package,
             pristine: json.pristine,
+            secret: json.secret,
         })
     }
 }

@@ -88,6 +88,8 @@ pub struct ManifestEntry {
     pub package: Option<String>,
     /// Where its pristine text was found, when the bundle holds one below `pristine/`.
     pub pristine: Option<String>,
+    /// Whether it was kept and holds a key or a password.
+    pub secret: bool,
 }
 
 /// What stands at a path.
@@ -236,6 +238,7 @@ impl ManifestEntry {
             volume: None,
             package: None,
             pristine: None,
+            secret: false,
         }
     }
 

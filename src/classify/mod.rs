@@ -58,6 +58,9 @@ const ACCOUNTS: &[&[u8]] = &[
 /// A template larger than this is not compared: they are configuration files.
 const TEMPLATE_LIMIT: u64 = 4 * 1024 * 1024;
 
+/// A file larger than this is not searched for passwords: they stand in configuration files.
+const SECRET_LIMIT: u64 = 1024 * 1024;
+
 /// After which moment a change counts as the service's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Baseline {
@@ -168,21 +171,50 @@ impl Classifier<'_> {
             logs: self.logs,
             alternative: self.absent_alternative(path),
             environment: self.lacking(path),
-            rule: self.rules.matches_entry(absent).map(rule_evidence),
+            rule: self.rule(absent).map(rule_evidence),
             said: self.declared.switches.of_absent(path).map(Said::Switch),
             ..Evidence::none(absent.kind.word(), origin)
         }
     }
 
-    /// Whether a file of which `evidence` was gathered holds keys or passwords: rules say so.
-    pub fn is_secret(&self, entry: &Entry, evidence: &Evidence) -> bool {
+    /// Whether a file of which `evidence` was gathered holds keys or passwords: rules say so, of
+    /// the path or of a line in it.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn is_secret(&self, entry: &Entry, evidence: &Evidence) -> Result<bool, TreeError> {
+        if !entry.kind.is_file() || entry.kind.size() == 0 {
+            return Ok(false);
+        }
         let asked =
             evidence.package.is_none() && !matches!(evidence.origin, Origin::Volume | Origin::Bind);
         let worth = match asked {
             true => evidence.rule.as_ref().map(|rule| rule.worth),
-            false => self.rules.matches_entry(entry).map(|rule| rule.entry.worth),
+            false => self.rule(entry).map(|rule| rule.entry.worth),
         };
-        entry.kind.size() > 0 && worth == Some(Worth::Secret)
+        if worth == Some(Worth::Secret) {
+            return Ok(true);
+        }
+        if entry.kind.size() > SECRET_LIMIT || !self.rules.may_be_secret(&entry.path) {
+            return Ok(false);
+        }
+        let mut content = vec![];
+        feed(self.tree, entry, |bytes| content.extend_from_slice(bytes))?;
+        Ok(self.rules.is_secret(&entry.path, &content))
+    }
+
+    /// What the rules say of `entry`.
+    fn rule(&self, entry: &Entry) -> Option<LayoutMatch<'_>> {
+        self.rules.matches_entry(entry, &|path| {
+            let place = resolve_parent(self.tree, path).ok().flatten();
+            let of_ucf = |place: &RootPath| {
+                let dpkg = self.installed.dpkg.as_ref();
+                dpkg.is_some_and(|dpkg| dpkg.ucf_package(place).is_some())
+            };
+            place.is_some_and(|place| {
+                self.installed.claims(&place).next().is_some() || of_ucf(&place)
+            })
+        })
     }
 
     /// Evidence that only matters where no package owns the path.
@@ -194,7 +226,7 @@ impl Classifier<'_> {
     ) -> Result<(), TreeError> {
         let path = &entry.path;
         evidence.alternative = self.alternative(entry)?;
-        let rule = self.rules.matches_entry(entry);
+        let rule = self.rule(entry);
         evidence.rule = rule.map(rule_evidence);
         evidence.compiled = self.compiled(path)?;
         evidence.said = self.said(entry, ghosts)?;

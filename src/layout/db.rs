@@ -253,6 +253,7 @@ fn extend(rule: &mut Rule, more: Rule) {
     rule.recognise.packages.extend(more.recognise.packages);
     rule.recognise.paths.extend(more.recognise.paths);
     rule.layout.extend(more.layout);
+    rule.secrets.extend(more.secrets);
     rule.created.extend(more.created);
     rule.packages.splice(0..0, more.packages);
     rule.accounts.splice(0..0, more.accounts);

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::change::{Edit, Op, Step, Syntax};
+use super::matcher::line_glob;
 use super::model::{Database, Rule, Worth};
 
 /// Something in a rule that cannot be meant.
@@ -28,7 +29,7 @@ fn fault(subject: &str, what: impl Into<String>) -> Fault {
 type Check = fn(&Rule) -> Option<Fault>;
 
 /// All checks, in the order in which their faults are told.
-const CHECKS: [Check; 6] = [recognised, layouts, names, databases, steps, conditions];
+const CHECKS: [Check; 7] = [recognised, layouts, secrets, names, databases, steps, conditions];
 
 /// The first fault of `rule`.
 pub(super) fn first_fault(rule: &Rule) -> Option<Fault> {
@@ -79,6 +80,10 @@ fn layouts(rule: &Rule) -> Option<Fault> {
         {
             return Some(fault);
         }
+        if entry.packaged && entry.link.is_none() {
+            let what = format!("`{}` has `packaged` without `link`", entry.glob);
+            return Some(fault(entry.glob.as_str(), what));
+        }
         if let Some(template) = &entry.template
             && let Some(fault) = unknown(template.as_str(), &template.names(), &["version"])
         {
@@ -86,6 +91,30 @@ fn layouts(rule: &Rule) -> Option<Fault> {
         }
     }
     rule.created.iter().find_map(|c| unknown(c.path.as_str(), &c.path.names(), &["version"]))
+}
+
+fn secrets(rule: &Rule) -> Option<Fault> {
+    for secret in &rule.secrets {
+        let glob = &secret.glob;
+        if let Some(fault) = unknown(glob.as_str(), &glob.names(), &["version"]) {
+            return Some(fault);
+        }
+        if secret.lines.is_empty() {
+            let what = format!("`{glob}` needs `lines`; for a whole file there is `worth: secret`");
+            return Some(fault(glob.as_str(), what));
+        }
+        for line in &secret.lines {
+            match line_glob(line) {
+                Err(error) => return Some(fault(line, format!("`{line}`: {}", error.kind()))),
+                // Every line, or every one that is not empty.
+                Ok(glob) if glob.compile_matcher().is_match("x") => {
+                    return Some(fault(line, format!("`{line}` would match every line")));
+                }
+                Ok(_) => {}
+            }
+        }
+    }
+    None
 }
 
 fn names(rule: &Rule) -> Option<Fault> {

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
+use globset::{Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
 use super::relocation::aim;
 use super::{LayoutEntry, LayoutError, PathPattern, Recognised, Scope};
@@ -22,6 +22,9 @@ pub struct LayoutMatcher {
     globs: GlobSet,
     /// By number of the glob.
     entries: Vec<Compiled>,
+    secrets: GlobSet,
+    /// By number of the glob of a secret: the lines that show it.
+    lines: Vec<GlobSet>,
 }
 
 #[derive(Debug)]
@@ -53,7 +56,21 @@ impl LayoutMatcher {
         order.sort_by_key(|r| r.rule.scope != Scope::System);
         let mut globs = GlobSetBuilder::new();
         let mut entries = Vec::new();
+        let (mut secrets, mut lines) = (GlobSetBuilder::new(), Vec::new());
         for found in order {
+            for secret in &found.rule.secrets {
+                let refused = |source| LayoutError::Glob { app: found.app.clone(), source };
+                let mut shown = GlobSetBuilder::new();
+                for line in &secret.lines {
+                    shown.add(line_glob(line).map_err(refused)?);
+                }
+                let shown = shown.build().map_err(refused)?;
+                for text in spellings(&secret.glob, found) {
+                    let glob = GlobBuilder::new(&text).literal_separator(true).build();
+                    secrets.add(glob.map_err(refused)?);
+                    lines.push(shown.clone());
+                }
+            }
             for entry in &found.rule.layout {
                 let glob = |text: &String| {
                     let glob = GlobBuilder::new(text).literal_separator(true).build();
@@ -72,32 +89,60 @@ impl LayoutMatcher {
                 }
             }
         }
-        let globs = globs.build().map_err(|source| LayoutError::Glob {
+        let refused = |source| LayoutError::Glob {
             app: recognised.iter().map(|r| r.app.as_str()).collect::<Vec<_>>().join(", "),
             source,
-        })?;
-        Ok(LayoutMatcher { globs, entries })
+        };
+        let globs = globs.build().map_err(refused)?;
+        let secrets = secrets.build().map_err(refused)?;
+        Ok(LayoutMatcher { globs, entries, secrets, lines })
+    }
+
+    /// Whether the content of the file at `path` can show that it is a secret.
+    pub fn may_be_secret(&self, path: &RootPath) -> bool {
+        self.secrets.is_match(host(path))
+    }
+
+    /// Whether a file at `path` with this content holds a key or a password.
+    pub fn is_secret(&self, path: &RootPath, content: &[u8]) -> bool {
+        let found = self.secrets.matches(host(path));
+        let lines = || content.split(|&b| b == b'\n').map(<[u8]>::trim_ascii);
+        found.into_iter().any(|number| {
+            let shown = &self.lines[number];
+            lines().any(|line| shown.is_match(Path::new(OsStr::from_bytes(line))))
+        })
     }
 
     /// The last entry that matches `path`, those for links left out.
     pub fn matches(&self, path: &RootPath) -> Option<LayoutMatch<'_>> {
-        self.last(path, None)
+        self.last(path, None, &|_| false)
     }
 
     /// The last entry that matches what is at a place: as [`LayoutMatcher::matches`], and for a
-    /// symbolic link also by where its text leads.
-    pub fn matches_entry(&self, entry: &Entry) -> Option<LayoutMatch<'_>> {
+    /// symbolic link also by where its text leads. `is_packaged` says of such a place whether a
+    /// package brought or made what is there.
+    pub fn matches_entry(
+        &self,
+        entry: &Entry,
+        is_packaged: &dyn Fn(&RootPath) -> bool,
+    ) -> Option<LayoutMatch<'_>> {
         let aim = match &entry.kind {
             Kind::Symlink { target } => aim(&entry.path, target),
             _ => None,
         };
-        self.last(&entry.path, aim.as_ref())
+        self.last(&entry.path, aim.as_ref(), is_packaged)
     }
 
-    fn last(&self, path: &RootPath, aim: Option<&RootPath>) -> Option<LayoutMatch<'_>> {
+    fn last(
+        &self,
+        path: &RootPath,
+        aim: Option<&RootPath>,
+        is_packaged: &dyn Fn(&RootPath) -> bool,
+    ) -> Option<LayoutMatch<'_>> {
         let fits = |aim: &RootPath, entry: &Compiled| {
             entry.links.iter().any(|link| link.is_match(host(aim)))
                 && (!entry.same_name || aim.name() == path.name())
+                && (!entry.entry.packaged || is_packaged(aim))
         };
         let leads =
             |entry: &Compiled| entry.links.is_empty() || aim.is_some_and(|aim| fits(aim, entry));
@@ -105,6 +150,11 @@ impl LayoutMatcher {
         let found = found.map(|number| &self.entries[number]).find(|entry| leads(entry))?;
         Some(LayoutMatch { app: &found.app, entry: &found.entry })
     }
+}
+
+/// A line of a secret as globset takes it.
+pub(super) fn line_glob(line: &str) -> Result<Glob, globset::Error> {
+    GlobBuilder::new(line).case_insensitive(true).build()
 }
 
 /// The bytes of `path` as globset takes them.
@@ -130,6 +180,8 @@ fn spellings(glob: &PathPattern, found: &Recognised) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::layout::{Worth, parse};
+    use crate::tree::Tree;
+    use crate::tree::memory::MemoryTree;
 
     fn recognised(
         scope: &str,
@@ -145,6 +197,19 @@ mod tests {
         }
         let rule = parse("x.yaml", &text).unwrap();
         Recognised { app: app.into(), version: version.map(|v| v.parse().unwrap()), rule }
+    }
+
+    /// A matcher of one rule with these parts.
+    fn of_rule(parts: &str, version: Option<&str>) -> LayoutMatcher {
+        let text = format!("app: a\ntitle: A\nrecognise: {{paths: [{{path: /x}}]}}\n{parts}");
+        let rule = parse("a.yaml", &text).unwrap();
+        let version = version.map(|version| version.parse().unwrap());
+        LayoutMatcher::new(&[Recognised { app: "a".into(), version, rule }]).unwrap()
+    }
+
+    fn link(at: &str, target: &str) -> Entry {
+        let tree = MemoryTree::default().link(at, target);
+        tree.entry(&RootPath::parse(at.as_bytes()).unwrap()).unwrap().unwrap()
     }
 
     #[test]
@@ -201,24 +266,12 @@ mod tests {
 
     #[test]
     fn an_entry_for_links_of_the_same_name_holds_for_no_others() {
-        let text = "app: a\ntitle: X\nrecognise: {paths: [{path: /x}]}\nlayout:\n  \
-                    - {glob: /usr/bin/*, worth: generated, link: '/bin/{name}', why: w}\n";
-        let rule = parse("x.yaml", text).unwrap();
-        let found = Recognised { app: "a".into(), version: None, rule };
-        let matcher = LayoutMatcher::new(&[found]).unwrap();
+        let layout = "layout:\n  \
+                      - {glob: /usr/bin/*, worth: generated, link: '/bin/{name}', why: w}\n";
+        let matcher = of_rule(layout, None);
         let known = |target: &str| {
-            let path = RootPath::parse(b"/usr/bin/touch").unwrap();
-            let kind = Kind::Symlink { target: target.as_bytes().to_vec() };
-            let mtime = crate::tree::Time { secs: 0, nanos: 0 };
-            let meta = crate::tree::Meta {
-                mode: 0o777,
-                uid: 0,
-                gid: 0,
-                mtime,
-                xattrs: Default::default(),
-            };
-            let entry = Entry { path, kind, meta, ctime: None, links: None };
-            matcher.matches_entry(&entry).is_some()
+            let link = link("/usr/bin/touch", target);
+            matcher.matches_entry(&link, &|_| false).is_some()
         };
         assert!(known("/bin/touch"));
         assert!(!known("/bin/bash"));
@@ -227,26 +280,49 @@ mod tests {
 
     #[test]
     fn an_entry_for_links_holds_only_for_links_that_lead_there() {
-        let mut debian = recognised("system", "debian", Some("11"), &[("/etc/**", "config")]);
-        let text = "app: x\ntitle: X\nrecognise: {paths: [{path: /x}]}\nlayout:\n  \
-                    - {glob: /etc/on/*, worth: generated, link: '/etc/avail/{version}/*', why: w}\n";
-        debian.rule.layout.extend(parse("x.yaml", text).unwrap().layout);
-        let matcher = LayoutMatcher::new(&[debian]).unwrap();
-        let worth = |kind: Kind| {
-            let time = crate::tree::Time { secs: 0, nanos: 0 };
-            let xattrs = crate::tree::Xattrs::new();
-            let meta = crate::tree::Meta { mode: 0o777, uid: 0, gid: 0, mtime: time, xattrs };
-            let path = RootPath::parse(b"/etc/on/x").unwrap();
-            let entry = Entry { path, kind, meta, ctime: None, links: None };
-            matcher.matches_entry(&entry).unwrap().entry.worth
-        };
-        let link = |target: &str| Kind::Symlink { target: target.as_bytes().to_vec() };
-        assert_eq!(worth(link("../avail/11/x")), Worth::Generated);
-        assert_eq!(worth(link("/etc/avail/11/x")), Worth::Generated);
-        assert_eq!(worth(link("/etc/avail/12/x")), Worth::Config);
-        assert_eq!(worth(link("/srv/x")), Worth::Config);
-        assert_eq!(worth(Kind::File { size: 0 }), Worth::Config);
+        let layout = "layout:\n  \
+                      - {glob: '/etc/**', worth: config, why: w}\n  \
+                      - {glob: /etc/on/*, worth: generated, link: '/etc/avail/{version}/*', why: w}\n";
+        let matcher = of_rule(layout, Some("11"));
+        let worth = |entry: Entry| matcher.matches_entry(&entry, &|_| false).unwrap().entry.worth;
+        assert_eq!(worth(link("/etc/on/x", "../avail/11/x")), Worth::Generated);
+        assert_eq!(worth(link("/etc/on/x", "/etc/avail/11/x")), Worth::Generated);
+        assert_eq!(worth(link("/etc/on/x", "/etc/avail/12/x")), Worth::Config);
+        assert_eq!(worth(link("/etc/on/x", "/srv/x")), Worth::Config);
+        let file = MemoryTree::default().file("/etc/on/x", "");
         let path = RootPath::parse(b"/etc/on/x").unwrap();
+        assert_eq!(worth(file.entry(&path).unwrap().unwrap()), Worth::Config);
         assert_eq!(matcher.matches(&path).unwrap().entry.worth, Worth::Config);
+    }
+
+    #[test]
+    fn a_secret_is_told_by_a_line_of_its_file() {
+        let secrets = "secrets:\n  \
+                       - {glob: '/etc/a/{version}/**', lines: ['pass*=*', '<token>*'], why: w}\n";
+        let matcher = of_rule(secrets, Some("11"));
+        let path = |text: &str| RootPath::parse(text.as_bytes()).unwrap();
+        let is_secret = |at: &str, text: &str| {
+            assert_eq!(matcher.may_be_secret(&path(at)), at.starts_with("/etc/a/11/"));
+            matcher.is_secret(&path(at), text.as_bytes())
+        };
+        assert!(is_secret("/etc/a/11/b/c", "x\n  PassWord = a/b\n"));
+        assert!(is_secret("/etc/a/11/c", "<token>\u{e9}</token>"));
+        assert!(!is_secret("/etc/a/11/c", "# pass = x\ny <token>\npass\n"));
+        assert!(!is_secret("/etc/a/12/c", "pass=x"));
+    }
+
+    #[test]
+    fn a_link_that_packages_make_leads_to_a_package_s_file() {
+        let layout = "layout:\n  \
+                      - {glob: /etc/on/*, worth: config, why: w}\n  \
+                      - {glob: /etc/on/*, worth: generated, link: /etc/avail/*, packaged: true, why: w}\n";
+        let matcher = of_rule(layout, None);
+        let worth = |target: &str| {
+            let is_packaged = |at: &RootPath| at.as_bytes() == b"/etc/avail/theirs";
+            let found = matcher.matches_entry(&link("/etc/on/x", target), &is_packaged);
+            found.unwrap().entry.worth
+        };
+        assert_eq!(worth("../avail/theirs"), Worth::Generated);
+        assert_eq!(worth("../avail/ours"), Worth::Config);
     }
 }

@@ -37,7 +37,8 @@ pub use load::{MAX_RULE, RuleError, parse};
 pub use matcher::{LayoutMatch, LayoutMatcher};
 pub use model::{
     Created, Database, Earlier, Export, Import, LayoutEntry, PackageChange, PackageMark, PathMark,
-    Rebuild, Recognise, Renaming, Rule, Scope, Transition, Validator, VersionRule, When, Worth,
+    Rebuild, Recognise, Renaming, Rule, Scope, SecretMark, Transition, Validator, VersionRule,
+    When, Worth,
 };
 pub use pattern::{Pattern, PatternError, Template, Vars};
 pub use renaming::PackageFate;

@@ -38,6 +38,9 @@ pub struct Rule {
     /// What its paths are worth; the last match wins.
     #[serde(default)]
     pub layout: Vec<LayoutEntry>,
+    /// Files that hold keys or passwords, whatever their worth.
+    #[serde(default)]
+    pub secrets: Vec<SecretMark>,
     /// Paths that its packages make once and do not own: their absence is the user's decision.
     #[serde(default)]
     pub created: Vec<Created>,
@@ -159,7 +162,23 @@ pub struct LayoutEntry {
     /// Only symbolic links that lead there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<PathPattern>,
+    /// With `link`: only to what a package brought or made.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub packaged: bool,
     /// The reason, for people.
+    pub why: String,
+}
+
+/// Files that hold a key or a password.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretMark {
+    /// Which files, as [`LayoutEntry::glob`].
+    pub glob: PathPattern,
+    /// Only those with such a line: globs of which `*` matches any text, that heed neither case nor
+    /// the space around a line.
+    pub lines: Vec<String>,
+    /// What it is, for people.
     pub why: String,
 }
 

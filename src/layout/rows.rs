@@ -10,8 +10,8 @@ use sqlx::{Row, SqliteConnection};
 
 use super::{
     Created, Database, Earlier, LayoutEntry, LayoutError, PackageChange, PackageMark, PathMark,
-    Rebuild, Recognise, Renaming, Rule, RuleSource, Scope, Template, Transition, Validator,
-    Version, VersionRule,
+    Rebuild, Recognise, Renaming, Rule, RuleSource, Scope, SecretMark, Template, Transition,
+    Validator, Version, VersionRule,
 };
 
 type Result<T> = std::result::Result<T, LayoutError>;
@@ -103,8 +103,9 @@ async fn insert_marks(db: &mut SqliteConnection, id: i64, marks: &Recognise) -> 
 async fn insert_layout(db: &mut SqliteConnection, id: i64, rule: &Rule) -> Result<()> {
     for (entry, at) in rule.layout.iter().zip(0_i64..) {
         sqlx::query(
-            "INSERT INTO layout (rule, position, glob, worth, template, sha256, link, why) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO layout \
+             (rule, position, glob, worth, template, sha256, link, packaged, why) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )
         .bind(id)
         .bind(at)
@@ -113,7 +114,20 @@ async fn insert_layout(db: &mut SqliteConnection, id: i64, rule: &Rule) -> Resul
         .bind(entry.template.as_ref().map(|template| template.as_str().to_owned()))
         .bind(to_json("digests", &entry.sha256)?)
         .bind(entry.link.as_ref().map(|link| link.as_str().to_owned()))
+        .bind(entry.packaged)
         .bind(&entry.why)
+        .execute(&mut *db)
+        .await?;
+    }
+    for (secret, at) in rule.secrets.iter().zip(0_i64..) {
+        sqlx::query(
+            "INSERT INTO secret (rule, position, glob, lines, why) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )
+        .bind(id)
+        .bind(at)
+        .bind(secret.glob.as_str())
+        .bind(to_json("lines", &secret.lines)?)
+        .bind(&secret.why)
         .execute(&mut *db)
         .await?;
     }
@@ -265,6 +279,19 @@ pub(super) async fn select(db: &mut SqliteConnection, id: i64) -> Result<Rule> {
         },
         recognise: select_marks(db, id).await?,
         layout: select_layout(db, id).await?,
+        secrets: rows(
+            db,
+            "SELECT glob, lines, why FROM secret WHERE rule = ?1 ORDER BY position",
+            id,
+            |r| {
+                Ok(SecretMark {
+                    glob: parsed("glob", r, 0)?,
+                    lines: from_json("lines", r.try_get(1)?)?,
+                    why: r.try_get(2)?,
+                })
+            },
+        )
+        .await?,
         created: rows(
             db,
             "SELECT path, why FROM created WHERE rule = ?1 ORDER BY position",
@@ -312,7 +339,8 @@ async fn select_marks(db: &mut SqliteConnection, id: i64) -> Result<Recognise> {
 async fn select_layout(db: &mut SqliteConnection, id: i64) -> Result<Vec<LayoutEntry>> {
     rows(
         db,
-        "SELECT glob, worth, template, sha256, link, why FROM layout WHERE rule = ?1 ORDER BY position",
+        "SELECT glob, worth, template, sha256, link, packaged, why FROM layout \
+         WHERE rule = ?1 ORDER BY position",
         id,
         |r| {
             Ok(LayoutEntry {
@@ -321,7 +349,8 @@ async fn select_layout(db: &mut SqliteConnection, id: i64) -> Result<Vec<LayoutE
                 template: optional("template", r, 2)?,
                 sha256: from_json("digests", r.try_get(3)?)?,
                 link: optional("link", r, 4)?,
-                why: r.try_get(5)?,
+                packaged: r.try_get(5)?,
+                why: r.try_get(6)?,
             })
         },
     )

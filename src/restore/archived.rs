@@ -1,6 +1,6 @@
 //! [`Archived`]: the archived source as a tree, and as the draft of what is to be placed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bundle::{Area, Contents, Listed, Manifest, ManifestEntry};
 use crate::tree::{
@@ -64,6 +64,12 @@ impl<'a> Archived<'a> {
     /// The directory that was at `path`, whatever its class.
     pub(super) fn directory(&self, path: &RootPath) -> Option<Entry> {
         self.manifest.entries.find(path)?.into_entry().filter(|entry| entry.kind.is_dir())
+    }
+
+    /// The contents that hold keys or passwords.
+    pub(super) fn secrets(&self) -> BTreeSet<ContentId> {
+        let secrets = self.manifest.entries.wanted(|listed| listed.secret);
+        secrets.filter_map(|record| self.content(&record)).collect()
     }
 
     /// The pristine text of the archived configuration file whose content is `id`, for each that

@@ -7,7 +7,7 @@ use super::outcome::PlanStep;
 use super::packages::PackagePlan;
 use crate::bundle::Loss;
 use crate::survey::IntentWhy;
-use crate::tree::{Draft, RootPath};
+use crate::tree::{Draft, DraftNode};
 use crate::verdict::Held;
 
 /// A command in the new system.
@@ -47,6 +47,9 @@ impl Notes {
 
     /// What was decided about packages.
     pub(super) fn packages(&mut self, packages: &PackagePlan) {
+        for architecture in &packages.architectures {
+            self.step("add", architecture, "packages of this architecture were allowed");
+        }
         for package in &packages.install {
             match &package.formerly {
                 _ if package.why == IntentWhy::Environment => {
@@ -89,7 +92,7 @@ impl Notes {
     }
 
     /// What is removed and placed; what `is_secret` is called so.
-    pub(super) fn files(&mut self, draft: &Draft, is_secret: &dyn Fn(&RootPath) -> bool) {
+    pub(super) fn files(&mut self, draft: &Draft, is_secret: &dyn Fn(&DraftNode) -> bool) {
         for path in draft.deletions() {
             self.step("remove", path, "was removed in the old system");
         }
@@ -102,7 +105,7 @@ impl Notes {
             if meta.xattrs.contains_key(b"security.capability".as_slice()) {
                 reason.push_str(", with capabilities");
             }
-            if node.entry.kind.is_file() && is_secret(&node.entry.path) {
+            if node.entry.kind.is_file() && is_secret(node) {
                 reason.push_str(", secret");
             }
             self.step("place", &node.entry.path, reason);
@@ -114,7 +117,7 @@ impl Notes {
 mod tests {
     use super::*;
     use crate::tree::memory::MemoryTree;
-    use crate::tree::{DraftContent, DraftNode, Tree};
+    use crate::tree::{DraftContent, RootPath, Tree};
 
     fn path(text: &str) -> RootPath {
         RootPath::parse(text.as_bytes()).unwrap()
@@ -136,7 +139,7 @@ mod tests {
         draft.put(node("/srv/site.key"));
         draft.delete(path("/etc/motd"));
         let mut notes = Notes::default();
-        notes.files(&draft, &|path| path.as_bytes().ends_with(b".key"));
+        notes.files(&draft, &|node| node.entry.path.name() == b"site.key");
         let told: Vec<_> =
             notes.steps.iter().map(|s| [&*s.action, &*s.subject, &*s.reason]).collect();
         assert_eq!(

@@ -94,7 +94,16 @@ pub(super) fn plan(inputs: &Inputs) -> Result<Plan, Failure> {
     apply_steps(&journeys, &edits, inputs, dpkg.as_ref(), &mut draft, &mut notes)?;
     // Only now: what is kept to be looked at is not to be edited.
     met.beside.into_iter().for_each(|node| draft.put(node));
-    notes.files(&draft, &|path| worth(path) == Some(Worth::Secret));
+    let secrets = archived.secrets();
+    notes.files(&draft, &|node| {
+        let path = &node.entry.path;
+        worth(path) == Some(Worth::Secret)
+            || match &node.content {
+                DraftContent::None => false,
+                DraftContent::Stored(id) => secrets.contains(id),
+                DraftContent::Bytes(bytes) => places.is_secret(path, bytes),
+            }
+    });
     if let Some(before) = inputs.state_before {
         let known = fresh::Known {
             staying: &|path| {
