@@ -12,7 +12,9 @@ is no difference. Exit code 1 when something that differs is neither in the bund
 fixtures/oracle/left-out allows, or when more than 1.05 times the bytes that differ are kept.
 """
 
+import base64
 import collections
+import csv
 import hashlib
 import json
 import os
@@ -85,6 +87,24 @@ def snapshot(root):
     return states
 
 
+def recorded(root, states):
+    """What pip wrote down of the files that it installed: digests by path, and no digest for their directories."""
+    digests = {}
+    for path in states:
+        if path.endswith(b".dist-info/RECORD"):
+            above = os.path.dirname(os.path.dirname(path))
+            with open(root + path, encoding="utf-8", newline="") as text:
+                for name, digest, _ in csv.reader(text):
+                    kind, _, value = digest.partition("=")
+                    if kind == "sha256":
+                        value = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).hex()
+                        file = os.path.normpath(os.path.join(above, os.fsencode(name)))
+                        digests[file] = value
+                        while (file := os.path.dirname(file)).startswith(above):
+                            digests[file] = None
+    return digests
+
+
 # ---- the bundle
 
 def member_state(tar, member):
@@ -141,6 +161,8 @@ BUCKETS = [
                   r"(generated|version-bound) of |the base image holds"),
     ("cache", r"(cache|runtime) of |only a running system|a socket has no content"),
     ("log", r"log of "),
+    ("environment", r"as .* was installed in |made with the environment .*rebuilt|"
+                    r"the directory of an environment that is rebuilt"),
 ]
 
 
@@ -225,7 +247,7 @@ def wrong_links(lived, links, members):
     return wrong + [name for name, first in links.items() if lived[name].inode != lived[first].inode]
 
 
-def compare(lived, image, fresh, bundle, left_out):
+def compare(lived, image, fresh, recorded, bundle, left_out):
     members, links, manifest, beside = read_bundle(bundle)
     entries = {entry_path(entry): entry for entry in manifest["entries"]}
     differing = differences(lived, fresh)
@@ -243,7 +265,8 @@ def compare(lived, image, fresh, bundle, left_out):
             # A directory that stands in the archive for what is below it.
             kind = None
         if kind is not None:
-            if matches(left_out[kind], path):
+            listed = kind == "environment" and path in recorded and recorded[path] == lived[path].digest
+            if listed or matches(left_out[kind], path):
                 excused.add(path)
             else:
                 missed[path] = f"left out: {entry['class']}, {entry['reason']}"
@@ -280,7 +303,7 @@ def compare(lived, image, fresh, bundle, left_out):
     missing = sum(lived[path].bytes for path in missed if path in lived and path not in members)
     due = differing - excused
     return {
-        "paths": len(entries), **{name: counts[name] for name in ("package", "generated", "cache", "log", "identity", "other")},
+        "paths": len(entries), **{name: counts[name] for name in (*(name for name, _ in BUCKETS), "identity", "other")},
         "differing": len(differing), "due": len(due), "recalled": len(due - missed.keys()), "installed": len(installed),
         "kept_files": len(files), "kept_bytes": needed + beyond, "ideal_bytes": needed + missing, "beside": beside,
         "ratio": round((needed + beyond) / max(needed + missing, 1), 4),
@@ -297,7 +320,9 @@ def command_compare(files, listing):
     for file in files[:3]:
         with open(file, "rb") as stored:
             systems.append(pickle.load(stored))
-    result, missed, extra, entries = compare(*systems, files[3], read_left_out(files[4]))
+    lists = systems[0][1]
+    systems = [states for states, _ in systems]
+    result, missed, extra, entries = compare(*systems, lists, files[3], read_left_out(files[4]))
     print(json.dumps(result))
     for path, why in missed.items():
         print(f"  missed {show(path)}: {why}", file=sys.stderr)
@@ -332,8 +357,8 @@ packages and of the image, names that are no UTF-8. In `+epoch` every file of th
 
 Left out, by reason:
 
-| service | paths | package | generated | cache, runtime | log | identity |
-|---|---:|---:|---:|---:|---:|---:|
+| service | paths | package | generated | cache, runtime | log | environment | identity |
+|---|---:|---:|---:|---:|---:|---:|---:|
 """
 
 KEPT = """
@@ -347,7 +372,7 @@ FOOT = """
 - *differ*: paths that the fresh system has not, or has with other content, kind, owner, mode, attributes or target, and
   those that only the fresh system has. A new time alone is no difference.
 - *to be kept*: of these, all but what `fixtures/oracle/left-out` lets be left out: the package manager's records, caches,
-  what only a running system needs. *Recall* is the share of them that is in the bundle, equal in content and metadata,
+  what only a running system needs; and what an environment's own list says of its files. *Recall* is the share of them that is in the bundle, equal in content and metadata,
   times to the nanosecond and names of one file included; of something removed, that it was.
 - *kept bytes* and *ideal bytes*: contents of the files in the bundle, and of those that differ. Holes do not count; a
   database's directory counts as a whole, as half of it is of no use. What two installations make differently (host keys,
@@ -375,7 +400,7 @@ def table(lines):
         results.append((name, json.loads(text)))
     left, kept = [], []
     for name, r in results:
-        counts = [r["paths"], r["package"], r["generated"], r["cache"], r["log"], r["identity"]]
+        counts = [r["paths"], r["package"], r["generated"], r["cache"], r["log"], r["environment"], r["identity"]]
         left.append(f"| {name} | {' | '.join(map(number, counts))} |\n")
         counts = [r["kept_files"], r["kept_bytes"], r["ideal_bytes"]]
         kept.append(f"| {name} | {number(r['differing'])} | {number(r['due'])} | {r['recalled'] / r['due'] * 100:.2f} % | "
@@ -387,8 +412,10 @@ def table(lines):
 def main(arguments):
     match arguments:
         case ["snapshot", pid, out]:
+            root = os.fsencode(f"/proc/{int(pid)}/root")
+            states = snapshot(root)
             with open(out, "wb") as stored:
-                pickle.dump(snapshot(os.fsencode(f"/proc/{int(pid)}/root")), stored)
+                pickle.dump((states, recorded(root, states)), stored)
             return 0
         case ["compare", lived, image, fresh, bundle, left_out, *rest] if rest in ([], ["--list"]):
             return command_compare([lived, image, fresh, bundle, left_out], bool(rest))

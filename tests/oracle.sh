@@ -7,6 +7,7 @@
 # has an image whose files all have one time. --table writes docs/SPLIT.md, --list shows what is kept and why, --keep
 # leaves the services and what was seen of them to the next run with --keep, which then only archives and compares;
 # `docker rm` and ${REGROW_CACHE:-~/.cache/regrow}/oracle remove them.
+# fixtures/oracle/left-out, and a file of this name beside a service's packages, say what may be missing.
 # SUITE names the release (bullseye); REGROW a binary to be used instead of building one.
 #
 # Each service is installed twice. One becomes an image, gets files that no package owns, lives, and has every trick of
@@ -139,7 +140,9 @@ judged() {
     return 1
     ;;
   esac
-  python3 "$repo/tests/oracle.py" compare "$seen/lived" "$seen/image" "$seen/fresh" "$bundle" "$oracle/left-out" \
+  cat "$oracle/left-out" >"$scratch/left-out"
+  [ ! -f "$services/${1%+epoch}/left-out" ] || cat "$services/${1%+epoch}/left-out" >>"$scratch/left-out"
+  python3 "$repo/tests/oracle.py" compare "$seen/lived" "$seen/image" "$seen/fresh" "$bundle" "$scratch/left-out" \
     "${list[@]}"
 }
 
