@@ -183,8 +183,8 @@ fn write_entries(
                 Err(Stored::Failed(error)) => return Err(error.into_failure("writing", output)),
             }
         }
-        if let Some(pristine) = &judged.pristine {
-            write_pristine(&judged.entry.path, pristine, writer, output)?;
+        if let Some(Pristine::Text { bytes, .. }) = &judged.pristine {
+            write_pristine(&judged.entry.path, bytes, writer, output)?;
         }
         records.push(record(judged, volume));
     }
@@ -274,7 +274,7 @@ fn record(judged: Judged, volume: Option<String>) -> ManifestEntry {
         digest: None,
         volume,
         package: judged.package,
-        pristine: judged.pristine.map(|pristine| pristine.found.to_owned()),
+        pristine: judged.pristine.map(|pristine| pristine.found().to_owned()),
         secret: judged.secret,
     }
 }
@@ -313,12 +313,12 @@ fn write_exports(
 /// Stores the pristine text of the file at `path`, under its path.
 fn write_pristine(
     path: &RootPath,
-    pristine: &Pristine,
+    text: &[u8],
     writer: &mut Writer,
     output: &Path,
 ) -> Result<(), Failure> {
-    let mut content = Cursor::new(pristine.bytes.as_slice());
-    let size = pristine.bytes.len() as u64;
+    let mut content = Cursor::new(text);
+    let size = text.len() as u64;
     add_text(Area::Pristine, path.clone(), size, &mut content, writer, output).map(drop)
 }
 

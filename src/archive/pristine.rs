@@ -9,6 +9,7 @@ use std::io::Read;
 use md5::{Digest, Md5};
 
 use super::Judged;
+use crate::bundle::ITSELF;
 use crate::classify::Reason;
 use crate::image::ImageView;
 use crate::layout::Worth;
@@ -20,14 +21,28 @@ use crate::tree::{RootPath, Tree, TreeError, read_file};
 /// Largest configuration file whose pristine text is kept, in bytes.
 const LIMIT: u64 = 4 * 1024 * 1024;
 
-/// A pristine text and where it was.
+/// What a file was before somebody changed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pristine {
-    /// The text.
-    pub bytes: Vec<u8>,
-    /// Where it was found: `image`, `ucf`, `template`, or `itself` for a file of which only owner,
-    /// mode or attributes were changed.
-    pub found: &'static str,
+pub enum Pristine {
+    /// Another text.
+    Text {
+        /// The text.
+        bytes: Vec<u8>,
+        /// Where it was found: `image`, `ucf` or `template`.
+        found: &'static str,
+    },
+    /// The same: only owner, mode or attributes were changed.
+    Itself,
+}
+
+impl Pristine {
+    /// Where it was found, as a manifest says it.
+    pub fn found(&self) -> &'static str {
+        match self {
+            Pristine::Text { found, .. } => found,
+            Pristine::Itself => ITSELF,
+        }
+    }
 }
 
 /// Where pristine texts are looked for.
@@ -42,18 +57,16 @@ impl Places<'_> {
     /// The pristine text of an edited configuration file, where it can be had.
     pub(super) fn find(&self, judged: &Judged) -> Result<Option<Pristine>, TreeError> {
         let path = &judged.entry.path;
-        if !judged.entry.kind.is_file() || judged.entry.kind.size() > LIMIT {
+        if !judged.entry.kind.is_file() {
             return Ok(None);
         }
         match &judged.reason {
+            // Its own text is the package's: the new package's text takes its place.
+            Reason::PackageMetaChanged(_) => Ok(Some(Pristine::Itself)),
+            _ if judged.entry.kind.size() > LIMIT => Ok(None),
             Reason::ConffileEdited(_) => self.conffile(path),
             Reason::UcfEdited => self.ucf(path),
             Reason::Rule { worth: Worth::TemplateCopy, .. } => self.template(path),
-            // Its own text is the package's: the new package's text takes its place.
-            Reason::PackageMetaChanged(_) => {
-                Ok(read_file(self.tree, path, LIMIT)?
-                    .map(|bytes| Pristine { bytes, found: "itself" }))
-            }
             _ => Ok(None),
         }
     }
@@ -77,7 +90,7 @@ impl Places<'_> {
             && let Some(bytes) = read_file(self.tree, &cache.child(&colons), LIMIT)?
             && recorded(&bytes) == digest
         {
-            return Ok(Some(Pristine { bytes, found: "ucf" }));
+            return Ok(Some(Pristine::Text { bytes, found: "ucf" }));
         }
         self.in_image(path, digest)
     }
@@ -89,7 +102,7 @@ impl Places<'_> {
         };
         let Ok(template) = template.expand(&Vars::default()) else { return Ok(None) };
         let found = read_file(self.tree, &template, LIMIT)?;
-        Ok(found.map(|bytes| Pristine { bytes, found: "template" }))
+        Ok(found.map(|bytes| Pristine::Text { bytes, found: "template" }))
     }
 
     /// The file as some layer of the image held it, if that was the recorded one.
@@ -101,7 +114,7 @@ impl Places<'_> {
                 .read_to_end(&mut bytes)
                 .map_err(|e| TreeError::io("reading the image's", path, e))?;
             if recorded(&bytes) == digest {
-                return Ok(Some(Pristine { bytes, found: "image" }));
+                return Ok(Some(Pristine::Text { bytes, found: "image" }));
             }
         }
         Ok(None)

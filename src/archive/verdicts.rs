@@ -222,7 +222,7 @@ mod tests {
     fn all() -> Vec<Judged> {
         let file = Kind::File { size: u64::MAX };
         let mut rare = judged("/b/rare", file.clone(), false);
-        rare.pristine = Some(Pristine { bytes: b"text".to_vec(), found: "image" });
+        rare.pristine = Some(Pristine::Text { bytes: b"text".to_vec(), found: "image" });
         rare.reason = Reason::Unexplained;
         rare.package = None;
         vec![

@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::entries::Stored;
-use super::manifest::{Counts, Manifest};
+use super::entries::{Listed, Stored};
+use super::manifest::{Counts, ITSELF, Manifest};
 use super::{Area, BundleError, Digest};
 use crate::tree::{RootPath, escaped};
 
@@ -101,7 +101,8 @@ pub(super) fn check_references(manifest: &Manifest) -> Result<(), String> {
         }
     }
     let mut mentioned = 0;
-    for entry in manifest.entries.wanted(|listed| listed.pristine.is_some()) {
+    let elsewhere = |listed: Listed| listed.pristine.is_some_and(|found| found != ITSELF);
+    for entry in manifest.entries.wanted(elsewhere) {
         if !files.contains_key(Area::Pristine.member(&entry.path).as_slice()) {
             return Err(format!("the pristine text of `{}` has no member", entry.path));
         }

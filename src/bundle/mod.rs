@@ -46,7 +46,7 @@ pub use contents::Contents;
 pub use digest::{Digest, DigestError, HASHED_HOLES, Sha};
 pub use entries::{Entries, Listed};
 pub use manifest::{
-    Counts, ExportRecord, Loss, Manifest, ManifestEntry, MemberRecord, Node, VolumeRecord,
+    Counts, ExportRecord, ITSELF, Loss, Manifest, ManifestEntry, MemberRecord, Node, VolumeRecord,
 };
 pub use reader::Reader;
 pub use verify::Verified;

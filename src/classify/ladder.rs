@@ -260,28 +260,26 @@ fn digest(e: &Evidence) -> Option<(Class, Reason)> {
 fn no_digest(e: &Evidence) -> Option<(Class, Reason)> {
     let package = e.package.as_ref().filter(|p| p.content == Content::Unrecorded)?;
     let name = || package.name.clone();
-    match (e.kind, e.image, e.newer) {
-        (_, Some(Difference::Meta), _) => {
-            Some((Class::Mutable, Reason::PackageMetaChanged(name())))
-        }
-        _ if package.meta == Content::Differs => {
-            Some((Class::Mutable, Reason::PackageMetaChanged(name())))
-        }
+    let differs = package.meta == Content::Differs;
+    let vouched_for =
+        e.kind == "symlink" || e.image == Some(Difference::Same) || e.newer == Some(false);
+    match (e.kind, e.image) {
+        (_, Some(Difference::Meta)) => Some((Class::Mutable, Reason::PackageMetaChanged(name()))),
+        ("directory", _) if differs => Some((Class::Mutable, Reason::PackageMetaChanged(name()))),
         // Nothing to compare with: what is not as nearly all directories are is kept.
-        ("directory", None | Some(Difference::Added), _)
+        ("directory", None | Some(Difference::Added))
             if !e.plain && package.meta == Content::Unrecorded =>
         {
             Some((Class::Mutable, Reason::PackageMetaUnrecorded(name())))
         }
-        ("directory", _, _) => Some((Class::Immutable, Reason::AsInstalled(name()))),
-        (_, Some(Difference::Content), _) => {
+        ("directory", _) => Some((Class::Immutable, Reason::AsInstalled(name()))),
+        (_, Some(Difference::Content)) => {
             Some((Class::Mutable, Reason::PackageFileChanged(name())))
         }
-        ("symlink", _, _) | (_, Some(Difference::Same), _) | (_, _, Some(false)) => {
-            Some((Class::Immutable, Reason::AsInstalled(name())))
-        }
         // A package's file that nothing vouches for: the claim alone drops nothing.
-        _ => Some((Class::Mutable, Reason::PackageFileNewer(name()))),
+        _ if !vouched_for => Some((Class::Mutable, Reason::PackageFileNewer(name()))),
+        _ if differs => Some((Class::Mutable, Reason::PackageMetaChanged(name()))),
+        _ => Some((Class::Immutable, Reason::AsInstalled(name()))),
     }
 }
 
@@ -504,8 +502,18 @@ mod tests {
         assert_eq!(class(&bare), Class::Mutable);
         let old = Evidence { newer: Some(false), ..bare.clone() };
         assert_eq!(class(&old), Class::Immutable);
-        let same = Evidence { image: Some(Difference::Same), newer: Some(true), ..bare };
+        let same = Evidence { image: Some(Difference::Same), newer: Some(true), ..bare.clone() };
         assert_eq!(class(&same), Class::Immutable);
+        // That the mode is another says nothing of the content.
+        let reason = |image, newer| {
+            let mut e = Evidence { image, newer, ..bare.clone() };
+            e.package.as_mut().unwrap().meta = Content::Differs;
+            decide(&e).reason
+        };
+        let changed = Reason::PackageFileChanged("samba".into());
+        assert_eq!(reason(Some(Difference::Content), Some(false)), changed);
+        assert_eq!(reason(None, None), Reason::PackageFileNewer("samba".into()));
+        assert_eq!(reason(None, Some(false)), Reason::PackageMetaChanged("samba".into()));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::bundle::{Area, Contents, Listed, Manifest, ManifestEntry};
+use crate::bundle::{Area, Contents, ITSELF, Listed, Manifest, ManifestEntry};
 use crate::tree::{
     Content, ContentId, Draft, DraftContent, DraftNode, Entry, Extent, Kind, LinkGroup, RootPath,
     Store, Tree, TreeError,
@@ -72,15 +72,19 @@ impl<'a> Archived<'a> {
         secrets.filter_map(|record| self.content(&record)).collect()
     }
 
-    /// The pristine text of the archived configuration file whose content is `id`, for each that
-    /// has one.
+    /// The pristine text of each archived file that has one, by its content; the same content where
+    /// only owner, mode or attributes were changed.
     pub(super) fn pristine(&self) -> BTreeMap<ContentId, ContentId> {
         self.manifest
             .entries
             .wanted(|listed| listed.pristine.is_some())
             .filter_map(|record| {
                 let ours = self.content(&record)?;
-                Some((ours, self.contents.find(Area::Pristine, &record.path)?))
+                let base = match record.pristine.as_deref() {
+                    Some(ITSELF) => ours,
+                    _ => self.contents.find(Area::Pristine, &record.path)?,
+                };
+                Some((ours, base))
             })
             .collect()
     }

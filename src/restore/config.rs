@@ -20,6 +20,9 @@ use crate::verdict::Held;
 /// Largest text that is merged, in bytes; larger files are data.
 const LIMIT: u64 = 4 * 1024 * 1024;
 
+/// Largest program of the new system that is given an archived owner, mode and attributes.
+const PROGRAM_LIMIT: u64 = 256 * 1024 * 1024;
+
 /// The ending of a new default that is put beside an older file; Debian's own word for it.
 const NEW_DEFAULT: &[u8] = b".dpkg-dist";
 
@@ -150,6 +153,16 @@ pub(super) fn meet(
         if !is_packaged(&path, dpkg) {
             continue;
         }
+        let own = matches!(worth(&path), Some(Worth::Secret | Worth::Data));
+        let unedited = pristine.get(&id) == Some(&id) && !own;
+        if unedited && theirs.kind.size() <= PROGRAM_LIMIT {
+            let new = content(target, &theirs)?;
+            if size > LIMIT || stored(store, id, &path)? != new {
+                draft.write(&path, new);
+                meetings.push(Meeting { path, outcome: Outcome::Dressed });
+            }
+            continue;
+        }
         if size > LIMIT || theirs.kind.size() > LIMIT {
             if is_program(&path, dpkg) {
                 let outcome = hold_theirs(draft, target, &path)?;
@@ -163,7 +176,7 @@ pub(super) fn meet(
             continue;
         }
         let base = pristine.get(&id).map(|&base| stored(store, base, &path)).transpose()?;
-        let outcome = if matches!(worth(&path), Some(Worth::Secret | Worth::Data)) {
+        let outcome = if own {
             Outcome::Own
         } else if base.as_ref() == Some(&new) {
             Outcome::Ours
@@ -274,7 +287,7 @@ fn stored(store: &dyn Store, id: ContentId, path: &RootPath) -> Result<Vec<u8>, 
 fn content(tree: &dyn Tree, entry: &Entry) -> Result<Vec<u8>, TreeError> {
     let mut bytes = Vec::new();
     tree.open(entry)?
-        .take(LIMIT)
+        .take(PROGRAM_LIMIT)
         .read_to_end(&mut bytes)
         .map_err(|e| TreeError::io("reading the new", &entry.path, e))?;
     Ok(bytes)
@@ -401,6 +414,30 @@ mod tests {
         let (meetings, found) = met("/etc/app.conf", Some(OURS), new, None);
         assert_eq!(meetings, one("/etc/app.conf", Outcome::Dressed));
         assert_eq!(found, files(&[("/etc/app.conf", new)]));
+    }
+
+    #[test]
+    fn a_program_of_any_size_with_another_mode_is_the_new_one_with_that_mode() {
+        let large: &'static str = "old ".repeat(LIMIT as usize / 4 + 1).leak();
+        for (ours, new) in [(large, "new"), ("old", "new")] {
+            let store = Texts(vec![ours].leak());
+            let pristine = [(ContentId(0), ContentId(0))].into();
+            let mut draft = Draft::default();
+            let kind = Kind::File { size: ours.len() as u64 };
+            let mtime = Time { secs: 0, nanos: 0 };
+            let meta = Meta { mode: 0o4750, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() };
+            let at = path("/usr/bin/app");
+            let entry = Entry { path: at.clone(), kind, meta, ctime: None, links: None };
+            draft.put(DraftNode { entry, content: DraftContent::Stored(ContentId(0)) });
+            let target = system("/usr/bin/app", new);
+            let dpkg = Dpkg::load(&target).unwrap();
+            let met =
+                meet(&mut draft, &store, &pristine, &target, dpkg.as_ref(), &|_| None).unwrap();
+            assert_eq!(met.meetings, one("/usr/bin/app", Outcome::Dressed));
+            let node = draft.get(&at).unwrap();
+            assert_eq!(node.content, DraftContent::Bytes(new.into()));
+            assert_eq!(node.entry.meta.mode, 0o4750);
+        }
     }
 
     #[test]
