@@ -138,7 +138,7 @@ pub fn plan_packages(
         for name in names {
             if installed.contains(&name) {
                 plan.present.push(name);
-            } else if intent.why == IntentWhy::Needed && name.starts_with("lib") {
+            } else if intent.why == IntentWhy::Needed && is_library(&name) {
                 let why = "a library comes along with what needs it".to_owned();
                 plan.dropped.insert(name, why);
             } else if let Some(today) = offered.named(&name) {
@@ -158,6 +158,16 @@ pub fn plan_packages(
     plan.present.sort();
     plan.present.dedup();
     plan
+}
+
+/// Whether a package is called as shared libraries are, by their name and the number of their
+/// interface: modules of servers, of PAM and of the name service are no libraries.
+fn is_library(name: &str) -> bool {
+    let name = name.split(':').next().unwrap_or(name);
+    let name = name.strip_suffix("t64").unwrap_or(name);
+    name.starts_with("lib")
+        && name.ends_with(|last: char| last.is_ascii_digit())
+        && !name.contains("-mod-")
 }
 
 /// The name of an intent that no rule names: its own, or, where that is gone and it only stood for
@@ -233,6 +243,16 @@ mod tests {
         assert_eq!(plan.missing, [Missing { name: "gone".into() }]);
         assert!(plan.dropped.contains_key("helper"));
         assert_eq!(plan.present, ["there"]);
+    }
+
+    #[test]
+    fn of_what_others_need_only_libraries_come_along() {
+        let names = ["libc6", "libssl3t64", "libapache2-mod-php8.4", "libpam-ldapd", "libreoffice"];
+        let intents = names.map(|name| intent(name, IntentWhy::Needed));
+        let plan = plan_packages(&intents, &offered(&names), &set(&[]), &|_| None);
+        let installed: Vec<&str> = plan.install.iter().map(|i| i.name.as_str()).collect();
+        assert_eq!(installed, ["libapache2-mod-php8.4", "libpam-ldapd", "libreoffice"]);
+        assert_eq!(plan.dropped.len(), 2);
     }
 
     #[test]
