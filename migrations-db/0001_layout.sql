@@ -45,6 +45,7 @@ CREATE TABLE layout (
     sha256   TEXT NOT NULL CHECK (json_valid(sha256)),
     link     TEXT,
     packaged INTEGER NOT NULL,
+    unpacked TEXT,
     why      TEXT NOT NULL,
     PRIMARY KEY (rule, position)
 ) STRICT;

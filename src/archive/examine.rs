@@ -12,7 +12,9 @@ use super::losses::Lost;
 use super::pristine::{Places, Pristine};
 use super::verdicts::Verdicts;
 use super::{deletions, environments, losses};
-use crate::classify::{Baseline, Classifier, Evidence, Globs, LogPolicy, Numbers, Reason, decide};
+use crate::classify::{
+    Baseline, Classifier, Evidence, Globs, LogPolicy, Numbers, Reason, Unpacked, decide,
+};
 use crate::declared::Declared;
 use crate::environments::{Environments, PartOf};
 use crate::failure::{Failure, Kind as FailureKind};
@@ -335,6 +337,7 @@ fn classifier<'a>(
         not_offered: &grounds.not_offered,
         lists_known: grounds.lists_known,
         shipped: OnceLock::new(),
+        unpacked: Unpacked::default(),
     }
 }
 

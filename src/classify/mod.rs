@@ -10,6 +10,7 @@ mod globs;
 mod ladder;
 mod recorded;
 mod said;
+mod unpacked;
 
 use std::collections::{BTreeSet, HashSet};
 use std::io::Read;
@@ -25,11 +26,12 @@ pub use globs::{GlobError, Globs};
 pub use ladder::{Reason, Verdict, climb, decide};
 pub use recorded::Numbers;
 use recorded::{recorded_content, recorded_meta};
+pub use unpacked::Unpacked;
 
 use crate::declared::Declared;
 use crate::environments::{Environments, Part, PartOf};
 use crate::image::{Difference, ImageView};
-use crate::layout::{LayoutMatch, LayoutMatcher, Vars, Worth};
+use crate::layout::{LayoutMatch, LayoutMatcher, Surroundings, Vars, Worth};
 use crate::packages::Md5 as Recorded;
 use crate::packages::dpkg::{Alternative, AlternativeStatus, Dpkg};
 use crate::packages::{Claim, Installed, Role};
@@ -104,6 +106,8 @@ pub struct Classifier<'a> {
     pub lists_known: Option<()>,
     /// What packages brought, by digest; gathered when the first file asks.
     pub shipped: OnceLock<HashSet<Recorded>>,
+    /// Directories that a server made of an archive; looked at when the first path asks.
+    pub unpacked: Unpacked,
 }
 
 impl Classifier<'_> {
@@ -205,16 +209,7 @@ impl Classifier<'_> {
 
     /// What the rules say of `entry`.
     fn rule(&self, entry: &Entry) -> Option<LayoutMatch<'_>> {
-        self.rules.matches_entry(entry, &|path| {
-            let place = resolve_parent(self.tree, path).ok().flatten();
-            let of_ucf = |place: &RootPath| {
-                let dpkg = self.installed.dpkg.as_ref();
-                dpkg.is_some_and(|dpkg| dpkg.ucf_package(place).is_some())
-            };
-            place.is_some_and(|place| {
-                self.installed.claims(&place).next().is_some() || of_ucf(&place)
-            })
-        })
+        self.rules.matches_entry(entry, self)
     }
 
     /// Evidence that only matters where no package owns the path.
@@ -395,6 +390,19 @@ impl Classifier<'_> {
     }
 }
 
+impl Surroundings for Classifier<'_> {
+    fn is_packaged(&self, path: &RootPath) -> bool {
+        let dpkg = self.installed.dpkg.as_ref();
+        let of_ucf = |place: &RootPath| dpkg.is_some_and(|dpkg| dpkg.ucf_package(place).is_some());
+        let place = resolve_parent(self.tree, path).ok().flatten();
+        place.is_some_and(|place| self.installed.claims(&place).next().is_some() || of_ucf(&place))
+    }
+
+    fn is_unpacked(&self, path: &RootPath, ending: &str) -> bool {
+        self.unpacked.holds(self.tree, path, ending)
+    }
+}
+
 /// Whether the metadata is that of nearly everything in a package.
 fn plain(meta: &Meta) -> bool {
     let readable = matches!(meta.mode & 0o7777, 0o755 | 0o644);
@@ -526,6 +534,7 @@ mod tests {
                 not_offered: &self.not_offered,
                 lists_known: self.lists_known,
                 shipped: OnceLock::new(),
+                unpacked: Unpacked::default(),
             };
             let entry = self.tree.entry(&path(at)).unwrap().unwrap();
             classifier.evidence(&entry, lies).unwrap()

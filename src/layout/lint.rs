@@ -80,6 +80,12 @@ fn layouts(rule: &Rule) -> Option<Fault> {
         {
             return Some(fault);
         }
+        if let Some(ending) = &entry.unpacked
+            && (!ending.starts_with('.') || ending.len() < 2 || ending.contains('/'))
+        {
+            let what = format!("`{ending}` is no ending of a name such as `.war`");
+            return Some(fault(ending, what));
+        }
         if entry.packaged && entry.link.is_none() {
             let what = format!("`{}` has `packaged` without `link`", entry.glob);
             return Some(fault(entry.glob.as_str(), what));

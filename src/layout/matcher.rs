@@ -37,6 +37,27 @@ struct Compiled {
     same_name: bool,
 }
 
+/// What a rule can ask about the tree in which a path lies.
+pub trait Surroundings {
+    /// Whether a package brought or made what is at `path`, where a link leads.
+    fn is_packaged(&self, path: &RootPath) -> bool;
+
+    /// Whether `path` lies in a directory that was unpacked of an archive beside it, called as the
+    /// directory with `ending`, and that nobody changed.
+    fn is_unpacked(&self, path: &RootPath, ending: &str) -> bool;
+}
+
+/// Nothing is known of the tree.
+impl Surroundings for () {
+    fn is_packaged(&self, _: &RootPath) -> bool {
+        false
+    }
+
+    fn is_unpacked(&self, _: &RootPath, _: &str) -> bool {
+        false
+    }
+}
+
 /// What a rule says of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LayoutMatch<'a> {
@@ -115,37 +136,39 @@ impl LayoutMatcher {
 
     /// The last entry that matches `path`, those for links left out.
     pub fn matches(&self, path: &RootPath) -> Option<LayoutMatch<'_>> {
-        self.last(path, None, &|_| false)
+        self.last(path, None, &())
     }
 
     /// The last entry that matches what is at a place: as [`LayoutMatcher::matches`], and for a
-    /// symbolic link also by where its text leads. `is_packaged` says of such a place whether a
-    /// package brought or made what is there.
+    /// symbolic link also by where its text leads, and by what lies around.
     pub fn matches_entry(
         &self,
         entry: &Entry,
-        is_packaged: &dyn Fn(&RootPath) -> bool,
+        around: &dyn Surroundings,
     ) -> Option<LayoutMatch<'_>> {
         let aim = match &entry.kind {
             Kind::Symlink { target } => aim(&entry.path, target),
             _ => None,
         };
-        self.last(&entry.path, aim.as_ref(), is_packaged)
+        self.last(&entry.path, aim.as_ref(), around)
     }
 
     fn last(
         &self,
         path: &RootPath,
         aim: Option<&RootPath>,
-        is_packaged: &dyn Fn(&RootPath) -> bool,
+        around: &dyn Surroundings,
     ) -> Option<LayoutMatch<'_>> {
         let fits = |aim: &RootPath, entry: &Compiled| {
             entry.links.iter().any(|link| link.is_match(host(aim)))
                 && (!entry.same_name || aim.name() == path.name())
-                && (!entry.entry.packaged || is_packaged(aim))
+                && (!entry.entry.packaged || around.is_packaged(aim))
         };
-        let leads =
-            |entry: &Compiled| entry.links.is_empty() || aim.is_some_and(|aim| fits(aim, entry));
+        let leads = |entry: &Compiled| {
+            let unpacked = entry.entry.unpacked.as_ref();
+            (entry.links.is_empty() || aim.is_some_and(|aim| fits(aim, entry)))
+                && unpacked.is_none_or(|ending| around.is_unpacked(path, ending))
+        };
         let found = self.globs.matches(host(path)).into_iter().rev();
         let found = found.map(|number| &self.entries[number]).find(|entry| leads(entry))?;
         Some(LayoutMatch { app: &found.app, entry: &found.entry })
@@ -271,7 +294,7 @@ mod tests {
         let matcher = of_rule(layout, None);
         let known = |target: &str| {
             let link = link("/usr/bin/touch", target);
-            matcher.matches_entry(&link, &|_| false).is_some()
+            matcher.matches_entry(&link, &()).is_some()
         };
         assert!(known("/bin/touch"));
         assert!(!known("/bin/bash"));
@@ -284,7 +307,7 @@ mod tests {
                       - {glob: '/etc/**', worth: config, why: w}\n  \
                       - {glob: /etc/on/*, worth: generated, link: '/etc/avail/{version}/*', why: w}\n";
         let matcher = of_rule(layout, Some("11"));
-        let worth = |entry: Entry| matcher.matches_entry(&entry, &|_| false).unwrap().entry.worth;
+        let worth = |entry: Entry| matcher.matches_entry(&entry, &()).unwrap().entry.worth;
         assert_eq!(worth(link("/etc/on/x", "../avail/11/x")), Worth::Generated);
         assert_eq!(worth(link("/etc/on/x", "/etc/avail/11/x")), Worth::Generated);
         assert_eq!(worth(link("/etc/on/x", "/etc/avail/12/x")), Worth::Config);
@@ -311,6 +334,34 @@ mod tests {
         assert!(!is_secret("/etc/a/12/c", "pass=x"));
     }
 
+    struct Theirs;
+
+    impl Surroundings for Theirs {
+        fn is_packaged(&self, path: &RootPath) -> bool {
+            path.as_bytes() == b"/etc/avail/theirs"
+        }
+
+        fn is_unpacked(&self, path: &RootPath, ending: &str) -> bool {
+            path.as_bytes() == b"/srv/theirs" && ending == ".war"
+        }
+    }
+
+    #[test]
+    fn an_entry_for_what_was_unpacked_holds_for_nothing_else() {
+        let layout = "layout:\n  \
+                      - {glob: '/srv/**', worth: data, why: w}\n  \
+                      - {glob: '/srv/**', worth: generated, unpacked: .war, why: w}\n";
+        let matcher = of_rule(layout, None);
+        let worth = |at: &str| {
+            let found = matcher.matches_entry(&link(at, "x"), &Theirs);
+            found.unwrap().entry.worth
+        };
+        assert_eq!(worth("/srv/theirs"), Worth::Generated);
+        assert_eq!(worth("/srv/ours"), Worth::Data);
+        let theirs = RootPath::parse(b"/srv/theirs").unwrap();
+        assert_eq!(matcher.matches(&theirs).unwrap().entry.worth, Worth::Data);
+    }
+
     #[test]
     fn a_link_that_packages_make_leads_to_a_package_s_file() {
         let layout = "layout:\n  \
@@ -318,8 +369,7 @@ mod tests {
                       - {glob: /etc/on/*, worth: generated, link: /etc/avail/*, packaged: true, why: w}\n";
         let matcher = of_rule(layout, None);
         let worth = |target: &str| {
-            let is_packaged = |at: &RootPath| at.as_bytes() == b"/etc/avail/theirs";
-            let found = matcher.matches_entry(&link("/etc/on/x", target), &is_packaged);
+            let found = matcher.matches_entry(&link("/etc/on/x", target), &Theirs);
             found.unwrap().entry.worth
         };
         assert_eq!(worth("../avail/theirs"), Worth::Generated);

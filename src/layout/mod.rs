@@ -34,7 +34,7 @@ pub use database::{Command, Instance, InstanceError};
 pub use db::{LayoutDb, Recognised, RuleSource};
 pub use edit::{Edited, edit};
 pub use load::{MAX_RULE, RuleError, parse};
-pub use matcher::{LayoutMatch, LayoutMatcher};
+pub use matcher::{LayoutMatch, LayoutMatcher, Surroundings};
 pub use model::{
     Created, Database, Earlier, Export, Import, LayoutEntry, PackageChange, PackageMark, PathMark,
     Rebuild, Recognise, Renaming, Rule, Scope, SecretMark, Transition, Validator, VersionRule,

@@ -165,6 +165,10 @@ pub struct LayoutEntry {
     /// With `link`: only to what a package brought or made.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub packaged: bool,
+    /// Only what a server unpacked of an archive beside the directory, called as the directory with
+    /// this ending, and only while all of it is as in the archive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unpacked: Option<String>,
     /// The reason, for people.
     pub why: String,
 }

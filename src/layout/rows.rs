@@ -104,8 +104,8 @@ async fn insert_layout(db: &mut SqliteConnection, id: i64, rule: &Rule) -> Resul
     for (entry, at) in rule.layout.iter().zip(0_i64..) {
         sqlx::query(
             "INSERT INTO layout \
-             (rule, position, glob, worth, template, sha256, link, packaged, why) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+             (rule, position, glob, worth, template, sha256, link, packaged, unpacked, why) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )
         .bind(id)
         .bind(at)
@@ -115,6 +115,7 @@ async fn insert_layout(db: &mut SqliteConnection, id: i64, rule: &Rule) -> Resul
         .bind(to_json("digests", &entry.sha256)?)
         .bind(entry.link.as_ref().map(|link| link.as_str().to_owned()))
         .bind(entry.packaged)
+        .bind(entry.unpacked.as_deref())
         .bind(&entry.why)
         .execute(&mut *db)
         .await?;
@@ -339,7 +340,7 @@ async fn select_marks(db: &mut SqliteConnection, id: i64) -> Result<Recognise> {
 async fn select_layout(db: &mut SqliteConnection, id: i64) -> Result<Vec<LayoutEntry>> {
     rows(
         db,
-        "SELECT glob, worth, template, sha256, link, packaged, why FROM layout \
+        "SELECT glob, worth, template, sha256, link, packaged, unpacked, why FROM layout \
          WHERE rule = ?1 ORDER BY position",
         id,
         |r| {
@@ -350,7 +351,8 @@ async fn select_layout(db: &mut SqliteConnection, id: i64) -> Result<Vec<LayoutE
                 sha256: from_json("digests", r.try_get(3)?)?,
                 link: optional("link", r, 4)?,
                 packaged: r.try_get(5)?,
-                why: r.try_get(6)?,
+                unpacked: r.try_get(6)?,
+                why: r.try_get(7)?,
             })
         },
     )

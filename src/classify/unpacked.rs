@@ -1,0 +1,218 @@
+//! [`Unpacked`]: directories that a server made of an archive beside them.
+//!
+//! An application server unpacks `app.war` to `app`, and goes on with what lies there as long as
+//! the archive is not newer. A directory in which somebody changed, added or removed anything is
+//! therefore kept as a whole: without the rest the server would run half of it, or throw it away.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::Read;
+use std::sync::{Mutex, PoisonError};
+
+use zip::ZipArchive;
+
+use crate::tree::{Content, Entry, Kind, RootPath, Tree, TreeError};
+
+/// What Tomcat leaves in a directory to remember the archive's time by; it is empty.
+const TRACKER: &[u8] = b"META-INF/war-tracker";
+
+/// The directory of Tomcat's tracker, which an archive need not have.
+const TRACKED: &[u8] = b"META-INF";
+
+/// Larger archives than real ones are not looked into.
+const MAX_MEMBERS: usize = 200_000;
+
+/// The directories that were looked at, each with the answer.
+#[derive(Default)]
+pub struct Unpacked(Mutex<HashMap<RootPath, bool>>);
+
+impl Unpacked {
+    /// Whether `path` is, or lies in, a directory that holds just what an archive beside it holds
+    /// which is called as the directory, with `ending`. What cannot be read tells nothing.
+    pub(super) fn holds(&self, tree: &dyn Tree, path: &RootPath, ending: &str) -> bool {
+        let mut dir = Some(path.clone());
+        while let Some(at) = dir.filter(|at| !at.is_root()) {
+            if self.is_unpacked(tree, &at, ending) {
+                return true;
+            }
+            dir = at.parent();
+        }
+        false
+    }
+
+    fn is_unpacked(&self, tree: &dyn Tree, dir: &RootPath, ending: &str) -> bool {
+        let Some(parent) = dir.parent() else { return false };
+        let archive = parent.child(&[dir.name(), ending.as_bytes()].concat());
+        let known = |map: &HashMap<RootPath, bool>| map.get(&archive).copied();
+        if let Some(known) = known(&self.0.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return known;
+        }
+        let found = compare(tree, dir, &archive).ok().flatten().is_some();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(archive, found);
+        found
+    }
+}
+
+/// The members of an archive, by name.
+struct Archive<'a> {
+    zip: ZipArchive<Box<dyn Content + 'a>>,
+    files: BTreeMap<Vec<u8>, usize>,
+}
+
+/// Something when `dir` holds what `archive` holds, all of it, with one owner and plain modes.
+fn compare(tree: &dyn Tree, dir: &RootPath, archive: &RootPath) -> Result<Option<()>, TreeError> {
+    // Nearly every path asks about an archive that is not there.
+    let Some(archive) = tree.entry(archive)? else { return Ok(None) };
+    let Some(top) = tree.entry(dir)? else {
+        return Ok(None);
+    };
+    if !top.kind.is_dir() || !archive.kind.is_file() {
+        return Ok(None);
+    }
+    let Ok(zip) = ZipArchive::new(tree.open(&archive)?) else { return Ok(None) };
+    let mut archive = Archive { zip, files: BTreeMap::new() };
+    for number in 0..archive.zip.len().min(MAX_MEMBERS + 1) {
+        let Ok(member) = archive.zip.by_index_raw(number) else { return Ok(None) };
+        let name = member.name_raw().to_vec();
+        if !member.is_dir() && archive.files.insert(name, number).is_some() {
+            return Ok(None);
+        }
+    }
+    if archive.files.len() > MAX_MEMBERS {
+        return Ok(None);
+    }
+    let (mut left, mut mode) = (archive.files.len(), None);
+    let mut todo = tree.children(dir)?;
+    while let Some(entry) = todo.pop() {
+        let Some(name) = entry.path.strip_prefix(dir) else { return Ok(None) };
+        let name = name.relative();
+        let one_owner = (entry.meta.uid, entry.meta.gid) == (top.meta.uid, top.meta.gid);
+        if !one_owner || !entry.meta.xattrs.is_empty() {
+            return Ok(None);
+        }
+        let same = match &entry.kind {
+            Kind::Dir => {
+                todo.extend(tree.children(&entry.path)?);
+                entry.meta.mode == top.meta.mode && archive.has_directory(name)
+            }
+            Kind::File { .. } if *mode.get_or_insert(entry.meta.mode) != entry.meta.mode => false,
+            Kind::File { size: 0 } if name == TRACKER => true,
+            Kind::File { .. } => {
+                left = left.saturating_sub(1);
+                archive.has_file(name, tree, &entry)?
+            }
+            _ => false,
+        };
+        if !same {
+            return Ok(None);
+        }
+    }
+    Ok((left == 0).then_some(()))
+}
+
+impl Archive<'_> {
+    fn has_directory(&self, name: &[u8]) -> bool {
+        let inside = [name, b"/"].concat();
+        let next = self.files.range(inside.clone()..).next();
+        name == TRACKED || next.is_some_and(|(name, _)| name.starts_with(&inside))
+    }
+
+    fn has_file(&mut self, name: &[u8], tree: &dyn Tree, entry: &Entry) -> Result<bool, TreeError> {
+        let Some(&number) = self.files.get(name) else { return Ok(false) };
+        let Ok(mut member) = self.zip.by_index(number) else { return Ok(false) };
+        if member.size() != entry.kind.size() {
+            return Ok(false);
+        }
+        let mut file = tree.open(entry)?;
+        let (mut ours, mut theirs) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
+        let mut left = entry.kind.size();
+        while left > 0 {
+            let part = usize::try_from(left).unwrap_or(usize::MAX).min(ours.len());
+            let read = |error| TreeError::io("reading", &entry.path, error);
+            file.read_exact(&mut ours[..part]).map_err(read)?;
+            if member.read_exact(&mut theirs[..part]).is_err() || ours[..part] != theirs[..part] {
+                return Ok(false);
+            }
+            left -= part as u64;
+        }
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write};
+
+    use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
+
+    use super::*;
+    use crate::tree::memory::MemoryTree;
+
+    const PAGE: &str = "<html>long enough to be deflated, deflated, deflated</html>";
+
+    fn archive(members: &[(&str, &str)]) -> Vec<u8> {
+        let mut zip = ZipWriter::new(Cursor::new(vec![]));
+        zip.add_directory("WEB-INF/", SimpleFileOptions::default()).unwrap();
+        for (name, text) in members {
+            zip.start_file(*name, SimpleFileOptions::default()).unwrap();
+            zip.write_all(text.as_bytes()).unwrap();
+        }
+        zip.finish().unwrap().into_inner()
+    }
+
+    fn server() -> MemoryTree {
+        let members = [("index.jsp", PAGE), ("WEB-INF/web.xml", "<web/>"), ("WEB-INF/none", "")];
+        MemoryTree::default()
+            .file("/srv/app.war", archive(&members))
+            .file("/srv/app/index.jsp", PAGE)
+            .file("/srv/app/WEB-INF/web.xml", "<web/>")
+            .file("/srv/app/WEB-INF/none", "")
+    }
+
+    fn holds(tree: &MemoryTree, at: &str) -> bool {
+        let path = RootPath::parse(at.as_bytes()).unwrap();
+        Unpacked::default().holds(tree, &path, ".war")
+    }
+
+    #[test]
+    fn what_a_server_unpacked_is_all_of_the_archive_and_its_tracker() {
+        let tree = server();
+        for at in ["/srv/app", "/srv/app/index.jsp", "/srv/app/WEB-INF"] {
+            assert!(holds(&tree, at), "{at}");
+        }
+        for at in ["/srv", "/srv/app.war", "/srv/other/index.jsp"] {
+            assert!(!holds(&tree, at), "{at}");
+        }
+        assert!(holds(&tree.file("/srv/app/META-INF/war-tracker", ""), "/srv/app/META-INF"));
+    }
+
+    #[test]
+    fn a_directory_in_which_anything_is_another_is_no_unpacked_one() {
+        let same_size = PAGE.replace("long", "LONG");
+        let mode = |tree: MemoryTree| tree.meta("/srv/app/index.jsp", |meta| meta.mode = 0o600);
+        for (what, tree) in [
+            ("edited", server().file("/srv/app/index.jsp", &same_size)),
+            ("grown", server().file("/srv/app/index.jsp", format!("{PAGE}x"))),
+            ("uploaded", server().file("/srv/app/uploads/cat", "cat")),
+            ("made", server().dir("/srv/app/uploads")),
+            ("linked", server().link("/srv/app/shared", "/srv/shared")),
+            ("written", server().file("/srv/app/META-INF/war-tracker", "text")),
+            ("another mode", mode(server())),
+            ("no archive", server().file("/srv/app.war", "PK")),
+            (
+                "a member more",
+                server().file(
+                    "/srv/app.war",
+                    archive(&[
+                        ("index.jsp", PAGE),
+                        ("WEB-INF/web.xml", "<web/>"),
+                        ("WEB-INF/none", ""),
+                        ("removed.jsp", "x"),
+                    ]),
+                ),
+            ),
+        ] {
+            assert!(!holds(&tree, "/srv/app/WEB-INF/web.xml"), "{what}");
+        }
+    }
+}
