@@ -12,8 +12,8 @@ use super::Judged;
 use crate::bundle::ITSELF;
 use crate::classify::Reason;
 use crate::image::ImageView;
+use crate::layout::LayoutMatcher;
 use crate::layout::Worth;
-use crate::layout::{LayoutMatcher, Vars};
 use crate::packages::Md5 as Recorded;
 use crate::packages::dpkg::Dpkg;
 use crate::tree::{RootPath, Tree, TreeError, read_file};
@@ -62,7 +62,7 @@ impl Places<'_> {
         }
         match &judged.reason {
             // Its own text is the package's: the new package's text takes its place.
-            Reason::PackageMetaChanged(_) => Ok(Some(Pristine::Itself)),
+            Reason::PackageMetaChanged(_) | Reason::MetaChanged => Ok(Some(Pristine::Itself)),
             _ if judged.entry.kind.size() > LIMIT => Ok(None),
             Reason::ConffileEdited(_) => self.conffile(path),
             Reason::UcfEdited => self.ucf(path),
@@ -96,12 +96,10 @@ impl Places<'_> {
     }
 
     fn template(&self, path: &RootPath) -> Result<Option<Pristine>, TreeError> {
-        let rule = self.rules.matches(path);
-        let Some(template) = rule.and_then(|found| found.entry.template.as_ref()) else {
+        let Some(template) = self.rules.matches(path).and_then(|found| found.template) else {
             return Ok(None);
         };
-        let Ok(template) = template.expand(&Vars::default()) else { return Ok(None) };
-        let found = read_file(self.tree, &template, LIMIT)?;
+        let found = read_file(self.tree, template, LIMIT)?;
         Ok(found.map(|bytes| Pristine::Text { bytes, found: "template" }))
     }
 

@@ -51,7 +51,7 @@ pub enum Reason {
     PackageMetaChanged(String),
     /// A package's directory with an owner or mode of its own, which nothing recorded.
     PackageMetaUnrecorded(String),
-    /// A directory that the image has with another owner, mode or attributes.
+    /// What every system has, and the image with another owner, mode or attributes.
     MetaChanged,
     /// As the package ships it.
     AsPackaged(String),
@@ -295,6 +295,7 @@ fn ucf(e: &Evidence) -> Option<(Class, Reason)> {
         Content::Equal | Content::Differs if !e.ucf_shipped => {
             Some((Class::Mutable, Reason::UcfAnswered))
         }
+        Content::Equal if meta_changed(e) => Some((Class::Mutable, Reason::MetaChanged)),
         Content::Equal => Some((Class::Immutable, Reason::UcfPristine)),
         Content::Differs => Some((Class::Mutable, Reason::UcfEdited)),
         Content::Unrecorded => None,
@@ -304,8 +305,13 @@ fn ucf(e: &Evidence) -> Option<(Class, Reason)> {
 /// A directory that every system has is made again, but not as somebody changed it.
 fn changed_directory(e: &Evidence) -> Option<(Class, Reason)> {
     let made_again = e.rule.as_ref().is_some_and(|rule| rule.worth == Worth::Generated);
-    (made_again && e.kind == "directory" && e.image == Some(Difference::Meta))
+    (made_again && e.kind == "directory" && meta_changed(e))
         .then_some((Class::Mutable, Reason::MetaChanged))
+}
+
+/// Whether the image has the same content with another owner, mode or attributes.
+fn meta_changed(e: &Evidence) -> bool {
+    e.image == Some(Difference::Meta)
 }
 
 fn rule(e: &Evidence) -> Option<(Class, Reason)> {
@@ -323,7 +329,11 @@ fn rule(e: &Evidence) -> Option<(Class, Reason)> {
 }
 
 fn template(e: &Evidence) -> Option<(Class, Reason)> {
-    e.template.clone().map(|template| (Class::Immutable, Reason::TemplateCopy(template)))
+    let template = e.template.clone()?;
+    Some(match meta_changed(e) {
+        true => (Class::Mutable, Reason::MetaChanged),
+        false => (Class::Immutable, Reason::TemplateCopy(template)),
+    })
 }
 
 /// Rules of applications know more than what a system says of itself.
@@ -487,6 +497,17 @@ mod tests {
         assert_eq!(found("directory", Worth::Generated, Difference::Same), Class::Immutable);
         assert_eq!(found("directory", Worth::Runtime, Difference::Meta), Class::Ephemeral);
         assert_eq!(found("file", Worth::Generated, Difference::Meta), Class::Immutable);
+    }
+
+    #[test]
+    fn a_copy_with_another_mode_is_kept() {
+        let copied = Evidence { template: Some(Template::Script), ..file() };
+        let made = Evidence { ucf: Some(Content::Equal), ucf_shipped: true, ..file() };
+        for e in [copied, made] {
+            assert_eq!(class(&e), Class::Immutable);
+            let e = Evidence { image: Some(Difference::Meta), ..e };
+            assert_eq!(decide(&e).reason, Reason::MetaChanged);
+        }
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub use unpacked::Unpacked;
 use crate::declared::Declared;
 use crate::environments::{Environments, Part, PartOf};
 use crate::image::{Difference, ImageView};
-use crate::layout::{LayoutMatch, LayoutMatcher, Surroundings, Vars, Worth};
+use crate::layout::{LayoutMatch, LayoutMatcher, Surroundings, Worth};
 use crate::packages::Md5 as Recorded;
 use crate::packages::dpkg::{Alternative, AlternativeStatus, Dpkg};
 use crate::packages::{Claim, Installed, Role};
@@ -375,18 +375,16 @@ impl Classifier<'_> {
                 return Ok(Some(Template::Script));
             }
         }
-        // A template that the rule's variables do not lead to explains nothing.
-        let template = rule.entry.template.as_ref().map(|t| t.expand(&Vars::default()));
-        let Some(Ok(template)) = template else { return Ok(None) };
-        // Nor does one that cannot be read.
-        let Ok(Some(place)) = resolve(self.tree, &template) else { return Ok(None) };
+        let Some(template) = rule.template else { return Ok(None) };
+        // One that cannot be read explains nothing.
+        let Ok(Some(place)) = resolve(self.tree, template) else { return Ok(None) };
         let Ok(Some(original)) = self.tree.entry(&place) else { return Ok(None) };
         if original.kind != entry.kind {
             return Ok(None);
         }
         let Ok(wanted) = digest(self.tree, &original) else { return Ok(None) };
         let same = wanted == digest(self.tree, entry)?;
-        Ok(same.then_some(Template::File(template)))
+        Ok(same.then(|| Template::File(template.clone())))
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use globset::{Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
 use super::relocation::aim;
-use super::{LayoutEntry, LayoutError, PathPattern, Recognised, Scope};
+use super::{LayoutEntry, LayoutError, PathPattern, Recognised, Scope, Vars};
 use crate::tree::{Entry, Kind, RootPath};
 
 /// In a `link` the name of the link itself.
@@ -35,6 +35,8 @@ struct Compiled {
     links: Vec<GlobMatcher>,
     /// It has to lead to something of its own name.
     same_name: bool,
+    /// What it is a copy of.
+    template: Option<RootPath>,
 }
 
 /// What a rule can ask about the tree in which a path lies.
@@ -65,6 +67,8 @@ pub struct LayoutMatch<'a> {
     pub app: &'a str,
     /// What it says.
     pub entry: &'a LayoutEntry,
+    /// The file that it is a copy of, with the installation's version put in.
+    pub template: Option<&'a RootPath>,
 }
 
 impl LayoutMatcher {
@@ -79,6 +83,10 @@ impl LayoutMatcher {
         let mut entries = Vec::new();
         let (mut secrets, mut lines) = (GlobSetBuilder::new(), Vec::new());
         for found in order {
+            let mut vars = Vars::default();
+            if let Some(version) = &found.version {
+                vars.set("version", version.short());
+            }
             for secret in &found.rule.secrets {
                 let refused = |source| LayoutError::Glob { app: found.app.clone(), source };
                 let mut shown = GlobSetBuilder::new();
@@ -103,10 +111,13 @@ impl LayoutMatcher {
                 let links: Vec<GlobMatcher> = links.collect::<Result<_, LayoutError>>()?;
                 let link = entry.link.as_ref().map_or("", PathPattern::as_str);
                 let same_name = link.ends_with(OWN_NAME);
+                // One that needs a version which is not known leads nowhere.
+                let template = entry.template.as_ref().and_then(|t| t.expand(&vars).ok());
                 for text in spellings(&entry.glob, found) {
                     globs.add(glob(&text)?);
                     let (app, entry, links) = (found.app.clone(), entry.clone(), links.clone());
-                    entries.push(Compiled { app, entry, links, same_name });
+                    let template = template.clone();
+                    entries.push(Compiled { app, entry, links, same_name, template });
                 }
             }
         }
@@ -171,7 +182,8 @@ impl LayoutMatcher {
         };
         let found = self.globs.matches(host(path)).into_iter().rev();
         let found = found.map(|number| &self.entries[number]).find(|entry| leads(entry))?;
-        Some(LayoutMatch { app: &found.app, entry: &found.entry })
+        let template = found.template.as_ref();
+        Some(LayoutMatch { app: &found.app, entry: &found.entry, template })
     }
 }
 
@@ -316,6 +328,19 @@ mod tests {
         let path = RootPath::parse(b"/etc/on/x").unwrap();
         assert_eq!(worth(file.entry(&path).unwrap().unwrap()), Worth::Config);
         assert_eq!(matcher.matches(&path).unwrap().entry.worth, Worth::Config);
+    }
+
+    #[test]
+    fn a_template_is_the_one_of_the_installation_s_version() {
+        let layout = "layout:\n  - {glob: /etc/a.ini, worth: template-copy, \
+                      template: '/usr/share/a/{version}/a.ini', why: w}\n";
+        let path = RootPath::parse(b"/etc/a.ini").unwrap();
+        let template = |version| {
+            let matcher = of_rule(layout, version);
+            matcher.matches(&path).unwrap().template.map(ToString::to_string)
+        };
+        assert_eq!(template(Some("11")).as_deref(), Some("/usr/share/a/11/a.ini"));
+        assert_eq!(template(None), None);
     }
 
     #[test]
