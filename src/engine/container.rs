@@ -1,7 +1,7 @@
 //! Containers as they are: inspected, compared with their image, and their files in and out.
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
@@ -87,9 +87,10 @@ pub struct Mount {
 pub struct LayerDirs {
     /// The container's own changes.
     pub upper: PathBuf,
-    /// What is below, the base first. The last one, ending in `-init/diff`, is not of the image:
-    /// Docker puts the mount points it needs there.
+    /// What is below, the base first.
     pub lower: Vec<PathBuf>,
+    /// The one of them that is not of the image: Docker puts the mount points it needs there.
+    pub init: Option<PathBuf>,
     /// Storage driver.
     pub driver: String,
 }
@@ -201,7 +202,12 @@ impl LayerDirs {
         let mut lower: Vec<PathBuf> =
             lower.split(':').filter(|l| !l.is_empty()).map(PathBuf::from).collect();
         lower.reverse();
-        Some(LayerDirs { upper: PathBuf::from(upper), lower, driver: text(raw, &["Name"]) })
+        let is_init = |dir: &&PathBuf| {
+            let name = dir.parent().and_then(Path::file_name);
+            name.is_some_and(|name| name.as_encoded_bytes().ends_with(b"-init"))
+        };
+        let init = lower.last().filter(is_init).cloned();
+        Some(LayerDirs { upper: PathBuf::from(upper), lower, init, driver: text(raw, &["Name"]) })
     }
 }
 

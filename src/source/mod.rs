@@ -6,6 +6,7 @@
 //! nothing from it.
 
 mod below;
+mod bolt;
 mod by_api;
 mod compression;
 mod container;
@@ -14,6 +15,7 @@ mod oci;
 mod on_disk;
 mod saved;
 mod shelf;
+mod snapshots;
 mod spec;
 mod stored;
 mod stored_image;

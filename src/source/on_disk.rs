@@ -13,8 +13,10 @@ use sha2::{Digest, Sha256};
 
 use super::below::Below;
 use super::container::{Layers, Way};
+use super::snapshots;
 use crate::engine::{
-    Container, ContainerSpec, Engine, EngineError, Mount, MountKind, Staging, Volume, run_id,
+    Container, ContainerSpec, Engine, EngineError, LayerDirs, Mount, MountKind, Staging, Volume,
+    run_id,
 };
 use crate::image::Fidelity;
 use crate::pax;
@@ -25,7 +27,7 @@ const PROOF: &str = "regrow-proof";
 
 /// Which way leads into `container`.
 pub(super) fn way(engine: &Engine, container: &Container) -> Result<Way, EngineError> {
-    let readable = container.layers.as_ref().is_some_and(|dirs| {
+    let readable = directories(engine, container).is_some_and(|dirs| {
         style(&dirs.driver, engine.info().native_overlay).is_some()
             && dirs.upper.is_dir()
             && dirs.lower.iter().all(|dir| dir.is_dir())
@@ -34,6 +36,17 @@ pub(super) fn way(engine: &Engine, container: &Container) -> Result<Way, EngineE
         return Ok(Way::Api);
     }
     Ok(if proved(engine, container)? { Way::OnDisk } else { Way::Api })
+}
+
+/// Where the layers of `container` are, as the engine says or, where it keeps them in containerd and
+/// says nothing, as containerd's own records do.
+fn directories(engine: &Engine, container: &Container) -> Option<LayerDirs> {
+    let in_containerd = || {
+        let info = engine.info();
+        let known = info.containerd_store && info.driver == "overlayfs";
+        known.then(|| snapshots::directories(Path::new(&info.root_dir), &container.id))?
+    };
+    container.layers.clone().or_else(in_containerd)
 }
 
 /// Whether a container has a mapping of ids of its own, as Podman's `--userns` gives it: what lies
@@ -50,7 +63,7 @@ fn is_mapped(container: &Container) -> bool {
 /// of the user called `.wh.x` is a mark. Only where the kernel does all of it is that known.
 fn style(driver: &str, native: bool) -> Option<Whiteouts> {
     match driver {
-        "overlay2" => Some(Whiteouts::Overlay),
+        "overlay2" | "overlayfs" => Some(Whiteouts::Overlay),
         "overlay" if native => Some(Whiteouts::Overlay),
         "fuse-overlayfs" | "overlay" => Some(Whiteouts::FuseOverlay),
         _ => None,
@@ -65,7 +78,7 @@ fn proved(engine: &Engine, container: &Container) -> Result<bool, EngineError> {
     let secret = nonce(&id);
     let Ok(tar) = proof_tar(&secret) else { return Ok(false) };
     engine.put_archive(&id, &RootPath::root(), std::io::Cursor::new(tar))?;
-    let Some(dirs) = engine.container(&id)?.layers else { return Ok(false) };
+    let Some(dirs) = directories(engine, &engine.container(&id)?) else { return Ok(false) };
     let path = dirs.upper.join(PROOF);
     let found = std::fs::read(&path).is_ok_and(|text| text == secret.as_bytes());
     // An engine in a user namespace has other owners on disk than its containers see.
@@ -107,25 +120,18 @@ fn proof_tar(secret: &str) -> Result<Vec<u8>, pax::WriteError> {
 pub(super) fn layers(engine: &Engine, container: &Container) -> Result<Layers, TreeError> {
     let mut layers = Vec::new();
     let mut image_layers = 0;
-    if let Some(dirs) = &container.layers {
+    if let Some(dirs) = directories(engine, container) {
         let style = style(&dirs.driver, engine.info().native_overlay).unwrap_or(Whiteouts::Overlay);
         for dir in &dirs.lower {
             layers.push(Layer { tree: Arc::new(Rootfs::open(dir)?), style: style.clone() });
             // The engine's own mount points are not of the image.
-            if !is_init(dir) {
+            if dirs.init.as_ref() != Some(dir) {
                 image_layers = layers.len();
             }
         }
         layers.push(Layer { tree: Arc::new(Rootfs::open(&dirs.upper)?), style });
     }
     Ok(Layers { layers, image_layers, fidelity: Fidelity::Exact })
-}
-
-/// Docker's layer between image and container.
-fn is_init(dir: &Path) -> bool {
-    dir.parent()
-        .and_then(Path::file_name)
-        .is_some_and(|name| name.as_encoded_bytes().ends_with(b"-init"))
 }
 
 /// The content of a mount on this machine.
