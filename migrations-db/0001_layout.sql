@@ -44,6 +44,7 @@ CREATE TABLE layout (
     template TEXT,
     sha256   TEXT NOT NULL CHECK (json_valid(sha256)),
     link     TEXT,
+    directory INTEGER NOT NULL,
     packaged INTEGER NOT NULL,
     unpacked TEXT,
     why      TEXT NOT NULL,

@@ -62,7 +62,9 @@ impl Places<'_> {
         }
         match &judged.reason {
             // Its own text is the package's: the new package's text takes its place.
-            Reason::PackageMetaChanged(_) | Reason::MetaChanged => Ok(Some(Pristine::Itself)),
+            Reason::PackageMetaChanged(_)
+            | Reason::PackageMetaUnrecorded(_)
+            | Reason::MetaChanged => Ok(Some(Pristine::Itself)),
             _ if judged.entry.kind.size() > LIMIT => Ok(None),
             Reason::ConffileEdited(_) => self.conffile(path),
             Reason::UcfEdited => self.ucf(path),

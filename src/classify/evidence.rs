@@ -154,6 +154,8 @@ pub struct Evidence {
     /// Owned by root, readable by all, writable by root alone, and without attributes, as nearly
     /// everything in a package is.
     pub plain: bool,
+    /// Of a symbolic link of a package: whether it leads to where packages' links lead.
+    pub usual_link: bool,
     /// How it differs from the image; `None` without an image.
     pub image: Option<Difference>,
     /// Whether it was modified after the baseline; `None` without a baseline time.
@@ -190,6 +192,7 @@ impl Evidence {
             place: Place::Ordinary,
             package: None,
             plain: true,
+            usual_link: true,
             image: None,
             newer: None,
             ucf: None,
@@ -231,6 +234,12 @@ impl Evidence {
                 Some(false) => lines.push("no repository offers the package".into()),
                 None => {}
             }
+        }
+        if self.package.is_some() && !self.plain {
+            lines.push("its owner, mode or attributes are not as nearly all packages'".into());
+        }
+        if !self.usual_link {
+            lines.push("leads to where no package's link does".into());
         }
         if let Some(change) = self.image {
             lines.push(format!("against the image: {change}"));

@@ -11,7 +11,7 @@ use crate::declared::Nature;
 use crate::environments::{Part, PartOf};
 use crate::image::Difference;
 use crate::layout::Worth;
-use crate::verdict::Class;
+use crate::verdict::{Class, Origin};
 
 /// Why a path has its class. The words are shown to people and stored in bundles.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -49,7 +49,7 @@ pub enum Reason {
     ConffileEdited(String),
     /// A package's path with another owner, mode or attributes.
     PackageMetaChanged(String),
-    /// A package's directory with an owner or mode of its own, which nothing recorded.
+    /// A package's path with an owner, mode or attributes of its own, which nothing recorded.
     PackageMetaUnrecorded(String),
     /// What every system has, and the image with another owner, mode or attributes.
     MetaChanged,
@@ -214,7 +214,6 @@ fn place(e: &Evidence) -> Option<(Class, Reason)> {
 }
 
 fn mount(e: &Evidence) -> Option<(Class, Reason)> {
-    use crate::verdict::Origin;
     match e.origin {
         Origin::Volume => Some((Class::Mutable, Reason::Volume)),
         Origin::Bind => Some((Class::Mutable, Reason::Bind)),
@@ -252,6 +251,12 @@ fn digest(e: &Evidence) -> Option<(Class, Reason)> {
         (Content::Equal, _) if package.meta == Content::Differs => {
             Some((Class::Mutable, Reason::PackageMetaChanged(name())))
         }
+        // Installed in the container's life: nothing to compare with but what nearly all files are.
+        (Content::Equal, None)
+            if !e.plain && e.origin == Origin::Container && package.meta == Content::Unrecorded =>
+        {
+            Some((Class::Mutable, Reason::PackageMetaUnrecorded(name())))
+        }
         (Content::Equal, _) => Some((Class::Immutable, Reason::AsPackaged(name()))),
         (Content::Unrecorded, _) => None,
     }
@@ -261,8 +266,10 @@ fn no_digest(e: &Evidence) -> Option<(Class, Reason)> {
     let package = e.package.as_ref().filter(|p| p.content == Content::Unrecorded)?;
     let name = || package.name.clone();
     let differs = package.meta == Content::Differs;
-    let vouched_for =
-        e.kind == "symlink" || e.image == Some(Difference::Same) || e.newer == Some(false);
+    let vouched_for = match e.kind {
+        "symlink" => e.usual_link || e.image == Some(Difference::Same),
+        _ => e.image == Some(Difference::Same) || e.newer == Some(false),
+    };
     match (e.kind, e.image) {
         (_, Some(Difference::Meta)) => Some((Class::Mutable, Reason::PackageMetaChanged(name()))),
         ("directory", _) if differs => Some((Class::Mutable, Reason::PackageMetaChanged(name()))),
@@ -497,6 +504,21 @@ mod tests {
         assert_eq!(found("directory", Worth::Generated, Difference::Same), Class::Immutable);
         assert_eq!(found("directory", Worth::Runtime, Difference::Meta), Class::Ephemeral);
         assert_eq!(found("file", Worth::Generated, Difference::Meta), Class::Immutable);
+    }
+
+    #[test]
+    fn an_unusual_mode_of_a_package_installed_in_life_is_kept() {
+        let reason = |origin, image, plain| {
+            let package = package(false, Content::Equal);
+            decide(&Evidence { package, image, plain, origin, ..file() }).reason
+        };
+        let unrecorded = Reason::PackageMetaUnrecorded("samba".into());
+        let packaged = Reason::AsPackaged("samba".into());
+        assert_eq!(reason(Origin::Container, None, false), unrecorded);
+        assert_eq!(reason(Origin::Container, None, true), packaged);
+        assert_eq!(reason(Origin::Image, Some(Difference::Same), false), packaged);
+        // A plain root has set-id programs too, and nothing says which are the packages'.
+        assert_eq!(reason(Origin::Root, None, false), packaged);
     }
 
     #[test]

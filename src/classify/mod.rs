@@ -140,6 +140,12 @@ impl Classifier<'_> {
         };
         if evidence.package.is_none() {
             self.unowned(entry, &ghosts, &mut evidence)?;
+        } else if let Kind::Symlink { target } = &entry.kind {
+            evidence.usual_link = self.is_usual(&entry.path, target)?;
+        } else if !evidence.plain && evidence.image.is_none() {
+            // Of an upgraded package the image has the earlier file, with the same metadata.
+            let earlier = self.image.map_or(Ok(None), |image| image.entry(&entry.path))?;
+            evidence.plain = earlier.is_some();
         }
         Ok(evidence)
     }
@@ -205,6 +211,29 @@ impl Classifier<'_> {
         let mut content = vec![];
         feed(self.tree, entry, |bytes| content.extend_from_slice(bytes))?;
         Ok(self.rules.is_secret(&entry.path, &content))
+    }
+
+    /// Whether a package's symlink at `path` leads to where packages' links lead: to what packages
+    /// or rules know, or out of the files of the system. One in the place of a directory, or to
+    /// somebody's own files, somebody made.
+    fn is_usual(&self, path: &RootPath, target: &[u8]) -> Result<bool, TreeError> {
+        let aim = path.aim(target);
+        let dpkg = self.installed.dpkg.as_ref();
+        if dpkg.is_some_and(|dpkg| dpkg.is_directory(path)) {
+            return Ok(false);
+        }
+        let below =
+            |dirs: &[&str]| dirs.iter().any(|dir| aim.as_bytes().starts_with(dir.as_bytes()));
+        let managed = dpkg.is_some_and(|dpkg| dpkg.is_alternative_link(&aim).is_some());
+        if managed
+            || below(&["/dev/", "/proc/", "/sys/", "/run/", "/etc/alternatives/"])
+            || self.is_packaged(&aim)
+            || self.rules.matches(&aim).is_some()
+        {
+            return Ok(true);
+        }
+        // Packages' links to what is not installed.
+        Ok(below(&["/usr/", "/lib", "/bin/", "/sbin/"]) && resolve(self.tree, &aim)?.is_none())
     }
 
     /// What the rules say of `entry`.
@@ -601,6 +630,29 @@ mod tests {
         assert_eq!(offered(&known), Some(false));
         known.not_offered.clear();
         assert_eq!(offered(&known), Some(true));
+    }
+
+    #[test]
+    fn a_link_in_a_packages_place_leads_to_what_packages_know_or_somebody_made_it() {
+        use crate::verdict::Class;
+        let list = "/usr/bin/app\n/usr/bin/other\n/usr/share/app\n/usr/share/app/data\n\
+                    /usr/bin/unrecorded\n";
+        let found = |at: &str, target: &str| {
+            let tree = system()
+                .file("/var/lib/dpkg/info/app.list", list)
+                .file("/usr/bin/app", "hello\n")
+                .file("/srv/own/x", "")
+                .file("/usr/local/bin/own", "")
+                .link(at, target);
+            decide(&Known::of(tree).of_root(at)).class
+        };
+        assert_eq!(found("/usr/bin/other", "app"), Class::Immutable);
+        assert_eq!(found("/usr/bin/other", "/dev/null"), Class::Immutable);
+        assert_eq!(found("/usr/bin/other", "../share/none"), Class::Immutable);
+        assert_eq!(found("/usr/bin/other", "/usr/local/bin/own"), Class::Mutable);
+        assert_eq!(found("/usr/bin/other", "/srv/none"), Class::Mutable);
+        assert_eq!(found("/usr/share/app", "/srv/own"), Class::Mutable);
+        assert_eq!(found("/usr/share/app", "../bin"), Class::Mutable);
     }
 
     #[test]

@@ -46,6 +46,11 @@ impl Files<'_> {
         all
     }
 
+    /// Whether some package manager says what came with packages.
+    pub(super) fn has_packages(&self) -> bool {
+        self.installed.manager().is_some()
+    }
+
     /// The package that brought the file, wherever links lead to it.
     pub(super) fn package(&self, path: &RootPath) -> Option<String> {
         let place = tree::resolve_parent(self.tree, path).ok().flatten()?;

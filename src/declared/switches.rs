@@ -74,6 +74,8 @@ struct Script {
     stop: Vec<u8>,
     /// Its package switched it off when it was installed.
     off: bool,
+    /// No package brought it: nobody but a person makes its links.
+    own: bool,
 }
 
 impl Script {
@@ -146,7 +148,7 @@ impl Switches {
         }
         if let Some((level, kind, name)) = in_runlevel(path) {
             let script = self.scripts.get(name)?;
-            let made = script.wanted(level) == Some(kind);
+            let made = !script.own && script.wanted(level) == Some(kind);
             return Some(if made { Switch::Header } else { Switch::ByHand });
         }
         let (dir, _) = LINKS.iter().find(|(dir, _)| path.is_within(&fixed(dir)))?;
@@ -184,7 +186,7 @@ impl Switches {
             let there = self.levels.get(name)?.get(&level);
             // Only renumbered, or nothing that the script asks for.
             let other = there.is_some_and(|links| links.iter().any(|link| link[0] == kind));
-            let made = other || script.wanted(level) != Some(kind);
+            let made = !script.own && (other || script.wanted(level) != Some(kind));
             return Some(if made { Switch::Header } else { Switch::ByHand });
         }
         let in_links = |(dir, _): &&(&str, &str)| path.is_within(&fixed(dir));
@@ -197,7 +199,7 @@ impl Switches {
     pub fn made(&self) -> Vec<RootPath> {
         let links = self.recorded.iter().filter(|path| self.is_there(path)).cloned();
         let levels = self.scripts.iter().flat_map(|(name, script)| {
-            let there = self.levels.get(name);
+            let there = self.levels.get(name).filter(|_| !script.own);
             LEVELS.iter().filter_map(move |&level| {
                 let kind = script.wanted(level)?;
                 let mut links = there?.get(&level).into_iter().flatten();
@@ -333,6 +335,8 @@ fn script(files: &Files<'_>, name: &[u8]) -> Option<Script> {
     let mut script = header(&text)?;
     let place = resolve_parent(files.tree, &path).ok().flatten()?;
     let package = files.package(&resolve(files.tree, &place).ok().flatten().unwrap_or(place));
+    // Where there are no packages, nothing says whose a script is.
+    script.own = package.is_none() && files.has_packages();
     // Only a package's own script says so.
     let off = package.and_then(|package| {
         let path = fixed("/var/lib/dpkg/info").child(format!("{package}.postinst").as_bytes());
@@ -475,6 +479,16 @@ mod tests {
             assert_eq!(of(&tree, "/etc/rc2.d/K01nginx"), Some(Switch::Header));
             assert_eq!(of(&tree, "/etc/rc3.d/S03nginx"), Some(Switch::ByHand));
         }
+    }
+
+    #[test]
+    fn the_links_of_a_script_of_ones_own_were_made_by_hand() {
+        let status = "Package: n\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n";
+        let tree = system()
+            .file("/var/lib/dpkg/status", status)
+            .file("/var/lib/dpkg/info/n.list", "/etc/init.d\n");
+        assert_eq!(of(&tree, "/etc/rc3.d/S03nginx"), Some(Switch::ByHand));
+        assert!(switches(&tree).made().iter().all(|path| !path.to_string().contains("nginx")));
     }
 
     #[test]

@@ -6,7 +6,6 @@ use std::path::Path;
 
 use globset::{Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
-use super::relocation::aim;
 use super::{LayoutEntry, LayoutError, PathPattern, Recognised, Scope, Vars};
 use crate::tree::{Entry, Kind, RootPath};
 
@@ -147,7 +146,7 @@ impl LayoutMatcher {
 
     /// The last entry that matches `path`, those for links left out.
     pub fn matches(&self, path: &RootPath) -> Option<LayoutMatch<'_>> {
-        self.last(path, None, &())
+        self.last(path, None, None, &())
     }
 
     /// The last entry that matches what is at a place: as [`LayoutMatcher::matches`], and for a
@@ -158,15 +157,16 @@ impl LayoutMatcher {
         around: &dyn Surroundings,
     ) -> Option<LayoutMatch<'_>> {
         let aim = match &entry.kind {
-            Kind::Symlink { target } => aim(&entry.path, target),
+            Kind::Symlink { target } => Some(entry.path.aim(target)),
             _ => None,
         };
-        self.last(&entry.path, aim.as_ref(), around)
+        self.last(&entry.path, Some(&entry.kind), aim.as_ref(), around)
     }
 
     fn last(
         &self,
         path: &RootPath,
+        kind: Option<&Kind>,
         aim: Option<&RootPath>,
         around: &dyn Surroundings,
     ) -> Option<LayoutMatch<'_>> {
@@ -177,7 +177,9 @@ impl LayoutMatcher {
         };
         let leads = |entry: &Compiled| {
             let unpacked = entry.entry.unpacked.as_ref();
+            let is_dir = kind.is_none_or(Kind::is_dir);
             (entry.links.is_empty() || aim.is_some_and(|aim| fits(aim, entry)))
+                && (is_dir || !entry.entry.directory)
                 && unpacked.is_none_or(|ending| around.is_unpacked(path, ending))
         };
         let found = self.globs.matches(host(path)).into_iter().rev();
@@ -328,6 +330,19 @@ mod tests {
         let path = RootPath::parse(b"/etc/on/x").unwrap();
         assert_eq!(worth(file.entry(&path).unwrap().unwrap()), Worth::Config);
         assert_eq!(matcher.matches(&path).unwrap().entry.worth, Worth::Config);
+    }
+
+    #[test]
+    fn an_entry_for_directories_holds_for_no_link_in_the_place_of_one() {
+        let layout = "layout:\n  \
+                      - {glob: /opt, worth: generated, directory: true, why: w}\n";
+        let matcher = of_rule(layout, None);
+        let tree = MemoryTree::default().dir("/opt");
+        let path = RootPath::parse(b"/opt").unwrap();
+        let directory = tree.entry(&path).unwrap().unwrap();
+        assert!(matcher.matches_entry(&directory, &()).is_some());
+        assert!(matcher.matches_entry(&link("/opt", "/srv/opt"), &()).is_none());
+        assert!(matcher.matches(&path).is_some());
     }
 
     #[test]

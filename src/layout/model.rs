@@ -162,6 +162,9 @@ pub struct LayoutEntry {
     /// Only symbolic links that lead there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<PathPattern>,
+    /// Only directories.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub directory: bool,
     /// With `link`: only to what a package brought or made.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub packaged: bool,

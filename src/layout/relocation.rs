@@ -21,7 +21,7 @@ fn destinations(
         let place = to.expand(&captured.and(vars))?;
         // A link to the new place is the old name of what lies there already.
         let old_name = draft.get(&source).is_some_and(|node| match &node.entry.kind {
-            Kind::Symlink { target } => aim(&source, target).as_ref() == Some(&place),
+            Kind::Symlink { target } => source.aim(target) == place,
             _ => false,
         });
         if place == source || old_name {
@@ -80,31 +80,18 @@ fn follow(places: &BTreeMap<RootPath, RootPath>, draft: &Draft) -> Vec<(RootPath
     for node in draft.nodes() {
         let Kind::Symlink { target } = &node.entry.kind else { continue };
         let path = &node.entry.path;
-        let Some(place) = aim(path, target) else { continue };
+        let place = path.aim(target);
         let (path_after, aim_after) = (after(path), after(&place));
         if path_after.is_none() && aim_after.is_none() {
             continue;
         }
         let path_after = path_after.unwrap_or_else(|| path.clone());
         let aim_after = aim_after.unwrap_or(place);
-        if aim(&path_after, target).as_ref() != Some(&aim_after) {
+        if path_after.aim(target) != aim_after {
             links.push((path_after, aim_after.as_bytes().to_vec()));
         }
     }
     links
-}
-
-/// Where a link at `path` leads by its text alone.
-pub(super) fn aim(path: &RootPath, target: &[u8]) -> Option<RootPath> {
-    let mut at = if target.first() == Some(&b'/') { RootPath::root() } else { path.parent()? };
-    for component in target.split(|&b| b == b'/') {
-        match component {
-            b"" | b"." => {}
-            b".." => at = at.parent().unwrap_or_else(RootPath::root),
-            name => at = at.child(name),
-        }
-    }
-    Some(at)
 }
 
 /// Copies what `from` matches.

@@ -104,8 +104,8 @@ async fn insert_layout(db: &mut SqliteConnection, id: i64, rule: &Rule) -> Resul
     for (entry, at) in rule.layout.iter().zip(0_i64..) {
         sqlx::query(
             "INSERT INTO layout \
-             (rule, position, glob, worth, template, sha256, link, packaged, unpacked, why) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+             (rule, position, glob, worth, template, sha256, link, directory, packaged, unpacked, why) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )
         .bind(id)
         .bind(at)
@@ -114,6 +114,7 @@ async fn insert_layout(db: &mut SqliteConnection, id: i64, rule: &Rule) -> Resul
         .bind(entry.template.as_ref().map(|template| template.as_str().to_owned()))
         .bind(to_json("digests", &entry.sha256)?)
         .bind(entry.link.as_ref().map(|link| link.as_str().to_owned()))
+        .bind(entry.directory)
         .bind(entry.packaged)
         .bind(entry.unpacked.as_deref())
         .bind(&entry.why)
@@ -340,7 +341,7 @@ async fn select_marks(db: &mut SqliteConnection, id: i64) -> Result<Recognise> {
 async fn select_layout(db: &mut SqliteConnection, id: i64) -> Result<Vec<LayoutEntry>> {
     rows(
         db,
-        "SELECT glob, worth, template, sha256, link, packaged, unpacked, why FROM layout \
+        "SELECT glob, worth, template, sha256, link, directory, packaged, unpacked, why FROM layout \
          WHERE rule = ?1 ORDER BY position",
         id,
         |r| {
@@ -350,9 +351,10 @@ async fn select_layout(db: &mut SqliteConnection, id: i64) -> Result<Vec<LayoutE
                 template: optional("template", r, 2)?,
                 sha256: from_json("digests", r.try_get(3)?)?,
                 link: optional("link", r, 4)?,
-                packaged: r.try_get(5)?,
-                unpacked: r.try_get(6)?,
-                why: r.try_get(7)?,
+                directory: r.try_get(5)?,
+                packaged: r.try_get(6)?,
+                unpacked: r.try_get(7)?,
+                why: r.try_get(8)?,
             })
         },
     )

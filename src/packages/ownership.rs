@@ -132,6 +132,13 @@ impl Claims {
         claims.take_while(move |claim| key(&self.arena, claim) == wanted).map(|c| self.claim(c))
     }
 
+    /// Whether a package claims something below `path`, which then is a directory of it.
+    pub(crate) fn any_below(&self, path: &RootPath) -> bool {
+        let inside = [&key_of(path)[..], &[0]].concat();
+        let from = self.claims.partition_point(|claim| key(&self.arena, claim) < &inside[..]);
+        self.claims.get(from).is_some_and(|claim| key(&self.arena, claim).starts_with(&inside))
+    }
+
     /// Every path with its claims, in path order.
     pub(crate) fn paths(&self) -> impl Iterator<Item = (RootPath, ClaimRef)> + '_ {
         let groups = self.claims.chunk_by(|a, b| key(&self.arena, a) == key(&self.arena, b));

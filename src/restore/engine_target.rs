@@ -28,8 +28,9 @@ use crate::tree::{Content, Draft, Entry, Meta, RootPath, Store, Tree, TreeError}
 /// The label of what a restore made, with the bundle's id.
 const BUNDLE_LABEL: &str = "regrow.bundle";
 
-/// What the staging container does while commands run in it.
-const IDLE: &[&str] = &["sleep", "infinity"];
+/// What the staging container does while commands run in it: nothing that a service's own programs
+/// of the name, or an old busybox, would do otherwise.
+const IDLE: &[&str] = &["/bin/sleep", "2147483647"];
 
 /// The new system under construction in an engine.
 pub(super) struct EngineTarget {
@@ -167,42 +168,34 @@ impl EngineTarget {
 
     /// Unpacks `content` into the volume mounted at `destination` of the staging container, by the
     /// new system's own tar: an engine's way in would lose attributes on some of them.
-    fn fill(
-        &mut self,
-        destination: &RootPath,
-        content: &Draft,
-        store: &dyn Store,
-    ) -> Result<(), Failure> {
-        let packed = layer(content, store, &Nothing)?;
-        let target = String::from_utf8(destination.as_bytes().to_vec()).map_err(|_| {
-            Failure::new(Kind::Environment, "filling the volume at", destination.as_bytes())
-                .why("its mount point is not UTF-8")
-        })?;
-        let argv = ["tar", "-xpf", "-", "--numeric-owner", "--xattrs", "--xattrs-include=*", "-C"];
-        let mut command = Command::new(&argv);
-        command.argv.push(target.clone());
-        command.stdin = Some(packed.tar);
+    fn fill(&mut self, volume: &str, plan: &VolumePlan, store: &dyn Store) -> Result<(), Failure> {
+        const PLACE: &str = "/regrow-volume";
+        let subject = &plan.destination;
+        let failed = |e| failure("filling the volume at", &subject.to_string(), e);
+        // With the programs of the base image: the service may have others of their names.
+        let spec = ContainerSpec::new(&self.base.id, IDLE)
+            .config("User", "0:0")
+            .without_network()
+            .host("Binds", json!([format!("{volume}:{PLACE}:nocopy")]));
+        let container = self.staging.container(&self.engine, None, &spec).map_err(failed)?;
+        self.engine.start(&container).map_err(failed)?;
+        let packed = layer(&plan.content, store, &Nothing)?;
+        let argv =
+            ["tar", "-xpf", "-", "--numeric-owner", "--xattrs", "--xattrs-include=*", "-C", PLACE];
+        let command = Command { stdin: Some(packed.tar), ..Command::new(&argv) };
         let mut commands = vec![command];
-        if let Some(root) = content.get(&RootPath::root()) {
-            commands.extend(dress(&target, &root.entry.meta));
+        if let Some(root) = plan.content.get(&RootPath::root()) {
+            commands.extend(dress(PLACE, &root.entry.meta));
         }
-        self.expect_success("filling the volume at", destination, commands)
-    }
-
-    fn expect_success(
-        &mut self,
-        doing: &str,
-        subject: &RootPath,
-        commands: Vec<Command>,
-    ) -> Result<(), Failure> {
-        let mut system = ContainerSystem::new(self.engine.clone(), self.container.clone());
-        let ran = system.run(commands)?;
+        let ran = ContainerSystem::new(self.engine.clone(), container.clone()).run(commands)?;
+        self.engine.remove(&container).map_err(failed)?;
         match ran.last() {
-            Some(ran) if ran.code == 0 => Ok(()),
-            Some(ran) => Err(Failure::new(Kind::Resource, doing, subject.as_bytes())
-                .why(ran.complaint())
-                .next("see the reason, then run the same command again")),
-            None => Ok(()),
+            Some(ran) if ran.code != 0 => {
+                Err(Failure::new(Kind::Resource, "filling the volume at", subject.as_bytes())
+                    .why(format!("`tar` ended with {}: {}", ran.code, ran.complaint()))
+                    .next("see the reason, then run the same command again"))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -214,7 +207,7 @@ impl EngineTarget {
             let Some(own) = made.mounts.iter().find(|m| m.destination == filled.destination) else {
                 continue;
             };
-            let spec = ContainerSpec::new(&self.image, &["cp", "-a", "/from/.", "/to/"])
+            let spec = ContainerSpec::new(&self.base.id, &["cp", "-a", "/from/.", "/to/"])
                 .config("User", "0:0")
                 .without_network()
                 .host(
@@ -380,6 +373,7 @@ impl Target for EngineTarget {
         let mut binds = Vec::new();
         for plan in volumes {
             let volume = self.make_volume(plan)?;
+            self.fill(&volume, plan, store)?;
             binds.push(format!("{volume}:{}:nocopy", plan.destination));
             self.volumes.push(Filled {
                 destination: plan.asked.clone(),
@@ -395,9 +389,6 @@ impl Target for EngineTarget {
         self.image = image;
         self.changed = false;
         self.engine.start(&self.container).map_err(failed)?;
-        for plan in volumes {
-            self.fill(&plan.destination, &plan.content, store)?;
-        }
         Ok(Undelivered { losses: vec![], limitations: before_1970(draft) })
     }
 

@@ -29,8 +29,12 @@ use crate::packages::dpkg::Dpkg;
 use crate::survey::{MountFact, Survey};
 use crate::tree::{
     Draft, DraftContent, DraftNode, Entry, Kind, Meta, RootPath, Time, Tree, TreeError, Xattrs,
+    read_file, resolve,
 };
 use crate::verdict::Held;
+
+/// Larger than any list of shells, in bytes.
+const SHELLS_LIMIT: u64 = 1 << 20;
 
 /// Everything that will be changed.
 pub(super) struct Plan {
@@ -118,6 +122,7 @@ pub(super) fn plan(inputs: &Inputs) -> Result<Plan, Failure> {
             draft.delete(path);
         }
     }
+    draft.forget_idle_deletions();
     let rebuilds = rebuilds(&journeys, inputs.target, &draft, dpkg.as_ref())?;
     notes.commands.splice(0..0, rebuilds);
     let volumes = match inputs.volumes {
@@ -184,8 +189,13 @@ fn merge_accounts(
     for node in draft.nodes_mut() {
         merge.ids.apply(&mut node.entry.meta);
     }
+    let listed = !draft.take(&AccountFile::Shells.path()).is_empty();
     for file in AccountFile::ALL {
         draft.take(&file.path());
+    }
+    if listed {
+        let own = old.shells.iter().filter(|shell| !new.shells.contains(shell));
+        add_shells(own, inputs.target, draft, notes).map_err(unreadable)?;
     }
     for (path, bytes) in merge.files {
         let meta = match inputs.target.entry(&path).map_err(unreadable)? {
@@ -200,6 +210,39 @@ fn merge_accounts(
         draft.put(DraftNode { entry, content: DraftContent::Bytes(bytes) });
     }
     Ok(Merged { accounts: merge.accounts, ids: merge.ids })
+}
+
+/// Adds to the new system's list of shells those of `own` that are there.
+fn add_shells<'a>(
+    own: impl Iterator<Item = &'a Vec<u8>>,
+    target: &dyn Tree,
+    draft: &mut Draft,
+    notes: &mut Notes,
+) -> Result<(), TreeError> {
+    let path = AccountFile::Shells.path();
+    let Some(list) = target.entry(&path)?.filter(|entry| entry.kind.is_file()) else {
+        return Ok(());
+    };
+    let mut text = read_file(target, &path, SHELLS_LIMIT)?.unwrap_or_default();
+    let theirs = text.len();
+    for shell in own {
+        let Ok(place) = RootPath::parse(shell) else { continue };
+        if draft.get(&place).is_none() && resolve(target, &place)?.is_none() {
+            continue;
+        }
+        if text.last().is_some_and(|last| *last != b'\n') {
+            text.push(b'\n');
+        }
+        text.extend_from_slice(shell);
+        text.push(b'\n');
+        notes.step("add", &path, format!("{place} was listed by hand"));
+    }
+    if text.len() > theirs {
+        let kind = Kind::File { size: text.len() as u64 };
+        let entry = Entry { kind, links: None, ctime: None, ..list };
+        draft.put(DraftNode { entry, content: DraftContent::Bytes(text) });
+    }
+    Ok(())
 }
 
 /// The accounts of both systems, and what became of the old ones' ids.
@@ -345,5 +388,17 @@ mod tests {
             ]
         );
         assert_eq!(paths(&draft), ["/database", "/etc/c"]);
+    }
+
+    #[test]
+    fn shells_that_were_listed_by_hand_are_listed_again_where_they_are() {
+        let target = MemoryTree::default().file("/etc/shells", "/bin/sh").file("/bin/false", "");
+        let mut draft = Draft::default();
+        draft.put(node("/opt/shell"));
+        let own = ["/opt/shell", "/bin/false", "/bin/gone"].map(|shell| shell.as_bytes().to_vec());
+        add_shells(own.iter(), &target, &mut draft, &mut Notes::default()).unwrap();
+        let path = RootPath::parse(b"/etc/shells").unwrap();
+        let content = DraftContent::Bytes(b"/bin/sh\n/opt/shell\n/bin/false\n".to_vec());
+        assert_eq!(draft.get(&path).unwrap().content, content);
     }
 }

@@ -30,7 +30,14 @@ pub(super) fn settle(
             _ => real_place(target, &node.entry.path)?,
         };
         // A link from /usr/bin to /bin leads to itself where the two are one.
-        if leads_to(target, &node.entry)? == Some(place.clone()) {
+        let one_now = match &node.entry.kind {
+            Kind::Symlink { target: text } => {
+                let aim = node.entry.path.aim(text);
+                aim != node.entry.path && real_place(target, &aim)? == place
+            }
+            _ => false,
+        };
+        if one_now {
             continue;
         }
         let mut node = node.clone();
@@ -46,23 +53,6 @@ pub(super) fn settle(
         }
     }
     Ok(settled)
-}
-
-/// Where a symlink leads in `target`, its own last step not followed; `None` for anything else.
-fn leads_to(target: &dyn Tree, entry: &Entry) -> Result<Option<RootPath>, TreeError> {
-    let Kind::Symlink { target: text } = &entry.kind else { return Ok(None) };
-    let mut at = match (text.first(), entry.path.parent()) {
-        (Some(b'/'), _) | (_, None) => RootPath::root(),
-        (_, Some(parent)) => parent,
-    };
-    for step in text.split(|&b| b == b'/') {
-        at = match step {
-            b"" | b"." => at,
-            b".." => at.parent().unwrap_or_else(RootPath::root),
-            step => at.child(step),
-        };
-    }
-    real_place(target, &at).map(Some)
 }
 
 /// Adds every directory that a node needs and that is neither in the target nor in the draft.
@@ -169,8 +159,10 @@ mod tests {
         let mut draft = Draft::default();
         draft.put(node("/usr/bin/getfacl", Kind::Symlink { target: b"/bin/getfacl".to_vec() }));
         draft.put(node("/usr/bin/g", Kind::Symlink { target: b"../../bin/getfacl".to_vec() }));
+        // One that leads to itself was made so.
+        draft.put(node("/srv/self", Kind::Symlink { target: b"self".to_vec() }));
         let settled = settle(&draft, &Old, &target).unwrap();
-        assert_eq!(shown(&settled), ["/usr/bin/g 755"]);
+        assert_eq!(shown(&settled), ["/srv 750", "/srv/self 755", "/usr/bin/g 755"]);
     }
 
     #[test]

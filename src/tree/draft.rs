@@ -136,6 +136,14 @@ impl Draft {
         self.deletions.iter()
     }
 
+    /// Forgets deletions below what is no directory: where it takes the place of one, what was in
+    /// that goes too, and there is no such path to remove.
+    pub fn forget_idle_deletions(&mut self) {
+        let nodes = &self.nodes;
+        let is_in_the_way = |dir: &RootPath| nodes.get(dir).is_some_and(|n| !n.entry.kind.is_dir());
+        self.deletions.retain(|path| !path.ancestors().iter().any(is_in_the_way));
+    }
+
     /// Forgets the deletion of `path`.
     pub fn keep(&mut self, path: &RootPath) {
         self.deletions.remove(path);
@@ -172,6 +180,18 @@ mod tests {
 
     fn paths(draft: &Draft) -> Vec<String> {
         draft.nodes().map(|n| n.entry.path.to_string()).collect()
+    }
+
+    #[test]
+    fn nothing_is_removed_below_what_takes_a_directorys_place() {
+        let mut draft = Draft::default();
+        draft.put(file("/var/log/nginx", ""));
+        for at in ["/var/log/nginx/access.log", "/var/log/nginx-old/x", "/var/log/app"] {
+            draft.delete(path(at));
+        }
+        draft.forget_idle_deletions();
+        let left: Vec<String> = draft.deletions().map(ToString::to_string).collect();
+        assert_eq!(left, ["/var/log/app", "/var/log/nginx-old/x"]);
     }
 
     #[test]

@@ -70,6 +70,21 @@ impl RootPath {
         &self.0[1..]
     }
 
+    /// Where a symlink at this path leads by its `target` alone.
+    #[must_use]
+    pub fn aim(&self, target: &[u8]) -> RootPath {
+        let absolute = target.first() == Some(&b'/');
+        let mut at = self.parent().filter(|_| !absolute).unwrap_or_else(RootPath::root);
+        for component in target.split(|&b| b == b'/') {
+            match component {
+                b"" | b"." => {}
+                b".." => at = at.parent().unwrap_or_else(RootPath::root),
+                name => at = at.child(name),
+            }
+        }
+        at
+    }
+
     /// Whether this is `/`.
     pub fn is_root(&self) -> bool {
         self.0.len() == 1

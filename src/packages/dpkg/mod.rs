@@ -97,6 +97,11 @@ impl Dpkg {
         self.claims.of(path).find_map(|claim| self.owned(path, claim))
     }
 
+    /// Whether packages brought something below `path`: it is a directory to them.
+    pub fn is_directory(&self, path: &RootPath) -> bool {
+        self.claims.any_below(path)
+    }
+
     /// Every package that `path` came with: directories have many, and files that are the same
     /// for several architectures.
     pub fn owners<'a>(&'a self, path: &RootPath) -> impl Iterator<Item = Owned<'a>> {
