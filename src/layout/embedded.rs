@@ -11,6 +11,7 @@ pub(super) const RULES: &[(&str, &str)] = &[
     ("exim4.yaml", include_str!("../../rules/exim4.yaml")),
     ("isc-dhcp-server.yaml", include_str!("../../rules/isc-dhcp-server.yaml")),
     ("java.yaml", include_str!("../../rules/java.yaml")),
+    ("lighttpd.yaml", include_str!("../../rules/lighttpd.yaml")),
     ("mariadb.yaml", include_str!("../../rules/mariadb.yaml")),
     ("memcached.yaml", include_str!("../../rules/memcached.yaml")),
     ("nagios4.yaml", include_str!("../../rules/nagios4.yaml")),
