@@ -372,8 +372,9 @@ FOOT = """
 - *differ*: paths that the fresh system has not, or has with other content, kind, owner, mode, attributes or target, and
   those that only the fresh system has. A new time alone is no difference.
 - *to be kept*: of these, all but what `fixtures/oracle/left-out` lets be left out: the package manager's records, caches,
-  what only a running system needs; and what an environment's own list says of its files. *Recall* is the share of them that is in the bundle, equal in content and metadata,
-  times to the nanosecond and names of one file included; of something removed, that it was.
+  what only a running system needs; and what an environment's own list says of its files. *Recall* is the share of them
+  that is in the bundle, equal in content and metadata, times to the nanosecond and names of one file included; of
+  something removed, that it was.
 - *kept bytes* and *ideal bytes*: contents of the files in the bundle, and of those that differ. Holes do not count; a
   database's directory counts as a whole, as half of it is of no use. What two installations make differently (host keys,
   certificates, the first state of a database) nobody else has: it differs, and is kept.
