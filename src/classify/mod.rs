@@ -228,7 +228,7 @@ impl Classifier<'_> {
         if managed
             || below(&["/dev/", "/proc/", "/sys/", "/run/", "/etc/alternatives/"])
             || self.is_packaged(&aim)
-            || self.rules.matches(&aim).is_some()
+            || self.rules.is_made(&aim)
         {
             return Ok(true);
         }

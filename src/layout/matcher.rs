@@ -6,7 +6,7 @@ use std::path::Path;
 
 use globset::{Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
-use super::{LayoutEntry, LayoutError, PathPattern, Recognised, Scope, Vars};
+use super::{LayoutEntry, LayoutError, PathPattern, Recognised, Scope, Vars, Worth};
 use crate::tree::{Entry, Kind, RootPath};
 
 /// In a `link` the name of the link itself.
@@ -144,6 +144,15 @@ impl LayoutMatcher {
         })
     }
 
+    /// Whether some entry, whatever else it asks for, says that packages make what is at `path`: no
+    /// data, nor what lies anywhere.
+    pub fn is_made(&self, path: &RootPath) -> bool {
+        let found = self.globs.matches(host(path)).into_iter();
+        found
+            .map(|number| self.entries[number].entry.worth)
+            .any(|worth| !matches!(worth, Worth::Data | Worth::Secret | Worth::VersionBound))
+    }
+
     /// The last entry that matches `path`, those for links left out.
     pub fn matches(&self, path: &RootPath) -> Option<LayoutMatch<'_>> {
         self.last(path, None, None, &())
@@ -216,7 +225,7 @@ fn spellings(glob: &PathPattern, found: &Recognised) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::{Worth, parse};
+    use crate::layout::parse;
     use crate::tree::Tree;
     use crate::tree::memory::MemoryTree;
 
@@ -343,6 +352,18 @@ mod tests {
         assert!(matcher.matches_entry(&directory, &()).is_some());
         assert!(matcher.matches_entry(&link("/opt", "/srv/opt"), &()).is_none());
         assert!(matcher.matches(&path).is_some());
+    }
+
+    #[test]
+    fn what_packages_make_is_known_whatever_its_entry_asks_for() {
+        let layout = "layout:\n  \
+                      - {glob: /etc/localtime, worth: generated, link: /usr/share/zone, why: w}\n  \
+                      - {glob: '/**/*.key', worth: secret, why: w}\n";
+        let matcher = of_rule(layout, None);
+        let made = |at: &str| matcher.is_made(&RootPath::parse(at.as_bytes()).unwrap());
+        assert!(made("/etc/localtime"));
+        assert!(!made("/srv/a.key"));
+        assert!(!made("/srv/other"));
     }
 
     #[test]
