@@ -18,6 +18,10 @@ const TRACKER: &[u8] = b"META-INF/war-tracker";
 /// The directory of Tomcat's tracker, which an archive need not have.
 const TRACKED: &[u8] = b"META-INF";
 
+/// The modes that Tomcat gives to files and directories with the masks of Debian's units.
+const FILES: [u32; 2] = [0o640, 0o644];
+const DIRECTORIES: [u32; 2] = [0o750, 0o755];
+
 /// Larger archives than real ones are not looked into.
 const MAX_MEMBERS: usize = 200_000;
 
@@ -46,7 +50,7 @@ impl Unpacked {
         if let Some(known) = known(&self.0.lock().unwrap_or_else(PoisonError::into_inner)) {
             return known;
         }
-        let found = compare(tree, dir, &archive).ok().flatten().is_some();
+        let found = is_the_same(tree, dir, &archive).unwrap_or(false);
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(archive, found);
         found
     }
@@ -58,43 +62,43 @@ struct Archive<'a> {
     files: BTreeMap<Vec<u8>, usize>,
 }
 
-/// Something when `dir` holds what `archive` holds, all of it, with one owner and plain modes.
-fn compare(tree: &dyn Tree, dir: &RootPath, archive: &RootPath) -> Result<Option<()>, TreeError> {
+/// Whether `dir` holds what `archive` holds, all of it and nothing else, with one owner and the
+/// modes that one program gives.
+fn is_the_same(tree: &dyn Tree, dir: &RootPath, archive: &RootPath) -> Result<bool, TreeError> {
     // Nearly every path asks about an archive that is not there.
-    let Some(archive) = tree.entry(archive)? else { return Ok(None) };
-    let Some(top) = tree.entry(dir)? else {
-        return Ok(None);
-    };
-    if !top.kind.is_dir() || !archive.kind.is_file() {
-        return Ok(None);
+    let Some(archive) = tree.entry(archive)? else { return Ok(false) };
+    let Some(top) = tree.entry(dir)? else { return Ok(false) };
+    let plain = DIRECTORIES.contains(&(top.meta.mode & 0o7777));
+    if !top.kind.is_dir() || !plain || !archive.kind.is_file() {
+        return Ok(false);
     }
-    let Ok(zip) = ZipArchive::new(tree.open(&archive)?) else { return Ok(None) };
+    let Ok(zip) = ZipArchive::new(tree.open(&archive)?) else { return Ok(false) };
     let mut archive = Archive { zip, files: BTreeMap::new() };
     for number in 0..archive.zip.len().min(MAX_MEMBERS + 1) {
-        let Ok(member) = archive.zip.by_index_raw(number) else { return Ok(None) };
+        let Ok(member) = archive.zip.by_index_raw(number) else { return Ok(false) };
         let name = member.name_raw().to_vec();
         if !member.is_dir() && archive.files.insert(name, number).is_some() {
-            return Ok(None);
+            return Ok(false);
         }
     }
     if archive.files.len() > MAX_MEMBERS {
-        return Ok(None);
+        return Ok(false);
     }
-    let (mut left, mut mode) = (archive.files.len(), None);
+    let mut left = archive.files.len();
     let mut todo = tree.children(dir)?;
     while let Some(entry) = todo.pop() {
-        let Some(name) = entry.path.strip_prefix(dir) else { return Ok(None) };
+        let Some(name) = entry.path.strip_prefix(dir) else { return Ok(false) };
         let name = name.relative();
         let one_owner = (entry.meta.uid, entry.meta.gid) == (top.meta.uid, top.meta.gid);
         if !one_owner || !entry.meta.xattrs.is_empty() {
-            return Ok(None);
+            return Ok(false);
         }
         let same = match &entry.kind {
             Kind::Dir => {
                 todo.extend(tree.children(&entry.path)?);
                 entry.meta.mode == top.meta.mode && archive.has_directory(name)
             }
-            Kind::File { .. } if *mode.get_or_insert(entry.meta.mode) != entry.meta.mode => false,
+            Kind::File { .. } if !FILES.contains(&(entry.meta.mode & 0o7777)) => false,
             Kind::File { size: 0 } if name == TRACKER => true,
             Kind::File { .. } => {
                 left = left.saturating_sub(1);
@@ -103,10 +107,10 @@ fn compare(tree: &dyn Tree, dir: &RootPath, archive: &RootPath) -> Result<Option
             _ => false,
         };
         if !same {
-            return Ok(None);
+            return Ok(false);
         }
     }
-    Ok((left == 0).then_some(()))
+    Ok(left == 0)
 }
 
 impl Archive<'_> {
