@@ -5,11 +5,11 @@
 //! therefore kept as a whole: without the rest the server would run half of it, or throw it away.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Read;
 use std::sync::{Mutex, PoisonError};
 
 use zip::ZipArchive;
 
+use crate::image::equal_streams;
 use crate::tree::{Content, Entry, Kind, RootPath, Tree, TreeError};
 
 /// What Tomcat leaves in a directory to remember the archive's time by; it is empty.
@@ -126,19 +126,8 @@ impl Archive<'_> {
         if member.size() != entry.kind.size() {
             return Ok(false);
         }
-        let mut file = tree.open(entry)?;
-        let (mut ours, mut theirs) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
-        let mut left = entry.kind.size();
-        while left > 0 {
-            let part = usize::try_from(left).unwrap_or(usize::MAX).min(ours.len());
-            let read = |error| TreeError::io("reading", &entry.path, error);
-            file.read_exact(&mut ours[..part]).map_err(read)?;
-            if member.read_exact(&mut theirs[..part]).is_err() || ours[..part] != theirs[..part] {
-                return Ok(false);
-            }
-            left -= part as u64;
-        }
-        Ok(true)
+        // A damaged member is none.
+        Ok(equal_streams(&mut *tree.open(entry)?, &mut member).unwrap_or(false))
     }
 }
 
