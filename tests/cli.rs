@@ -150,3 +150,43 @@ fn without_an_engine_the_message_says_where_one_was_looked_for() {
     }
     assert!(!Path::new(&out).exists());
 }
+
+/// The regular files below `/srv` with their class, as `inspect` or `archive --dry-run` has them.
+fn classes(command: &[&str], globs: &[&str]) -> Vec<(String, String)> {
+    let ran = run(&[&["--json"], command, globs].concat(), &[]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    report["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|entry| entry["path"].as_str().unwrap().starts_with("/srv/"))
+        .map(|entry| ["path", "class"].map(|key| entry[key].as_str().unwrap().to_owned()))
+        .map(|[path, class]| (path, class))
+        .collect()
+}
+
+#[test]
+fn the_last_matching_glob_wins_in_every_command_that_takes_globs() {
+    let place = Place::new();
+    fs::write(place.path("root/srv/other"), "of the user too\n").unwrap();
+    let source = place.source();
+    let commands: [&[&str]; 2] = [&["inspect", &source], &["archive", &source, "--dry-run"]];
+    let orders: [(&[&str], [&str; 2]); 3] = [
+        (&["--exclude", "/srv/**"], ["ephemeral", "ephemeral"]),
+        (&["--exclude", "/srv/**", "--include", "/srv/data"], ["mutable", "ephemeral"]),
+        (&["--include", "/srv/data", "--exclude", "/srv/**"], ["ephemeral", "ephemeral"]),
+    ];
+    for (globs, [data, other]) in orders {
+        let expected = [("/srv/data", data), ("/srv/other", other)]
+            .map(|(path, class)| (path.to_owned(), class.to_owned()));
+        for command in commands {
+            assert_eq!(classes(command, globs), expected, "{command:?} {globs:?}");
+        }
+        let explain = [&["--json", "explain", &source, "/srv/data"], globs].concat();
+        let ran = run(&explain, &[]);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!(report["class"], data, "explain {globs:?}");
+    }
+}
