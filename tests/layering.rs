@@ -1,11 +1,14 @@
-//! The shape of the house, kept: which top-level module may use which, where the outside world is
-//! let in, and that the README says the exit codes that the program has.
+//! The shape of the house, kept: which top-level module may use which, that no files of a module go
+//! round in a circle, where the outside world is let in, that the README says the exit codes that
+//! the program has, and that `tests/run.sh` runs every test binary.
 //!
 //! Code behind `#[cfg(test)]` is not looked at. Whoever needs a new edge adds it to [`EDGES`], in
 //! the same change as the line in `docs/ARCHITECTURE.md` that says why.
 
 // A test that cannot go on has failed.
 #![allow(clippy::unwrap_used)]
+
+mod circles;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -90,6 +93,95 @@ const ONLY_IN: &[(&str, &[&str], &str)] = &[
     ("bollard", &["engine"], "one module speaks to engines"),
     ("tokio", &["cli", "engine", "layout", "packages"], "asynchronous code stays behind a wall"),
     ("process::Command", &["namespace"], "nothing is executed outside a system of ours"),
+];
+
+/// Files of one module that use each other in a circle, by their paths below `src`. The list only
+/// gets shorter: a new circle fails the test, and so does one here that is no more.
+const CIRCLES: &[&[&str]] = &[
+    &["accounts/merge", "accounts/merge/groups", "accounts/merge/subids", "accounts/merge/users"],
+    &[
+        "archive/deletions",
+        "archive/environments",
+        "archive/examine",
+        "archive/pristine",
+        "archive/verdicts",
+    ],
+    &["bundle/entries", "bundle/json", "bundle/manifest"],
+    &["classify", "classify/recorded"],
+    &[
+        "cli",
+        "cli/archive",
+        "cli/gc",
+        "cli/inspect",
+        "cli/restore",
+        "cli/rules",
+        "cli/terminal",
+        "cli/verify",
+    ],
+    &[
+        "declared",
+        "declared/logrotate",
+        "declared/pattern",
+        "declared/purge",
+        "declared/switches",
+        "declared/tmpfiles",
+        "declared/units",
+    ],
+    &["engine/stream", "engine/wire"],
+    &["environments/dist", "environments/fact"],
+    &["layout/change", "layout/model"],
+    &["layout/db", "layout/lint", "layout/load", "layout/matcher", "layout/rows"],
+    &["layout/relocation", "layout/step"],
+    &["namespace", "namespace/launch"],
+    &[
+        "packages/apk",
+        "packages/apk/installed",
+        "packages/apk/protected",
+        "packages/apk/repository",
+        "packages/apk/world",
+    ],
+    &[
+        "packages/dpkg",
+        "packages/dpkg/alternative",
+        "packages/dpkg/diversion",
+        "packages/dpkg/files",
+        "packages/dpkg/filter",
+        "packages/dpkg/stat_override",
+        "packages/dpkg/status",
+        "packages/dpkg/ucf",
+    ],
+    &["packages/pacman", "packages/pacman/config", "packages/pacman/local"],
+    &[
+        "packages/rpm",
+        "packages/rpm/bdb",
+        "packages/rpm/database",
+        "packages/rpm/history",
+        "packages/rpm/ndb",
+        "packages/rpm/reason",
+        "packages/rpm/sqlite",
+    ],
+    &["pax/content", "pax/reader"],
+    &["pax/encode", "pax/extension", "pax/fault"],
+    &["pax/spool", "pax/tarball"],
+    &[
+        "restore",
+        "restore/engine_target",
+        "restore/journey",
+        "restore/plan",
+        "restore/services",
+        "restore/stage",
+    ],
+    &[
+        "source",
+        "source/bolt",
+        "source/by_api",
+        "source/container",
+        "source/on_disk",
+        "source/snapshots",
+        "source/stored",
+    ],
+    &["tree", "tree/entry"],
+    &["tree/place", "tree/removal"],
 ];
 
 /// One file without its comments and tests.
@@ -284,4 +376,56 @@ fn the_readme_lists_the_exit_codes_that_there_are() {
         })
         .collect();
     assert_eq!(listed, expected);
+}
+
+#[test]
+fn no_files_of_a_module_use_each_other_in_a_circle() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = circles::Files::default();
+    for source in sources() {
+        let path = source.file.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+        let code: Vec<&str> = source.lines.iter().map(|(_, line)| line.as_str()).collect();
+        files.add(&path, &code.join("\n"));
+    }
+    let found = files.circles();
+    let new = found.iter().filter(|circle| !CIRCLES.contains(&&as_strs(circle)[..]));
+    let gone = CIRCLES.iter().filter(|circle| !found.iter().any(|f| as_strs(f) == **circle));
+    let mut wrong: Vec<String> = new.map(|circle| format!("a circle: {circle:?}")).collect();
+    wrong.extend(gone.map(|circle| format!("no circle any more: {circle:?}")));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn as_strs(circle: &[String]) -> Vec<&str> {
+    circle.iter().map(String::as_str).collect()
+}
+
+#[test]
+fn a_circle_is_seen_through_re_exports_and_groups() {
+    let mut files = circles::Files::default();
+    files.add("room/mod.rs", "mod a;\nmod b;\npub use a::{One, Other as Two};\n");
+    files.add("room/a.rs", "use super::b;\nfn f() {\n    b::call();\n}\n");
+    files.add("room/b.rs", "use std::io::{\n    self, Read,\n};\n");
+    assert_eq!(files.circles(), Vec::<Vec<String>>::new());
+    files.add("room/b.rs", "use super::{\n    Two,\n};\n");
+    assert_eq!(files.circles(), [["room/a", "room/b"]]);
+}
+
+#[test]
+fn every_test_binary_is_in_one_part_of_the_script_that_runs_them() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let mut binaries: Vec<String> = fs::read_dir(&root)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "rs"))
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    binaries.sort();
+    let script = fs::read_to_string(root.join("run.sh")).unwrap();
+    let mut run: Vec<&str> = script
+        .lines()
+        .filter_map(|line| line.split_once("_tests='")?.1.strip_suffix('\''))
+        .flat_map(str::split_whitespace)
+        .collect();
+    run.sort_unstable();
+    assert_eq!(run, binaries);
 }

@@ -26,7 +26,7 @@ mod stack;
 mod stamp;
 mod temp;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod whiteout;
 
 use std::io::{Read, Seek};
