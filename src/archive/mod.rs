@@ -223,8 +223,8 @@ fn store_again(
         if now == *entry {
             return Err(Stored::Lost(why));
         }
-        if now.kind.word() != entry.kind.word() {
-            let (was, is) = (entry.kind.word(), now.kind.word());
+        let (was, is) = (entry.kind.file_type(), now.kind.file_type());
+        if was != is {
             return Err(Stored::Lost(format!(
                 "it changed type while it was read and is refused: a {was} before, a {is} now"
             )));

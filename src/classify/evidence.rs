@@ -9,7 +9,7 @@ use crate::declared::{Author, Nature, Switch};
 use crate::environments::PartOf;
 use crate::image::Difference;
 use crate::layout::Worth;
-use crate::tree::RootPath;
+use crate::tree::{FileType, RootPath};
 use crate::verdict::Origin;
 
 /// What a user's own glob says about a path.
@@ -141,8 +141,8 @@ impl fmt::Display for Template {
 /// Everything known about one path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
-    /// The word for its kind (`file`, `directory`, `symlink` …).
-    pub kind: &'static str,
+    /// What kind of node it is.
+    pub file_type: FileType,
     /// Where it came from.
     pub origin: Origin,
     /// The last of the user's globs that matches.
@@ -184,9 +184,9 @@ pub struct Evidence {
 
 impl Evidence {
     /// Evidence about an ordinary path that nothing is known about.
-    pub fn none(kind: &'static str, origin: Origin) -> Evidence {
+    pub fn none(file_type: FileType, origin: Origin) -> Evidence {
         Evidence {
-            kind,
+            file_type,
             origin,
             user: None,
             place: Place::Ordinary,
@@ -210,7 +210,8 @@ impl Evidence {
 
     /// Each piece of evidence as a line for people, in a fixed order.
     pub fn lines(&self) -> Vec<String> {
-        let mut lines = vec![format!("is a {}", self.kind), format!("origin: {}", self.origin)];
+        let mut lines =
+            vec![format!("is a {}", self.file_type), format!("origin: {}", self.origin)];
         match &self.user {
             Some(UserChoice::Include(glob)) => lines.push(format!("included by `{glob}`")),
             Some(UserChoice::Exclude(glob)) => lines.push(format!("excluded by `{glob}`")),

@@ -11,6 +11,7 @@ use crate::declared::Nature;
 use crate::environments::{Part, PartOf};
 use crate::image::Difference;
 use crate::layout::Worth;
+use crate::tree::FileType;
 use crate::verdict::{Class, Origin};
 
 /// Why a path has its class. The words are shown to people and stored in bundles.
@@ -201,7 +202,7 @@ fn user_glob(e: &Evidence) -> Option<(Class, Reason)> {
 }
 
 fn socket(e: &Evidence) -> Option<(Class, Reason)> {
-    (e.kind == "socket").then_some((Class::Ephemeral, Reason::Socket))
+    (e.file_type == FileType::Socket).then_some((Class::Ephemeral, Reason::Socket))
 }
 
 fn place(e: &Evidence) -> Option<(Class, Reason)> {
@@ -224,7 +225,7 @@ fn mount(e: &Evidence) -> Option<(Class, Reason)> {
 fn not_offered(e: &Evidence) -> Option<(Class, Reason)> {
     let package = e.package.as_ref()?;
     // A directory alone is made again by whatever needs it.
-    (package.offered == Some(false) && e.kind != "directory")
+    (package.offered == Some(false) && e.file_type != FileType::Dir)
         .then(|| (Class::Mutable, Reason::NotOffered(package.name.clone())))
 }
 
@@ -266,20 +267,20 @@ fn no_digest(e: &Evidence) -> Option<(Class, Reason)> {
     let package = e.package.as_ref().filter(|p| p.content == Content::Unrecorded)?;
     let name = || package.name.clone();
     let differs = package.meta == Content::Differs;
-    let vouched_for = match e.kind {
-        "symlink" => e.usual_link || e.image == Some(Difference::Same),
+    let vouched_for = match e.file_type {
+        FileType::Symlink => e.usual_link || e.image == Some(Difference::Same),
         _ => e.image == Some(Difference::Same) || e.newer == Some(false),
     };
-    match (e.kind, e.image) {
+    match (e.file_type, e.image) {
         (_, Some(Difference::Meta)) => Some((Class::Mutable, Reason::PackageMetaChanged(name()))),
-        ("directory", _) if differs => Some((Class::Mutable, Reason::PackageMetaChanged(name()))),
+        (FileType::Dir, _) if differs => Some((Class::Mutable, Reason::PackageMetaChanged(name()))),
         // Nothing to compare with: what is not as nearly all directories are is kept.
-        ("directory", None | Some(Difference::Added))
+        (FileType::Dir, None | Some(Difference::Added))
             if !e.plain && package.meta == Content::Unrecorded =>
         {
             Some((Class::Mutable, Reason::PackageMetaUnrecorded(name())))
         }
-        ("directory", _) => Some((Class::Immutable, Reason::AsInstalled(name()))),
+        (FileType::Dir, _) => Some((Class::Immutable, Reason::AsInstalled(name()))),
         (_, Some(Difference::Content)) => {
             Some((Class::Mutable, Reason::PackageFileChanged(name())))
         }
@@ -312,7 +313,7 @@ fn ucf(e: &Evidence) -> Option<(Class, Reason)> {
 /// A directory that every system has is made again, but not as somebody changed it.
 fn changed_directory(e: &Evidence) -> Option<(Class, Reason)> {
     let made_again = e.rule.as_ref().is_some_and(|rule| rule.worth == Worth::Generated);
-    (made_again && e.kind == "directory" && meta_changed(e))
+    (made_again && e.file_type == FileType::Dir && meta_changed(e))
         .then_some((Class::Mutable, Reason::MetaChanged))
 }
 
@@ -390,7 +391,7 @@ mod tests {
     use crate::verdict::Origin;
 
     fn file() -> Evidence {
-        Evidence::none("file", Origin::Image)
+        Evidence::none(FileType::File, Origin::Image)
     }
 
     fn package(conffile: bool, content: Content) -> Option<PackageEvidence> {
@@ -478,17 +479,18 @@ mod tests {
 
     #[test]
     fn the_owner_of_a_packages_directory_is_kept_where_nothing_says_what_it_was() {
-        let found = |kind, image, plain| {
+        let found = |file_type, image, plain| {
             let package = package(false, Content::Unrecorded);
-            decide(&Evidence { kind, package, image, plain, newer: Some(false), ..file() }).reason
+            decide(&Evidence { file_type, package, image, plain, newer: Some(false), ..file() })
+                .reason
         };
         let installed = Reason::AsInstalled("samba".into());
         let unrecorded = Reason::PackageMetaUnrecorded("samba".into());
-        assert_eq!(found("directory", None, true), installed);
-        assert_eq!(found("directory", None, false), unrecorded);
-        assert_eq!(found("directory", Some(Difference::Added), false), unrecorded);
-        assert_eq!(found("directory", Some(Difference::Same), false), installed);
-        let mut e = Evidence { kind: "directory", plain: false, ..file() };
+        assert_eq!(found(FileType::Dir, None, true), installed);
+        assert_eq!(found(FileType::Dir, None, false), unrecorded);
+        assert_eq!(found(FileType::Dir, Some(Difference::Added), false), unrecorded);
+        assert_eq!(found(FileType::Dir, Some(Difference::Same), false), installed);
+        let mut e = Evidence { file_type: FileType::Dir, plain: false, ..file() };
         e.package = package(false, Content::Unrecorded);
         e.package.as_mut().unwrap().meta = Content::Equal;
         assert_eq!(decide(&e).reason, installed);
@@ -497,13 +499,13 @@ mod tests {
     #[test]
     fn a_directory_that_every_system_has_is_kept_when_somebody_changed_it() {
         let rule = |worth| Some(RuleEvidence { app: "x".into(), worth, why: "w".into() });
-        let found = |kind, worth, image| {
-            decide(&Evidence { kind, rule: rule(worth), image: Some(image), ..file() }).class
+        let found = |file_type, worth, image| {
+            decide(&Evidence { file_type, rule: rule(worth), image: Some(image), ..file() }).class
         };
-        assert_eq!(found("directory", Worth::Generated, Difference::Meta), Class::Mutable);
-        assert_eq!(found("directory", Worth::Generated, Difference::Same), Class::Immutable);
-        assert_eq!(found("directory", Worth::Runtime, Difference::Meta), Class::Ephemeral);
-        assert_eq!(found("file", Worth::Generated, Difference::Meta), Class::Immutable);
+        assert_eq!(found(FileType::Dir, Worth::Generated, Difference::Meta), Class::Mutable);
+        assert_eq!(found(FileType::Dir, Worth::Generated, Difference::Same), Class::Immutable);
+        assert_eq!(found(FileType::Dir, Worth::Runtime, Difference::Meta), Class::Ephemeral);
+        assert_eq!(found(FileType::File, Worth::Generated, Difference::Meta), Class::Immutable);
     }
 
     #[test]
