@@ -81,7 +81,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("survey", &["environments", "packages", "service", "tree"]),
     ("system", &["engine", "failure", "namespace", "tree"]),
     ("tree", &["cancel", "monitor"]),
-    ("verdict", &[]),
+    ("verdict", &["tree"]),
 ];
 
 /// Words that stand in one place of the source only, and why.

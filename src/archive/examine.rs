@@ -12,7 +12,7 @@ use super::pristine::{Places, Pristine};
 use super::verdicts::Verdicts;
 use super::{deletions, environments, losses};
 use crate::classify::{
-    Baseline, Classifier, Evidence, Globs, LogPolicy, Numbers, Offers, Reason, Unpacked, decide,
+    Baseline, Classifier, Evidence, Globs, LogPolicy, Numbers, Offers, Unpacked, decide,
 };
 use crate::declared::Declared;
 use crate::environments::{Environments, PartOf};
@@ -24,7 +24,7 @@ use crate::packages::{Installed, Manager, Role};
 use crate::source::Source;
 use crate::survey::{AppFact, Survey, architecture, choices, os_release, packages};
 use crate::tree::{Entry, RootPath, Time, TreeError, take_reserved};
-use crate::verdict::{Class, Lies, Origin};
+use crate::verdict::{Class, Lies, Origin, Reason};
 
 /// How many paths are read, and judged, at a time.
 const BATCH: usize = 4096;

@@ -267,7 +267,7 @@ fn record(judged: Judged, volume: Option<String>) -> ManifestEntry {
     ManifestEntry {
         path,
         class: judged.class,
-        reason: judged.reason.to_string(),
+        reason: judged.reason,
         origin: judged.origin,
         node: (!judged.deleted).then_some(Node { kind, meta, links }),
         stored: false,

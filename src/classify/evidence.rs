@@ -10,7 +10,7 @@ use crate::environments::PartOf;
 use crate::image::Difference;
 use crate::layout::Worth;
 use crate::tree::{FileType, RootPath};
-use crate::verdict::Origin;
+use crate::verdict::{Origin, Reason};
 
 /// What a user's own glob says about a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,20 +96,6 @@ impl Said {
     }
 }
 
-impl fmt::Display for Said {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Said::Declared(Nature::State, Author { by: "purge", package: Some(package), .. }) => {
-                write!(f, "state of package {package}, removed only when it is purged")
-            }
-            Said::Declared(nature, author) => write!(f, "{}, by {author}", nature.word()),
-            Said::Switch(switch) => write!(f, "{switch}"),
-            Said::Ghost(package) => write!(f, "made by package {package}, which does not bring it"),
-            Said::Ucf(package) => write!(f, "written by scripts of package {package}"),
-        }
-    }
-}
-
 /// What becomes of logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogPolicy {
@@ -127,15 +113,6 @@ pub enum Template {
     File(RootPath),
     /// A text that a package's scripts write.
     Script,
-}
-
-impl fmt::Display for Template {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Template::File(path) => write!(f, "the package's {path}"),
-            Template::Script => f.write_str("what a package's scripts write"),
-        }
-    }
 }
 
 /// Everything known about one path.
@@ -257,7 +234,7 @@ impl Evidence {
             }
         }
         if let Some(template) = &self.template {
-            lines.push(format!("copy of {template}"));
+            lines.push(Reason::from(template).to_string());
         }
         match self.alternative {
             Some(true) => lines.push("link of the alternatives system, chosen by it".into()),
@@ -268,13 +245,13 @@ impl Evidence {
             lines.push("compiled from the source beside it".into());
         }
         if let Some(found) = &self.environment {
-            lines.push(found.to_string());
+            lines.push(Reason::from(found).to_string());
         }
         if let Some(rule) = &self.rule {
             lines.push(format!("rule {}: {} ({})", rule.app, rule.worth.word(), rule.why));
         }
         if let Some(said) = &self.said {
-            lines.push(format!("declared: {said}"));
+            lines.push(format!("declared: {}", Reason::from(said)));
         }
         if self.in_base {
             lines.push("the image given with --base holds the same".into());

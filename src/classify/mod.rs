@@ -9,6 +9,7 @@ mod evidence;
 mod globs;
 mod ladder;
 mod offers;
+mod reasons;
 mod recorded;
 mod said;
 mod unpacked;
@@ -24,7 +25,7 @@ pub use evidence::{
     Content, Evidence, LogPolicy, PackageEvidence, Place, RuleEvidence, Said, Template, UserChoice,
 };
 pub use globs::{GlobError, Globs};
-pub use ladder::{Reason, Verdict, climb, decide};
+pub use ladder::{Verdict, climb, decide};
 pub use offers::Offers;
 pub use recorded::Numbers;
 use recorded::{recorded_content, recorded_meta};
@@ -493,6 +494,7 @@ mod tests {
     use crate::layout::{Recognised, parse};
     use crate::tree::FileType;
     use crate::tree::memory::MemoryTree;
+    use crate::verdict::Reason;
 
     /// MD5 of `hello` and a newline, as package managers record it.
     const HELLO: &str = "b1946ac92492d2347c6235b4d2611184";
