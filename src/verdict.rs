@@ -1,10 +1,13 @@
-//! The words of a verdict: what becomes of a path, where the path came from.
+//! The words of a verdict: what becomes of a path, why, where the path came from.
 //!
 //! Only the words, so that a bundle can carry verdicts without knowing how they are reached;
 //! the ladder that reaches them is in `classify`.
 
+mod reason;
+
 use std::fmt;
 
+pub use reason::Reason;
 use serde::{Deserialize, Serialize};
 
 /// What a path is worth.

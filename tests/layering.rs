@@ -45,7 +45,7 @@ const EDGES: &[(&str, &[&str])] = &[
         &["accounts", "declared", "environments", "image", "layout", "packages", "tree", "verdict"],
     ),
     ("declared", &["packages", "tree"]),
-    ("engine", &["cancel", "failure", "tree"]),
+    ("engine", &["cancel", "failure", "service", "tree"]),
     ("environments", &["tree"]),
     ("failure", &["cancel", "tree"]),
     ("image", &["tree", "verdict"]),
@@ -68,6 +68,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "monitor",
             "packages",
             "pax",
+            "service",
             "source",
             "survey",
             "system",
@@ -75,11 +76,15 @@ const EDGES: &[(&str, &[&str])] = &[
             "verdict",
         ],
     ),
-    ("source", &["engine", "failure", "image", "monitor", "pax", "survey", "tree", "verdict"]),
-    ("survey", &["environments", "packages", "tree"]),
+    ("service", &[]),
+    (
+        "source",
+        &["engine", "failure", "image", "monitor", "pax", "service", "survey", "tree", "verdict"],
+    ),
+    ("survey", &["environments", "packages", "service", "tree"]),
     ("system", &["engine", "failure", "namespace", "tree"]),
     ("tree", &["cancel", "monitor"]),
-    ("verdict", &[]),
+    ("verdict", &["tree"]),
 ];
 
 /// Words that stand in one place of the source only, and why.

@@ -26,6 +26,7 @@ use crate::bundle::Loss;
 use crate::failure::Failure;
 use crate::layout::{Step, Worth};
 use crate::packages::dpkg::Dpkg;
+use crate::service::MountKind;
 use crate::survey::{MountFact, Survey};
 use crate::tree::{
     Draft, DraftContent, DraftNode, Entry, Kind, Meta, RootPath, Time, Tree, TreeError, Xattrs,
@@ -305,7 +306,7 @@ fn split_volumes(
     draft: &mut Draft,
 ) -> Result<Vec<VolumePlan>, TreeError> {
     let mut mounts: Vec<&MountFact> =
-        survey.mounts.iter().filter(|m| m.kept && m.kind == "volume").collect();
+        survey.mounts.iter().filter(|m| m.kept && m.kind == MountKind::Volume).collect();
     // A volume inside a volume takes its part first.
     mounts.sort_by(|a, b| b.destination.cmp(&a.destination));
     let mut volumes: Vec<VolumePlan> = Vec::new();
@@ -349,9 +350,9 @@ mod tests {
         draft.nodes().map(|node| node.entry.path.to_string()).collect()
     }
 
-    fn mount(kind: &str, name: &str, at: &str) -> MountFact {
+    fn mount(kind: MountKind, name: &str, at: &str) -> MountFact {
         MountFact {
-            kind: kind.to_owned(),
+            kind,
             name: name.to_owned(),
             destination: path(at),
             asked: None,
@@ -365,9 +366,9 @@ mod tests {
         let target = MemoryTree::default().dir("/data").link("/var/old", "../data");
         let survey = Survey {
             mounts: vec![
-                mount("volume", "outer", "/var/old"),
-                mount("volume", "anonymous", "/var/old/sub"),
-                mount("bind", "/host", "/etc"),
+                mount(MountKind::Volume, "outer", "/var/old"),
+                mount(MountKind::Volume, "anonymous", "/var/old/sub"),
+                mount(MountKind::Bind, "/host", "/etc"),
             ],
             ..Survey::default()
         };

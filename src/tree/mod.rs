@@ -33,7 +33,7 @@ use std::io::{Read, Seek};
 
 pub use copy::{copy_tree, exchange, exchangeable, remove_tree};
 pub use draft::{ContentId, Draft, DraftContent, DraftNode, Store};
-pub use entry::{Entry, Extent, Kind, LinkGroup, Meta, Time, Xattrs};
+pub use entry::{Entry, Extent, FileType, Kind, LinkGroup, Meta, Time, Xattrs};
 pub use mounted::Mounted;
 pub(crate) use nearby::near_partition_point;
 pub(crate) use packed::Packed;
