@@ -11,7 +11,7 @@ use super::notes::{Notes, PlannedCommand};
 use super::settle::{real_directory, real_place};
 use crate::accounts::{AccountDb, IdMap};
 use crate::failure::Failure;
-use crate::packages::dpkg::Dpkg;
+use crate::packages::{Decisions, Installed};
 use crate::survey::{AlternativeFact, Choices, StatOverrideFact};
 use crate::tree::{
     Draft, DraftContent, DraftNode, Entry, Kind, RootPath, Tree, TreeError, read_file, resolve,
@@ -29,7 +29,7 @@ const SOURCES: &[u8] = b"/etc/apt/sources.list";
 /// What a choice is carried over to.
 pub(super) struct New<'a> {
     pub(super) target: &'a dyn Tree,
-    pub(super) dpkg: &'a Dpkg,
+    pub(super) installed: &'a Installed,
     /// The accounts of both systems.
     pub(super) accounts: &'a AccountDb,
     pub(super) ids: &'a IdMap,
@@ -57,8 +57,9 @@ pub(super) fn carry(
             installs.filter(|i| i.formerly.as_deref() == Some(name)).map(|i| i.name.clone()).next()
         };
         let name = formerly(&hold.package).unwrap_or_else(|| hold.package.clone());
-        if let Some(today) = new.dpkg.is_installed(&name).filter(|p| p.version != hold.version) {
-            let (old, today) = (&hold.version, &today.version);
+        let today = new.installed.version(&name).filter(|today| *today != hold.version);
+        if let Some(today) = today {
+            let old = &hold.version;
             let reason =
                 format!("the package was on hold at {old}, and the new system has {today}");
             notes.hold(&hold.package, reason);
@@ -89,13 +90,14 @@ impl New<'_> {
         draft: &mut Draft,
         notes: &mut Notes,
     ) -> Result<Vec<DraftNode>, TreeError> {
+        let today = self.installed.decisions();
         let mut aside = vec![];
         for diversion in &choices.diversions {
             // dpkg compares names, and names its files where they really lie.
             let from = real_place(self.target, &diversion.from)?;
             let to = real_place(self.target, &diversion.to)?;
-            let known = self.dpkg.diversions().find(|(f, ..)| **f == from).map(|(_, to, _)| to);
-            if known == Some(&to) {
+            let known = today.diversions.iter().find(|found| *found.from == from);
+            if known.is_some_and(|found| *found.to == to) {
                 aside.extend(draft.take(&from));
                 continue;
             }
@@ -163,6 +165,7 @@ impl New<'_> {
         draft: &Draft,
         notes: &mut Notes,
     ) -> Result<(), TreeError> {
+        let decided = self.installed.decisions();
         for fixed in &choices.stat_overrides {
             let path = match draft.get(&fixed.path) {
                 Some(_) => fixed.path.clone(),
@@ -170,7 +173,7 @@ impl New<'_> {
             };
             let user = self.named(&fixed.user, |name| self.user(name), |id| self.ids.uid(id));
             let group = self.named(&fixed.group, |name| self.group(name), |id| self.ids.gid(id));
-            let today = self.dpkg.stat_override(&path);
+            let today = decided.stat_overrides.iter().find(|found| found.path == path);
             let same = today.is_some_and(|today| {
                 today.mode == fixed.mode
                     && Some(&today.user) == user.as_ref()
@@ -240,7 +243,8 @@ impl New<'_> {
         draft: &mut Draft,
         notes: &mut Notes,
     ) -> Result<(), TreeError> {
-        let today = self.dpkg.alternatives().iter().find(|found| found.name == fact.name);
+        let Decisions { alternatives, .. } = self.installed.decisions();
+        let today = alternatives.iter().find(|found| found.name == fact.name);
         let mut offered = vec![];
         for choice in today.iter().flat_map(|found| &found.choices) {
             offered.push((real_place(self.target, &choice.path)?, choice.path.clone()));
@@ -397,10 +401,10 @@ mod tests {
         draft: &mut Draft,
         act: impl FnOnce(&New, &mut Draft, &mut Notes),
     ) -> (Vec<String>, Vec<String>) {
-        let dpkg = Dpkg::load(tree).unwrap().unwrap();
+        let installed = Installed::load(tree).unwrap();
         let accounts = AccountDb::load(tree).unwrap().accounts;
         let ids = IdMap::default();
-        let new = New { target: tree, dpkg: &dpkg, accounts: &accounts, ids: &ids };
+        let new = New { target: tree, installed: &installed, accounts: &accounts, ids: &ids };
         let mut notes = Notes::default();
         act(&new, draft, &mut notes);
         let commands = notes.commands.iter().map(|command| command.argv.join(" ")).collect();

@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::packages::dpkg::{AlternativeStatus, Dpkg};
-use crate::packages::{Installed, Status};
-use crate::tree::{RootPath, Tree, escaped, list, read_file};
+use crate::packages::{Alternative, AlternativeStatus, Installed, Manager, Moment, StatOverride};
+use crate::tree::{RootPath, Tree, list, read_file};
 
 /// Larger than any table of this kind.
 const LIMIT: u64 = 16 << 20;
@@ -159,26 +158,30 @@ pub struct AnswerFact {
 
 /// What was decided in `tree`; what cannot be read says nothing.
 pub(super) fn choices(tree: &dyn Tree, installed: &Installed) -> Choices {
-    let Some(dpkg) = &installed.dpkg else { return Choices::default() };
+    if installed.manager() != Some(Manager::Dpkg) {
+        return Choices::default();
+    }
     let texts = Texts { tree, installed };
-    let held = dpkg.packages.iter().filter(|p| p.hold && p.status == Status::Installed);
+    let decisions = installed.decisions();
+    let local = decisions.diversions.iter().filter(|diversion| diversion.by.is_none());
     Choices {
-        architectures: dpkg.architectures.iter().skip(1).cloned().collect(),
-        diversions: dpkg
-            .local_diversions()
-            .map(|(from, to)| DiversionFact { from: from.clone(), to: to.clone() })
+        architectures: decisions.architectures.to_vec(),
+        diversions: local
+            .map(|found| DiversionFact { from: found.from.clone(), to: found.to.clone() })
             .collect(),
-        stat_overrides: texts.stat_overrides(dpkg),
-        alternatives: texts.alternatives(dpkg),
+        stat_overrides: texts.stat_overrides(decisions.stat_overrides),
+        alternatives: texts.alternatives(decisions.alternatives),
         refused_certificates: texts.refused_certificates(),
         trusted_certificates: texts.trusted_certificates(),
-        holds: held
-            .map(|p| HoldFact { package: p.name.clone(), version: p.version.clone() })
+        holds: decisions
+            .holds
+            .into_iter()
+            .map(|held| HoldFact { package: held.name.to_owned(), version: held.version })
             .collect(),
         pins: texts.unowned("/etc/apt/preferences.d", &["/etc/apt/preferences"]),
         repositories: texts.repositories(),
         keys: texts.unowned("/etc/apt/trusted.gpg.d", &["/etc/apt/trusted.gpg"]),
-        answers: texts.answers(dpkg),
+        answers: texts.answers(),
     }
 }
 
@@ -210,21 +213,17 @@ impl Texts<'_> {
         unowned.map(|path| path.to_string()).collect()
     }
 
-    fn stat_overrides(&self, dpkg: &Dpkg) -> Vec<StatOverrideFact> {
-        let overrides = dpkg.stat_overrides();
+    fn stat_overrides(&self, overrides: &[StatOverride]) -> Vec<StatOverrideFact> {
         if overrides.is_empty() {
             return vec![];
         }
-        let mut scripts: Vec<(String, Vec<u8>)> = vec![];
-        for path in self.list("/var/lib/dpkg/info") {
-            let Some(stem) = path.name().strip_suffix(b".postinst") else { continue };
-            let name = stem.split(|&b| b == b':').next().unwrap_or(stem);
-            let text = read_file(self.tree, &path, SCRIPT_LIMIT).ok().flatten().unwrap_or_default();
-            if holds(&text, b"dpkg-statoverride") {
-                scripts.push((escaped(name), text));
-            }
+        let mut scripts: Vec<(&str, Vec<u8>)> = vec![];
+        for script in self.installed.scripts(Moment::Installed) {
+            let text = read_file(self.tree, &script.path, SCRIPT_LIMIT).ok().flatten();
+            let text = text.filter(|text| holds(text, b"dpkg-statoverride"));
+            scripts.extend(text.map(|text| (script.package.as_str(), text)));
         }
-        let fact = |found: &crate::packages::dpkg::StatOverride| StatOverrideFact {
+        let fact = |found: &StatOverride| StatOverrideFact {
             path: found.path.clone(),
             user: found.user.clone(),
             group: found.group.clone(),
@@ -232,14 +231,14 @@ impl Texts<'_> {
             package: scripts
                 .iter()
                 .find(|(_, text)| holds(text, found.path.as_bytes()))
-                .map(|(name, _)| name.clone()),
+                .map(|(name, _)| (*name).to_owned()),
         };
         overrides.iter().map(fact).collect()
     }
 
-    fn alternatives(&self, dpkg: &Dpkg) -> Vec<AlternativeFact> {
+    fn alternatives(&self, alternatives: &[Alternative]) -> Vec<AlternativeFact> {
         let mut all = vec![];
-        for alternative in dpkg.alternatives() {
+        for alternative in alternatives {
             let by_hand = alternative.status == AlternativeStatus::Manual;
             let added: Vec<AddedFact> = alternative
                 .choices
@@ -300,7 +299,7 @@ impl Texts<'_> {
         all
     }
 
-    fn answers(&self, dpkg: &Dpkg) -> Vec<AnswerFact> {
+    fn answers(&self) -> Vec<AnswerFact> {
         let types = fields(&self.read("/var/cache/debconf/templates.dat"), &["type"]);
         let questions = fields(
             &self.read("/var/cache/debconf/config.dat"),
@@ -308,7 +307,7 @@ impl Texts<'_> {
         );
         let installed = |owners: &str| {
             let mut owners = owners.split(", ");
-            owners.find(|owner| dpkg.is_installed(owner).is_some()).map(str::to_owned)
+            owners.find(|owner| self.installed.version(owner).is_some()).map(str::to_owned)
         };
         let mut all = vec![];
         for (question, about) in questions {
