@@ -196,11 +196,6 @@ pub fn packages(installed: &Installed) -> (Vec<PackageFact>, Vec<IntentFact>) {
     (facts, installed.wanted().into_iter().map(intent).collect())
 }
 
-/// What somebody decided about packages of `tree`, as `installed` and the files beside it say.
-pub fn choices(tree: &dyn Tree, installed: &Installed) -> Choices {
-    choices::choices(tree, installed)
-}
-
 /// The architecture of the system in its package manager's words: what most packages are of that
 /// are of any.
 pub fn architecture(installed: &Installed) -> String {
@@ -258,6 +253,6 @@ mod tests {
             ("tool", IntentWhy::Manual),
         ];
         assert_eq!(told, expected);
-        assert_eq!(choices(&tree, &installed).architectures, ["i386"]);
+        assert_eq!(installed.decisions().architectures, ["i386"]);
     }
 }

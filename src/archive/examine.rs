@@ -18,11 +18,12 @@ use crate::classify::{
 use crate::declared::Declared;
 use crate::environments::{Environments, PartOf};
 use crate::failure::{Failure, Kind as FailureKind};
+use crate::family;
 use crate::layout::{LayoutDb, LayoutMatcher, Recognised};
 use crate::monitor::Monitor;
 use crate::packages::{Installed, Manager, PackageLists, Role};
 use crate::source::Source;
-use crate::survey::{AppFact, Survey, architecture, choices, os_release, packages};
+use crate::survey::{AppFact, Survey, architecture, os_release, packages};
 use crate::tree::{Entry, RootPath, Time, TreeError, take_reserved};
 use crate::verdict::{Class, Lies, Origin};
 
@@ -413,6 +414,9 @@ fn survey(source: &Source, grounds: &Grounds) -> Result<Survey, TreeError> {
             version: app.version.as_ref().map(ToString::to_string),
         })
         .collect();
+    let family = grounds.installed.manager().and_then(family::of);
+    let choices =
+        family.map(|family| family.decided(source.tree(), &grounds.installed)).unwrap_or_default();
     Ok(Survey {
         source: source.to_string(),
         name: source.name().to_owned(),
@@ -424,7 +428,7 @@ fn survey(source: &Source, grounds: &Grounds) -> Result<Survey, TreeError> {
         apps,
         environments: vec![],
         mounts: source.mounts(),
-        choices: choices(source.tree(), &grounds.installed),
+        choices,
     })
 }
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::archived::Archived;
-use super::choices;
+use super::carry;
 use super::config;
 use super::environments::{self, Rebuild};
 use super::fresh;
@@ -19,7 +19,7 @@ use super::localhost;
 use super::notes::{Notes, PlannedCommand};
 use super::outcome::PlanStep;
 use super::services;
-use super::settle::{Directories, real_directory, settle};
+use super::settle::{Directories, settle};
 use super::target::VolumePlan;
 use crate::accounts::{self, AccountDb, AccountFile, IdMap, MergeOptions};
 use crate::bundle::Loss;
@@ -29,7 +29,7 @@ use crate::packages::Installed;
 use crate::survey::{MountFact, Survey};
 use crate::tree::{
     Draft, DraftContent, DraftNode, Entry, Kind, Meta, RootPath, Time, Tree, TreeError, Xattrs,
-    read_file, resolve,
+    read_file, real_directory, resolve,
 };
 use crate::verdict::Held;
 
@@ -80,9 +80,8 @@ pub(super) fn plan(inputs: &Inputs) -> Result<Plan, Failure> {
     let environments = environments::carry(inputs, &archived, &merged.ids, &mut draft, &mut notes)?;
     let mut draft = settle(&draft, &Owned { archived: &archived, ids: &merged.ids }, inputs.target)
         .map_err(unreadable)?;
-    let (accounts, ids) = (&merged.accounts, &merged.ids);
-    let new = choices::New { target: inputs.target, installed: &installed, accounts, ids };
-    let aside = choices::carry(inputs, &new, &mut draft, &mut notes)?;
+    let new = (&installed, &merged.accounts, &merged.ids);
+    let aside = carry::carry(inputs, new, &mut draft, &mut notes)?;
     let pristine = archived.pristine();
     let places = inputs.layout.layout(&today).map_err(Failure::from)?;
     let worth = |path: &RootPath| places.matches(path).map(|found| found.entry.worth);

@@ -90,7 +90,10 @@ fn a_damaged_record_of_an_ndb_database_costs_that_record() {
     assert_eq!(first(32 + 12, &le(0)), [RecordFault::Place.to_string()]);
     assert_eq!(first(32 + 12, &le(u32::MAX)), [RecordFault::Place.to_string()]);
     let rpm = one(NDB, &put(&sound, 48, &sound[32..48]));
-    assert_eq!((names(&rpm), faults(&rpm)), (vec!["a"], vec![RecordFault::NumberTwice.to_string()]));
+    assert_eq!(
+        (names(&rpm), faults(&rpm)),
+        (vec!["a"], vec![RecordFault::NumberTwice.to_string()])
+    );
 }
 
 #[test]
@@ -188,7 +191,11 @@ fn a_damaged_record_of_a_berkeley_db_costs_that_record() {
         (2 * PAGE + 25, vec![13], RecordFault::Place),
     ] {
         let rpm = one(BDB, &put(&sound, at, &part));
-        assert_eq!((names(&rpm), faults(&rpm)), (vec![], vec![expected.to_string()]), "{at} {part:?}");
+        assert_eq!(
+            (names(&rpm), faults(&rpm)),
+            (vec![], vec![expected.to_string()]),
+            "{at} {part:?}"
+        );
     }
     let broken = "a page of records is broken";
     for (at, part) in [(26, [0xff, 0xff]), (28, [0xfb, 0x01]), (28, [1, 0]), (20, [0xff, 0xff])] {
