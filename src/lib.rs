@@ -25,7 +25,7 @@
 //! - Where services live: [`source`], [`engine`], [`image`], [`system`], [`namespace`].
 //! - How services are run, in no engine's words: [`service`].
 //! - Knowledge: [`layout`], [`packages`], [`declared`], [`environments`], [`accounts`],
-//!   [`survey`].
+//!   [`survey`], [`family`].
 //! - Form: [`tree`], [`bundle`], [`pax`].
 //! - In every hand: [`failure`], [`monitor`], [`cancel`].
 //!
@@ -41,6 +41,7 @@ pub mod declared;
 pub mod engine;
 pub mod environments;
 pub mod failure;
+pub mod family;
 pub mod image;
 pub mod layout;
 pub mod monitor;

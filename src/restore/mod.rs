@@ -4,9 +4,8 @@
 //! seal → validators → publish. Until the last step the only trace is what carries our label; a
 //! failure anywhere removes it and leaves the old container, the bundle and all names as they were.
 
-mod answers;
 mod archived;
-mod choices;
+mod carry;
 mod config;
 mod downloads;
 mod engine_target;
@@ -35,7 +34,7 @@ use std::time::Instant;
 pub use downloads::Downloads;
 pub use garbage::collect_garbage;
 pub use outcome::{GarbageReport, PlanReport, PlanStep, RestoreReport};
-pub use packages::{Install, Missing, Offered, PackagePlan, Renamed, plan_packages};
+pub use packages::{Install, Market, Missing, PackagePlan, Renamed, plan_packages};
 pub use target::{TargetError, TargetSpec};
 
 use crate::bundle::{Contents, Manifest, Reader};

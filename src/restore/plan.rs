@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::archived::Archived;
-use super::choices;
+use super::carry;
 use super::config;
 use super::environments::{self, Rebuild};
 use super::fresh;
@@ -19,18 +19,18 @@ use super::localhost;
 use super::notes::{Notes, PlannedCommand};
 use super::outcome::PlanStep;
 use super::services;
-use super::settle::{Directories, real_directory, settle};
+use super::settle::{Directories, settle};
 use super::target::VolumePlan;
 use crate::accounts::{self, AccountDb, AccountFile, IdMap, MergeOptions};
 use crate::bundle::Loss;
 use crate::failure::Failure;
 use crate::layout::{Step, Worth};
-use crate::packages::dpkg::Dpkg;
+use crate::packages::Installed;
 use crate::service::MountKind;
 use crate::survey::{MountFact, Survey};
 use crate::tree::{
     Draft, DraftContent, DraftNode, Entry, Kind, Meta, RootPath, Time, Tree, TreeError, Xattrs,
-    read_file, resolve,
+    read_file, real_directory, resolve,
 };
 use crate::verdict::Held;
 
@@ -59,15 +59,15 @@ pub(super) struct Plan {
 /// A rule that does not fit what was found, contents or a target that cannot be read.
 pub(super) fn plan(inputs: &Inputs) -> Result<Plan, Failure> {
     let archived = Archived::new(inputs.manifest, inputs.contents);
-    let dpkg = Dpkg::load(inputs.target).map_err(unreadable)?;
+    let installed = Installed::load(inputs.target).map_err(unreadable)?;
     let mut notes = Notes::default();
     notes.packages(inputs.packages);
-    let today = today(inputs, dpkg.as_ref())?;
+    let today = today(inputs, &installed)?;
     let journeys = journeys(inputs, &today, &mut notes)?;
     let mut draft = archived.draft();
     let imports = withhold(&journeys, &archived, inputs, &mut draft, &mut notes)?;
     let structure = |step: &Step| !matches!(step, Step::Edit(_));
-    apply_steps(&journeys, &structure, inputs, dpkg.as_ref(), &mut draft, &mut notes)?;
+    apply_steps(&journeys, &structure, inputs, &installed, &mut draft, &mut notes)?;
     services::rename(&journeys, &mut draft, &mut notes)?;
     let on: BTreeSet<Vec<u8>> = inputs
         .manifest
@@ -81,22 +81,18 @@ pub(super) fn plan(inputs: &Inputs) -> Result<Plan, Failure> {
     let environments = environments::carry(inputs, &archived, &merged.ids, &mut draft, &mut notes)?;
     let mut draft = settle(&draft, &Owned { archived: &archived, ids: &merged.ids }, inputs.target)
         .map_err(unreadable)?;
-    let mut aside = vec![];
-    if let Some(dpkg) = &dpkg {
-        let (accounts, ids) = (&merged.accounts, &merged.ids);
-        let new = choices::New { target: inputs.target, dpkg, accounts, ids };
-        aside = choices::carry(inputs, &new, &mut draft, &mut notes)?;
-    }
+    let new = (&installed, &merged.accounts, &merged.ids);
+    let aside = carry::carry(inputs, new, &mut draft, &mut notes)?;
     let pristine = archived.pristine();
     let places = inputs.layout.layout(&today).map_err(Failure::from)?;
     let worth = |path: &RootPath| places.matches(path).map(|found| found.entry.worth);
     let met =
-        config::meet(&mut draft, inputs.contents, &pristine, inputs.target, dpkg.as_ref(), &worth)
+        config::meet(&mut draft, inputs.contents, &pristine, inputs.target, &installed, &worth)
             .map_err(unreadable)?;
     aside.into_iter().for_each(|node| draft.put(node));
     notes.meetings(&met.meetings);
     let edits = |step: &Step| matches!(step, Step::Edit(_));
-    apply_steps(&journeys, &edits, inputs, dpkg.as_ref(), &mut draft, &mut notes)?;
+    apply_steps(&journeys, &edits, inputs, &installed, &mut draft, &mut notes)?;
     // Only now: what is kept to be looked at is not to be edited.
     met.beside.into_iter().for_each(|node| draft.put(node));
     let secrets = archived.secrets();
@@ -114,7 +110,7 @@ pub(super) fn plan(inputs: &Inputs) -> Result<Plan, Failure> {
             staying: &|path| {
                 before.contains(path)
                     || inputs.manifest.entries.contains(path)
-                    || dpkg.as_ref().is_some_and(|dpkg| dpkg.owner(path).is_some())
+                    || installed.claims(path).next().is_some()
             },
             ruled: &|path| places.matches(path).is_some(),
         };
@@ -124,7 +120,7 @@ pub(super) fn plan(inputs: &Inputs) -> Result<Plan, Failure> {
         }
     }
     draft.forget_idle_deletions();
-    let rebuilds = rebuilds(&journeys, inputs.target, &draft, dpkg.as_ref())?;
+    let rebuilds = rebuilds(&journeys, inputs.target, &draft, &installed)?;
     notes.commands.splice(0..0, rebuilds);
     let volumes = match inputs.volumes {
         VolumesAs::Volumes => {
@@ -147,7 +143,7 @@ pub(super) fn plan(inputs: &Inputs) -> Result<Plan, Failure> {
             reason: command.why.clone(),
         });
     }
-    let validators = validators(&journeys, inputs.target, &draft, dpkg.as_ref(), &mut notes)?;
+    let validators = validators(&journeys, inputs.target, &draft, &installed, &mut notes)?;
     Ok(Plan {
         draft,
         volumes,
