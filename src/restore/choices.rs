@@ -6,9 +6,10 @@
 
 use std::collections::BTreeSet;
 
+use super::decisions::Decisions;
 use super::inputs::{Inputs, unreadable};
-use super::notes::{Notes, PlannedCommand};
 use super::settle::{real_directory, real_place};
+use super::step::PlannedCommand;
 use crate::accounts::{AccountDb, IdMap};
 use crate::failure::Failure;
 use crate::packages::dpkg::Dpkg;
@@ -16,6 +17,7 @@ use crate::survey::{AlternativeFact, Choices, StatOverrideFact};
 use crate::tree::{
     Draft, DraftContent, DraftNode, Entry, Kind, RootPath, Tree, TreeError, read_file, resolve,
 };
+use crate::verdict::{Held, HeldKind};
 
 /// Largest file of a package that is moved by a diversion.
 const LIMIT: u64 = 64 << 20;
@@ -42,15 +44,15 @@ pub(super) fn carry(
     inputs: &Inputs,
     new: &New<'_>,
     draft: &mut Draft,
-    notes: &mut Notes,
+    decisions: &mut Decisions,
 ) -> Result<Vec<DraftNode>, Failure> {
     let choices = &inputs.survey.choices;
-    let aside = new.diversions(choices, draft, notes).map_err(unreadable)?;
-    new.stat_overrides(choices, draft, notes).map_err(unreadable)?;
+    let aside = new.diversions(choices, draft, decisions).map_err(unreadable)?;
+    new.stat_overrides(choices, draft, decisions).map_err(unreadable)?;
     for alternative in &choices.alternatives {
-        new.alternative(alternative, draft, notes).map_err(unreadable)?;
+        new.alternative(alternative, draft, decisions).map_err(unreadable)?;
     }
-    new.certificates(choices, draft, notes).map_err(unreadable)?;
+    new.certificates(choices, draft, decisions).map_err(unreadable)?;
     for hold in &choices.holds {
         let formerly = |name: &str| {
             let installs = inputs.packages.install.iter();
@@ -59,15 +61,15 @@ pub(super) fn carry(
         let name = formerly(&hold.package).unwrap_or_else(|| hold.package.clone());
         if let Some(today) = new.dpkg.is_installed(&name).filter(|p| p.version != hold.version) {
             let (old, today) = (&hold.version, &today.version);
-            let reason =
-                format!("the package was on hold at {old}, and the new system has {today}");
-            notes.hold(&hold.package, reason);
+            let why = format!("the package was on hold at {old}, and the new system has {today}");
+            let held = Held::new(HeldKind::Package, &hold.package, why);
+            decisions.held.push(held.was(old).candidate(today));
         }
     }
     for repository in choices.repositories.iter().filter(|r| r.file.as_bytes() == SOURCES) {
         let reason =
             format!("it named a repository that is not the release's own: {}", repository.line);
-        notes.hold(&repository.file, reason);
+        decisions.hold(HeldKind::Repository, &repository.file, reason);
     }
     Ok(aside)
 }
@@ -87,7 +89,7 @@ impl New<'_> {
         &self,
         choices: &Choices,
         draft: &mut Draft,
-        notes: &mut Notes,
+        decisions: &mut Decisions,
     ) -> Result<Vec<DraftNode>, TreeError> {
         let mut aside = vec![];
         for diversion in &choices.diversions {
@@ -104,12 +106,13 @@ impl New<'_> {
             let small = theirs.as_ref().is_none_or(|e| !e.kind.is_dir() && e.kind.size() <= LIMIT);
             let taken = taken && theirs.is_some();
             let (Some(from_text), Some(to_text)) = (text(&from), text(&to)) else {
-                notes.hold(&from, "its diversion has a name that no command can be given");
+                let why = "its diversion has a name that no command can be given";
+                decisions.hold(HeldKind::Diversion, &from, why);
                 continue;
             };
             if known.is_some() || taken || !small || self.parent_is_missing(&to, draft)? {
                 let why = format!("it was diverted to {to}, which does not fit the new system");
-                notes.hold(&from, why);
+                decisions.hold(HeldKind::Diversion, &from, why);
                 continue;
             }
             if let Some(theirs) = theirs {
@@ -130,7 +133,7 @@ impl New<'_> {
                 "--add",
                 from_text,
             ];
-            notes
+            decisions
                 .commands
                 .push(command(&argv, "the package's file lay elsewhere in the old system"));
         }
@@ -161,7 +164,7 @@ impl New<'_> {
         &self,
         choices: &Choices,
         draft: &Draft,
-        notes: &mut Notes,
+        decisions: &mut Decisions,
     ) -> Result<(), TreeError> {
         for fixed in &choices.stat_overrides {
             let path = match draft.get(&fixed.path) {
@@ -183,30 +186,29 @@ impl New<'_> {
                 // The packages' own affair, as long as nobody but them fixed it.
                 (Some(_), Some(_), ..) => {
                     let why = format!("{} was fixed otherwise in the old system", shown(fixed));
-                    notes.hold(&path, why);
+                    decisions.hold(HeldKind::Ownership, &path, why);
                 }
                 (_, _, Some(user), Some(group), Some(at)) => {
                     let there = draft.get(&path).is_some() || self.target.entry(&path)?.is_some();
                     if !there {
-                        notes.step(
-                            "leave out",
-                            &path,
-                            "its owner and mode were fixed, and it is gone",
-                        );
+                        let why = "its owner and mode were fixed, and it is gone";
+                        decisions.leave_out(&path, why);
                         continue;
                     }
                     let mode = format!("{:o}", fixed.mode);
                     let mut argv = vec!["dpkg-statoverride", "--quiet", "--update"];
                     argv.push("--force-statoverride-add");
                     argv.extend(["--add", &user, &group, &mode, at]);
-                    notes.commands.push(command(&argv, "its owner and mode were fixed by hand"));
+                    decisions
+                        .commands
+                        .push(command(&argv, "its owner and mode were fixed by hand"));
                 }
                 _ => {
                     let why = format!(
                         "{} was fixed, and the new system has no such account",
                         shown(fixed)
                     );
-                    notes.hold(&path, why);
+                    decisions.hold(HeldKind::Ownership, &path, why);
                 }
             }
         }
@@ -238,7 +240,7 @@ impl New<'_> {
         &self,
         fact: &AlternativeFact,
         draft: &mut Draft,
-        notes: &mut Notes,
+        decisions: &mut Decisions,
     ) -> Result<(), TreeError> {
         let today = self.dpkg.alternatives().iter().find(|found| found.name == fact.name);
         let mut offered = vec![];
@@ -264,7 +266,7 @@ impl New<'_> {
                 let priority = added.priority.to_string();
                 let argv =
                     ["update-alternatives", "--install", link, &fact.name, program, &priority];
-                notes.commands.push(command(&argv, "it was added to the alternatives by hand"));
+                decisions.commands.push(command(&argv, "it was added to the alternatives by hand"));
                 offered.push((place, added.path.clone()));
             }
         }
@@ -273,12 +275,15 @@ impl New<'_> {
         match offered.iter().find(|(known, _)| *known == place).map(|(_, path)| text(path)) {
             Some(Some(path)) => {
                 let argv = ["update-alternatives", "--set", &fact.name, path];
-                notes.commands.push(command(&argv, "this alternative was chosen by hand"));
+                decisions.commands.push(command(&argv, "this alternative was chosen by hand"));
             }
             _ => {
                 let why =
                     format!("{chosen} was chosen by hand, and the new system does not offer it");
-                notes.hold(format!("alternative {}", fact.name), why);
+                let subject = format!("alternative {}", fact.name);
+                let mut held = Held::new(HeldKind::Alternative, subject, why).was(chosen);
+                held.candidates = offered.iter().map(|(_, path)| path.to_string()).collect();
+                decisions.held.push(held);
             }
         }
         Ok(())
@@ -300,7 +305,7 @@ impl New<'_> {
         &self,
         choices: &Choices,
         draft: &mut Draft,
-        notes: &mut Notes,
+        decisions: &mut Decisions,
     ) -> Result<(), TreeError> {
         let Ok(path) = RootPath::parse(CERTIFICATES.as_bytes()) else { return Ok(()) };
         let refused: BTreeSet<&[u8]> =
@@ -317,14 +322,8 @@ impl New<'_> {
         for line in theirs.split_inclusive(|&b| b == b'\n') {
             if refused.contains(line.trim_ascii_end()) {
                 changed.push(b'!');
-                notes.step(
-                    "adapt",
-                    &path,
-                    format!(
-                        "{} is not to be trusted",
-                        String::from_utf8_lossy(line.trim_ascii_end())
-                    ),
-                );
+                let name = String::from_utf8_lossy(line.trim_ascii_end());
+                decisions.adapt(&path, format!("{name} is not to be trusted"));
             }
             changed.extend_from_slice(line);
         }
@@ -341,7 +340,7 @@ impl New<'_> {
                 }
                 changed.extend_from_slice(own.as_bytes());
                 changed.push(b'\n');
-                notes.step("adapt", &path, format!("{own} is to be trusted"));
+                decisions.adapt(&path, format!("{own} is to be trusted"));
             }
         }
         if changed != theirs {
@@ -395,16 +394,16 @@ mod tests {
     fn done(
         tree: &MemoryTree,
         draft: &mut Draft,
-        act: impl FnOnce(&New, &mut Draft, &mut Notes),
+        act: impl FnOnce(&New, &mut Draft, &mut Decisions),
     ) -> (Vec<String>, Vec<String>) {
         let dpkg = Dpkg::load(tree).unwrap().unwrap();
         let accounts = AccountDb::load(tree).unwrap().accounts;
         let ids = IdMap::default();
         let new = New { target: tree, dpkg: &dpkg, accounts: &accounts, ids: &ids };
-        let mut notes = Notes::default();
-        act(&new, draft, &mut notes);
-        let commands = notes.commands.iter().map(|command| command.argv.join(" ")).collect();
-        (commands, notes.held.iter().map(|held| held.subject.clone()).collect())
+        let mut decisions = Decisions::default();
+        act(&new, draft, &mut decisions);
+        let commands = decisions.commands.iter().map(|command| command.argv.join(" ")).collect();
+        (commands, decisions.held.iter().map(|held| held.subject.clone()).collect())
     }
 
     fn diverted(tree: &MemoryTree, draft: &mut Draft) -> (Vec<String>, Vec<String>, Vec<String>) {
@@ -412,8 +411,8 @@ mod tests {
             vec![DiversionFact { from: path("/bin/tool"), to: path("/bin/tool.real") }];
         let choices = Choices { diversions, ..Choices::default() };
         let mut aside = vec![];
-        let (commands, held) = done(tree, draft, |new, draft, notes| {
-            aside = new.diversions(&choices, draft, notes).unwrap();
+        let (commands, held) = done(tree, draft, |new, draft, decisions| {
+            aside = new.diversions(&choices, draft, decisions).unwrap();
         });
         (commands, held, aside.iter().map(|node| node.entry.path.to_string()).collect())
     }
@@ -463,8 +462,8 @@ mod tests {
         let told = |tree: &MemoryTree, fact: StatOverrideFact| {
             let choices = Choices { stat_overrides: vec![fact], ..Choices::default() };
             let mut draft = Draft::default();
-            done(tree, &mut draft, |new, draft, notes| {
-                new.stat_overrides(&choices, draft, notes).unwrap();
+            done(tree, &mut draft, |new, draft, decisions| {
+                new.stat_overrides(&choices, draft, decisions).unwrap();
             })
         };
         let set = |user: &str| {
@@ -503,8 +502,8 @@ mod tests {
             let mut draft = Draft::default();
             draft.put(node("/etc/alternatives/editor", Kind::Symlink { target: b"/x".to_vec() }));
             draft.put(node("/opt/mine", Kind::File { size: 4 }));
-            let told = done(&tree, &mut draft, |new, draft, notes| {
-                new.alternative(&fact, draft, notes).unwrap();
+            let told = done(&tree, &mut draft, |new, draft, decisions| {
+                new.alternative(&fact, draft, decisions).unwrap();
             });
             assert!(draft.get(&path("/etc/alternatives/editor")).is_none());
             told
@@ -529,8 +528,8 @@ mod tests {
         };
         let list = |refused: &str| {
             let mut draft = Draft::default();
-            done(&tree, &mut draft, |new, draft, notes| {
-                new.certificates(&choices(refused), draft, notes).unwrap();
+            done(&tree, &mut draft, |new, draft, decisions| {
+                new.certificates(&choices(refused), draft, decisions).unwrap();
             });
             draft.get(&path("/etc/ca-certificates.conf")).map(|node| node.content.clone())
         };
@@ -552,8 +551,8 @@ mod tests {
         let own = own.entry(&path("/usr/share/ca-certificates/own/ca.crt")).unwrap().unwrap();
         let mut draft = Draft::default();
         draft.put(DraftNode { entry: own, content: DraftContent::Bytes(vec![]) });
-        done(&tree, &mut draft, |new, draft, notes| {
-            new.certificates(&choices, draft, notes).unwrap();
+        done(&tree, &mut draft, |new, draft, decisions| {
+            new.certificates(&choices, draft, decisions).unwrap();
         });
         let list = draft.get(&path("/etc/ca-certificates.conf")).map(|node| node.content.clone());
         assert_eq!(list, Some(DraftContent::Bytes(b"mozilla/A.crt\nown/ca.crt\n".to_vec())));

@@ -7,8 +7,8 @@ use std::io::{Read, Seek, Write};
 
 use super::answers;
 use super::journey::versions;
-use super::notes::PlannedCommand;
 use super::packages::{Offered, PackagePlan, Renamed, plan_packages};
+use super::step::PlannedCommand;
 use super::target::Target;
 use crate::bundle::Contents;
 use crate::environments;
@@ -16,7 +16,7 @@ use crate::failure::{Failure, Kind};
 use crate::layout::{LayoutDb, Rule, Vars};
 use crate::monitor::Monitor;
 use crate::survey::{IntentFact, IntentWhy, Survey};
-use crate::system::{Command, Ran};
+use crate::system::{Command, Ran, System};
 use crate::tree::{RootPath, Store};
 
 /// Where services are kept from starting while packages are installed. The name is Debian's; a
@@ -137,10 +137,7 @@ fn unreadable_output(error: std::io::Error, program: &str) -> Failure {
 }
 
 fn run_one(target: &mut dyn Target, command: Command) -> Result<Ran, Failure> {
-    let line = command.line();
-    target.run(vec![command])?.pop().ok_or_else(|| {
-        Failure::new(Kind::Internal, "running", line).why("the command gave no answer")
-    })
+    target.run_one(command)
 }
 
 /// Runs something whose failure means that the staged system is unusable.
@@ -314,8 +311,8 @@ impl Fates {
 /// # Errors
 /// A command that does not exit 0, or whose output is not the expected one (step).
 pub(super) fn execute(
-    target: &mut dyn Target,
-    commands: &[PlannedCommand],
+    system: &mut dyn System,
+    commands: &[&PlannedCommand],
     contents: &Contents,
     monitor: &dyn Monitor,
 ) -> Result<(), Failure> {
@@ -330,7 +327,7 @@ pub(super) fn execute(
             Ok(Command { argv: command.argv.clone(), stdin, env: vec![] })
         })
         .collect::<Result<Vec<_>, Failure>>()?;
-    let ran = target.run(batch)?;
+    let ran = system.run(batch)?;
     for (command, mut ran) in commands.iter().zip(ran) {
         let failed = |why: String| {
             Failure::new(Kind::Step, "running", command.argv.join(" "))
@@ -379,13 +376,13 @@ fn same_content(a: &mut File, b: &mut File) -> std::io::Result<bool> {
 /// # Errors
 /// The first validator that does not exit 0 (step).
 pub(super) fn validate(
-    target: &mut dyn Target,
-    validators: &[Vec<String>],
+    system: &mut dyn System,
+    validators: &[&[String]],
     monitor: &dyn Monitor,
 ) -> Result<(), Failure> {
     for argv in validators {
         monitor.phase(&format!("checking with {}", argv.join(" ")));
-        let ran = run_one(target, Command { argv: argv.clone(), stdin: None, env: vec![] })?;
+        let ran = system.run_one(Command { argv: argv.to_vec(), stdin: None, env: vec![] })?;
         if ran.code != 0 {
             return Err(Failure::new(Kind::Step, "checking with", argv.join(" "))
                 .why(format!("it ended with {}: {}", ran.code, ran.complaint()))

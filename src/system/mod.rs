@@ -15,7 +15,7 @@ use std::time::Duration;
 pub use container::ContainerSystem;
 pub use root::RootSystem;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 
 /// How long one command may take when nothing else is said: a package installation over a slow
 /// line, or the dump of a large database.
@@ -89,6 +89,17 @@ pub trait System {
     /// # Errors
     /// The commands could not be run at all; how they end is not an error.
     fn run(&mut self, commands: Vec<Command>) -> Result<Vec<Ran>, Failure>;
+
+    /// Runs one command.
+    ///
+    /// # Errors
+    /// It could not be run at all; how it ends is not an error.
+    fn run_one(&mut self, command: Command) -> Result<Ran, Failure> {
+        let line = command.line();
+        self.run(vec![command])?.pop().ok_or_else(|| {
+            Failure::new(Kind::Internal, "running", line).why("the command gave no answer")
+        })
+    }
 }
 
 /// The environment of every command.
