@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::layer::{LayerTar, layer};
 use super::options::{RestoreOptions, Start};
-use super::target::{Named, Publication, Published, Taken, Target, Terms};
+use super::target::{Builder, Named, Publication, Published, Taken, Terms, Wanted};
 use super::volumes::{self, VolumePlan};
 use crate::bundle::{Loss, Manifest};
 use crate::engine::settings::{self, Carried, Renewal};
@@ -52,11 +52,8 @@ pub(super) struct EngineTarget {
     image: String,
     /// Whether `container` holds changes that its image does not.
     changed: bool,
-    below: Option<Arc<dyn Tree>>,
     /// New names of the named volumes, by their archived ones.
     names: BTreeMap<String, String>,
-    /// What stands in the way of names.
-    taken: Vec<Taken>,
     volumes: Vec<Filled>,
 }
 
@@ -69,25 +66,49 @@ struct Filled {
     anonymous: bool,
 }
 
-impl EngineTarget {
-    /// Starts a staging container of `image`. That a name is taken is said by
-    /// [`Target::taken`].
+/// An engine where a new system may be built, and the names that it would have there.
+pub(super) struct EngineSite {
+    engine: Engine,
+    base: Image,
+    name: String,
+    tag: Option<String>,
+    names: BTreeMap<String, String>,
+    taken: Vec<Taken>,
+}
+
+impl EngineSite {
+    /// Looks for `image` and for names; nothing is made.
     ///
     /// # Errors
     /// No engine; no such image.
-    pub(super) fn open(
+    pub(super) fn find(
         image: &str,
         survey: &Survey,
-        manifest: &Manifest,
         options: &RestoreOptions,
-    ) -> Result<EngineTarget, Failure> {
+    ) -> Result<EngineSite, Failure> {
         let failed = |e: EngineError| failure("restoring onto", image, e);
         let engine = Engine::connect(options.engine).map_err(failed)?;
         engine.heed_cancellation();
         let base = engine.image(image).map_err(failed)?;
-        let (bundle, name) = (manifest.id.as_str(), options.container_name(&survey.name));
-        let mut taken = taken_names(&engine, name, options.tag.as_deref())?;
+        let (name, tag) = (options.container_name(&survey.name), options.tag.clone());
+        let mut taken = taken_names(&engine, name, tag.as_deref())?;
         let names = volume_names(&engine, name, survey, &mut taken)?;
+        Ok(EngineSite { base, name: name.to_owned(), tag, names, taken, engine })
+    }
+
+    /// The names that something else has.
+    pub(super) fn taken(&self) -> &[Taken] {
+        &self.taken
+    }
+
+    /// Starts a staging container.
+    ///
+    /// # Errors
+    /// The engine does not make it, or the image holds no Linux system.
+    pub(super) fn stage(self, manifest: &Manifest, start: Start) -> Result<EngineTarget, Failure> {
+        let EngineSite { engine, base, name, tag, names, taken: _ } = self;
+        let failed = |e: EngineError| failure("restoring onto", &base.id, e);
+        let bundle = manifest.id.as_str();
         let staging = Staging::new(&engine, run_id(bundle.get(..12).unwrap_or(bundle)));
         let spec = ContainerSpec::new(&base.id, IDLE).config("User", "0:0");
         let container = staging.container(&engine, None, &spec).map_err(failed)?;
@@ -97,22 +118,22 @@ impl EngineTarget {
         Ok(EngineTarget {
             staging,
             bundle: bundle.to_owned(),
-            name: name.to_owned(),
-            tag: options.tag.clone(),
-            start: options.start,
+            name,
+            tag,
+            start,
             settings: manifest.settings.clone(),
             image: base.id.clone(),
             base,
             container,
             changed: true,
-            below: None,
             names,
-            taken,
             volumes: vec![],
             engine,
         })
     }
+}
 
+impl EngineTarget {
     fn halt(&self) -> Result<(), Failure> {
         self.engine
             .stop(&self.container, Duration::ZERO)
@@ -382,11 +403,7 @@ impl System for EngineTarget {
     }
 }
 
-impl Target for EngineTarget {
-    fn taken(&self) -> &[Taken] {
-        &self.taken
-    }
-
+impl Builder for EngineTarget {
     fn terms(&self, draft: &Draft) -> Result<Terms, Failure> {
         // Which image it will be made of changes nothing in what is carried.
         let carried = self.final_spec(&self.base.id)?;
@@ -404,29 +421,22 @@ impl Target for EngineTarget {
 
     fn tree(&mut self, scratch: &Path) -> Result<Arc<dyn Tree>, Failure> {
         self.halt()?;
-        let tree = read_container(&self.engine, &self.container, scratch)?;
-        self.below = Some(tree.clone());
-        Ok(tree)
+        read_container(&self.engine, &self.container, scratch)
     }
 
     fn place(
         &mut self,
-        draft: &Draft,
-        volumes: &[VolumePlan],
+        below: &dyn Tree,
+        wanted: Wanted<'_>,
         store: &dyn Store,
     ) -> Result<Vec<Loss>, Failure> {
-        let Some(below) = self.below.take() else {
-            return Err(Failure::new(Kind::Internal, "placing", "the files")
-                .why("the staged system was not looked at"));
-        };
         let packaged = self.commit()?;
-        let tar = layer(draft, store, &*below)?;
-        drop(below);
+        let tar = layer(wanted.draft, store, below)?;
         let labels = json!({ "Labels": self.staging.labels(&[]) });
         let config = labels.as_object().cloned().unwrap_or_default();
         let image = self.append(&packaged, vec![tar], &config)?;
         let mut binds = Vec::new();
-        for plan in volumes {
+        for plan in wanted.volumes {
             let volume = self.make_volume(plan)?;
             self.fill(&volume, plan, store)?;
             binds.push(format!("{volume}:{}:nocopy", plan.destination));
@@ -486,8 +496,6 @@ impl Target for EngineTarget {
     }
 
     fn clean(&mut self) -> Vec<String> {
-        // The layers that were read are let go of before their container goes.
-        self.below = None;
         self.staging.discard().into_iter().map(|left| left.to_string()).collect()
     }
 }

@@ -53,10 +53,10 @@ use crate::failure::{Failure, Kind};
 use crate::layout::LayoutDb;
 use crate::monitor::Monitor;
 use crate::survey::Survey;
-use engine_target::EngineTarget;
+use engine_target::EngineSite;
 use inputs::{Inputs, VolumesAs};
 use root_target::RootTarget;
-use target::{Published, Target};
+use target::{AtRest, Published, Staged, Taken, Target, Wanted};
 
 /// An opened bundle, found whole.
 struct Opened {
@@ -85,7 +85,7 @@ fn open(file: &Path, monitor: &dyn Monitor) -> Result<Opened, Failure> {
 
 /// A target whose plan is made and not yet executed.
 struct Prepared {
-    target: Box<dyn Target>,
+    target: Target<AtRest>,
     plan: Plan,
 }
 
@@ -96,6 +96,31 @@ enum OnTaken {
     Refuse,
     /// It is said in the plan.
     Say,
+}
+
+/// Stages the target without packages; the names of the result that something else has.
+fn stage(
+    opened: &Opened,
+    options: &RestoreOptions,
+    on_taken: OnTaken,
+    monitor: &dyn Monitor,
+) -> Result<(Target<Staged>, Vec<Taken>), Failure> {
+    monitor.phase("staging the new system");
+    let image = match &options.target {
+        TargetSpec::Image(image) => image,
+        TargetSpec::Rootfs(dir) => {
+            return Ok((Target::new(Box::new(RootTarget::open(dir, monitor)?)), vec![]));
+        }
+    };
+    let site = EngineSite::find(image, &opened.survey, options)?;
+    let taken = site.taken().to_vec();
+    match taken.first() {
+        Some(taken) if on_taken == OnTaken::Refuse => Err(taken.failure()),
+        _ => {
+            let built = site.stage(opened.manifest(), options.start)?;
+            Ok((Target::new(Box::new(built)), taken))
+        }
+    }
 }
 
 /// Stages the target with its packages and makes the plan, which is the approved one if any was.
@@ -110,20 +135,11 @@ fn prepare(
     if let Some(approved) = &options.approved {
         difference::check_inputs(approved, manifest, options)?;
     }
-    monitor.phase("staging the new system");
-    let mut target: Box<dyn Target> = match &options.target {
-        TargetSpec::Image(image) => {
-            Box::new(EngineTarget::open(image, &opened.survey, manifest, options)?)
-        }
-        TargetSpec::Rootfs(dir) => Box::new(RootTarget::open(dir, monitor)?),
-    };
-    if let Some(taken) = target.taken().first().filter(|_| on_taken == OnTaken::Refuse) {
-        return Err(taken.failure());
-    }
+    let (mut staged, taken) = stage(opened, options, on_taken, monitor)?;
     crate::failure::check_cancelled("restoring", &options.target.to_string())?;
-    let equipped = stage::install(&mut *target, &opened.survey, layout, monitor)?;
+    let equipped = stage::install(&mut staged, &opened.survey, layout, monitor)?;
     monitor.phase("reading the new system");
-    let tree = target.tree(&std::env::temp_dir())?;
+    let target = staged.rest(&std::env::temp_dir())?;
     monitor.phase("planning");
     let planned = planner::plan(&Inputs {
         manifest,
@@ -132,14 +148,14 @@ fn prepare(
         layout,
         packages: &equipped.packages,
         state_before: equipped.state_before.as_ref(),
-        target: &*tree,
+        target: target.tree(),
         volumes: match options.target {
             TargetSpec::Image(_) => VolumesAs::Volumes,
             TargetSpec::Rootfs(_) => VolumesAs::Files,
         },
     })?;
     let terms = target.terms(&planned.draft)?;
-    let plan = Plan::new(&manifest.id, &options.target, (planned, terms), target.taken())?;
+    let plan = Plan::new(&manifest.id, &options.target, (planned, terms), taken)?;
     if let Some(approved) = &options.approved {
         difference::check_plan(approved, &plan)?;
     }
@@ -191,24 +207,24 @@ fn execute(
     options: &RestoreOptions,
     monitor: &dyn Monitor,
 ) -> Result<RestoreReport, Failure> {
-    let Prepared { mut target, plan } = prepared;
+    let Prepared { target, plan } = prepared;
     let work = plan.work();
     let mut report = RestoreReport::of(plan.report());
     crate::failure::check_cancelled("restoring", &options.target.to_string())?;
     monitor.phase("placing files");
-    report.losses.extend(target.place(&plan.content.draft, &plan.content.volumes, contents)?);
-    let rebuilt = rebuild::rebuild(&mut *target, &work.rebuilds, &options.downloads, monitor)?;
+    let wanted = Wanted { draft: &plan.content.draft, volumes: &plan.content.volumes };
+    let (mut placed, lost) = target.place(wanted, contents)?;
+    report.losses.extend(lost);
+    let rebuilt = rebuild::rebuild(&mut placed, &work.rebuilds, &options.downloads, monitor)?;
     report.held.extend(rebuilt.held);
     report.losses.extend(rebuilt.losses);
-    stage::execute(&mut *target, &work.commands, contents, monitor)?;
-    target.seal()?;
-    stage::validate(&mut *target, &work.checks, monitor)?;
+    stage::execute(&mut placed, &work.commands, contents, monitor)?;
+    let mut sealed = placed.seal()?;
+    stage::validate(&mut sealed, &work.checks, monitor)?;
     crate::failure::check_cancelled("restoring", &options.target.to_string())?;
     monitor.phase("publishing");
-    let published = target.publish()?;
-    for left in target.clean() {
-        monitor.notice(&left);
-    }
+    let (published, left) = sealed.publish()?;
+    left.iter().for_each(|left| monitor.notice(left));
     match published {
         Published::Container { name, id, dropped } => {
             // What the engine refused since the plan was made.

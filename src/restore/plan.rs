@@ -71,7 +71,7 @@ impl Plan {
         bundle: &str,
         target: &TargetSpec,
         (planned, terms): (Planned, Terms),
-        taken: &[Taken],
+        taken: Vec<Taken>,
     ) -> Result<Plan, Failure> {
         let Terms { publication, dropped, grants, limitations } = terms;
         let Planned { packages, draft, volumes, mut steps, held, mut losses } = planned;
@@ -94,7 +94,7 @@ impl Plan {
             draft,
             volumes,
         };
-        Plan::of(content, taken.to_vec())
+        Plan::of(content, taken)
     }
 
     /// The plan with this content.

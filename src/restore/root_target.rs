@@ -14,8 +14,7 @@ use std::sync::Arc;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
-use super::target::{Published, Taken, Target, Terms};
-use super::volumes::VolumePlan;
+use super::target::{Builder, Published, Terms, Wanted};
 use crate::bundle::Loss;
 use crate::failure::{Failure, Kind};
 use crate::monitor::Monitor;
@@ -197,11 +196,7 @@ impl System for RootTarget {
     }
 }
 
-impl Target for RootTarget {
-    fn taken(&self) -> &[Taken] {
-        &[]
-    }
-
+impl Builder for RootTarget {
     fn terms(&self, _draft: &Draft) -> Result<Terms, Failure> {
         Ok(Terms::default())
     }
@@ -214,8 +209,8 @@ impl Target for RootTarget {
 
     fn place(
         &mut self,
-        draft: &Draft,
-        _volumes: &[VolumePlan],
+        _below: &dyn Tree,
+        Wanted { draft, volumes: _ }: Wanted<'_>,
         store: &dyn Store,
     ) -> Result<Vec<Loss>, Failure> {
         let failed = |e: PlaceError| failed("placing files in", &self.staged.0, e);

@@ -9,7 +9,6 @@ use super::answers;
 use super::journey::versions;
 use super::packages::{Offered, PackagePlan, Renamed, plan_packages};
 use super::step::PlannedCommand;
-use super::target::Target;
 use crate::bundle::Contents;
 use crate::environments;
 use crate::failure::{Failure, Kind};
@@ -54,7 +53,7 @@ pub(super) struct Equipped {
 /// # Errors
 /// No network (environment); packages that cannot be installed (step).
 pub(super) fn install(
-    target: &mut dyn Target,
+    target: &mut dyn System,
     survey: &Survey,
     layout: &LayoutDb,
     monitor: &dyn Monitor,
@@ -104,7 +103,7 @@ fn intents(survey: &Survey) -> Vec<IntentFact> {
 }
 
 /// Makes sure that the target is a system this bundle can go onto.
-fn check_target(target: &mut dyn Target, survey: &Survey) -> Result<(), Failure> {
+fn check_target(target: &mut dyn System, survey: &Survey) -> Result<(), Failure> {
     let refused = |why: String| {
         Failure::new(Kind::Precondition, "restoring onto", "the target")
             .why(why)
@@ -136,12 +135,12 @@ fn unreadable_output(error: std::io::Error, program: &str) -> Failure {
     Failure::new(Kind::Resource, "reading the output of", program).because(error)
 }
 
-fn run_one(target: &mut dyn Target, command: Command) -> Result<Ran, Failure> {
+fn run_one(target: &mut dyn System, command: Command) -> Result<Ran, Failure> {
     target.run_one(command)
 }
 
 /// Runs something whose failure means that the staged system is unusable.
-fn run_quietly(target: &mut dyn Target, doing: &str, argv: &[&str]) -> Result<(), Failure> {
+fn run_quietly(target: &mut dyn System, doing: &str, argv: &[&str]) -> Result<(), Failure> {
     let ran = run_one(target, Command::new(argv))?;
     if ran.code == 0 {
         return Ok(());
@@ -154,7 +153,7 @@ fn run_quietly(target: &mut dyn Target, doing: &str, argv: &[&str]) -> Result<()
 
 /// The installed packages: each by its name, those of another architecture than the system's with
 /// it too.
-fn installed(target: &mut dyn Target) -> Result<BTreeSet<String>, Failure> {
+fn installed(target: &mut dyn System) -> Result<BTreeSet<String>, Failure> {
     let argv = ["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package} ${Architecture}\n"];
     let mut ran = run_one(target, Command::new(&argv))?;
     let text = ran.text(OFFERED_LIMIT).map_err(|e| unreadable_output(e, "dpkg-query"))?;
@@ -165,7 +164,7 @@ fn installed(target: &mut dyn Target) -> Result<BTreeSet<String>, Failure> {
 }
 
 /// Lets the staged system have packages of these architectures too; returns those it did not.
-fn add_architectures(target: &mut dyn Target, wanted: &[String]) -> Result<Vec<String>, Failure> {
+fn add_architectures(target: &mut dyn System, wanted: &[String]) -> Result<Vec<String>, Failure> {
     if wanted.is_empty() {
         return Ok(vec![]);
     }
@@ -180,7 +179,7 @@ fn add_architectures(target: &mut dyn Target, wanted: &[String]) -> Result<Vec<S
 }
 
 /// Every path below `/var/lib`.
-fn state(target: &mut dyn Target) -> Result<BTreeSet<RootPath>, Failure> {
+fn state(target: &mut dyn System) -> Result<BTreeSet<RootPath>, Failure> {
     let ran = run_one(target, Command::new(&["find", "/var/lib", "-xdev", "-print0"]))?;
     let mut listed = Vec::new();
     let mut output = ran.stdout.take(OFFERED_LIMIT);
@@ -189,7 +188,7 @@ fn state(target: &mut dyn Target) -> Result<BTreeSet<RootPath>, Failure> {
     Ok(listed.split(|&b| b == 0).filter_map(|path| RootPath::parse(path).ok()).collect())
 }
 
-fn fetch_lists(target: &mut dyn Target) -> Result<(), Failure> {
+fn fetch_lists(target: &mut dyn System) -> Result<(), Failure> {
     let argv = ["apt-get", "-q", "-o", "APT::Update::Error-Mode=any", "update"];
     let ran = run_one(target, Command::new(&argv))?;
     if ran.code == 0 {
@@ -202,7 +201,7 @@ fn fetch_lists(target: &mut dyn Target) -> Result<(), Failure> {
 }
 
 /// What can be installed, and the packages of the system's own architecture with their versions.
-fn offered(target: &mut dyn Target) -> Result<(Offered, Vec<(String, String)>), Failure> {
+fn offered(target: &mut dyn System) -> Result<(Offered, Vec<(String, String)>), Failure> {
     let mut ran = run_one(target, Command::new(&["sh", "-c", OFFERED]))?;
     let text = ran.text(OFFERED_LIMIT).map_err(|e| unreadable_output(e, "apt-cache"))?;
     let mut ran = run_one(target, Command::new(&["dpkg", "--print-architecture"]))?;
@@ -210,7 +209,7 @@ fn offered(target: &mut dyn Target) -> Result<(Offered, Vec<(String, String)>), 
     Ok(Offered::read(&text, native.trim()))
 }
 
-fn install_packages(target: &mut dyn Target, plan: &PackagePlan) -> Result<(), Failure> {
+fn install_packages(target: &mut dyn System, plan: &PackagePlan) -> Result<(), Failure> {
     run_quietly(target, "denying services to start with", &["sh", "-c", DENY, "sh", POLICY])?;
     let mut argv: Vec<String> = [
         "apt-get",
@@ -241,7 +240,7 @@ fn install_packages(target: &mut dyn Target, plan: &PackagePlan) -> Result<(), F
 }
 
 /// Answers packages' questions before they are asked, where the system has somebody to ask.
-fn answer(target: &mut dyn Target, plan: &PackagePlan) -> Result<(), Failure> {
+fn answer(target: &mut dyn System, plan: &PackagePlan) -> Result<(), Failure> {
     if plan.answers.is_empty() {
         return Ok(());
     }

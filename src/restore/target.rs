@@ -1,8 +1,9 @@
 //! [`Target`]: the new system under construction.
 //!
 //! An image of an engine and an unpacked root are built by the same steps: packages are installed
-//! in the staged system, the draft is placed over them, commands run in it, and only then it gets
-//! its final name. Until that moment, dropping a target removes every trace of it.
+//! in the staged system, it rests and is looked at, the draft is placed over it, commands run in
+//! it, and only then it gets its final name. The order is one of types: a target that was not
+//! looked at has no `place`. Until it is published, dropping a target removes every trace of it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::volumes::VolumePlan;
 use crate::bundle::Loss;
 use crate::failure::{Failure, Kind};
-use crate::system::System;
+use crate::system::{Command, Ran, System};
 use crate::tree::{Draft, Store, Tree};
 use crate::verdict::{Held, HeldKind};
 
@@ -142,26 +143,23 @@ impl Taken {
     }
 }
 
-/// The new system under construction.
-pub(super) trait Target: System {
-    /// The names of the result that something else has.
-    fn taken(&self) -> &[Taken];
-
-    /// What the result will be called and what of its settings it will have, for the plan to place
-    /// `draft`; nothing is made.
-    fn terms(&self, draft: &Draft) -> Result<Terms, Failure>;
-
+/// How one sort of new system is built. The order is [`Target`]'s.
+pub(super) trait Builder: System {
     /// The staged system as a tree, at rest: no command runs while it is read. Contents that have
     /// to be copied to be read go into unlinked files in `scratch`.
     fn tree(&mut self, scratch: &Path) -> Result<Arc<dyn Tree>, Failure>;
 
-    /// Places `draft` over the staged system and fills the volumes; what was tried and did not
-    /// succeed is lost. Parents of everything in the
-    /// draft exist in the staged system or stand in the draft.
+    /// What the result will be called and what of its settings it will have, when `draft` is
+    /// placed; nothing is made.
+    fn terms(&self, draft: &Draft) -> Result<Terms, Failure>;
+
+    /// Places what is `wanted` over the staged system, which is `below`, and fills the volumes;
+    /// what was tried and did not succeed is lost. Parents of everything in the draft exist in the
+    /// staged system or stand in the draft.
     fn place(
         &mut self,
-        draft: &Draft,
-        volumes: &[VolumePlan],
+        below: &dyn Tree,
+        wanted: Wanted<'_>,
         store: &dyn Store,
     ) -> Result<Vec<Loss>, Failure>;
 
@@ -174,6 +172,103 @@ pub(super) trait Target: System {
     /// Removes what only served the construction; what could not be removed, in words. Dropping
     /// does it too, and says nothing.
     fn clean(&mut self) -> Vec<String>;
+}
+
+/// What is placed.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub(super) draft: &'a Draft,
+    pub(super) volumes: &'a [VolumePlan],
+}
+
+/// The new system under construction, at one of four stations: [`Staged`], [`AtRest`], [`Placed`],
+/// [`Sealed`]. Each leads to the next and to no other. Dropped at any of them, nothing is left.
+pub(super) struct Target<S> {
+    // First, so that nothing reads the system any more when the builder goes.
+    station: S,
+    builder: Box<dyn Builder>,
+}
+
+/// Packages are installed in it.
+pub(super) struct Staged;
+
+/// It is looked at, and no command runs.
+pub(super) struct AtRest {
+    tree: Arc<dyn Tree>,
+}
+
+/// Everything is in place, and commands of the plan run.
+pub(super) struct Placed;
+
+/// It will not change any more: commands may look at it.
+pub(super) struct Sealed;
+
+/// The stations at which commands run.
+pub(super) trait Running {}
+
+impl Running for Staged {}
+impl Running for Placed {}
+impl Running for Sealed {}
+
+impl<S: Running> System for Target<S> {
+    fn run(&mut self, commands: Vec<Command>) -> Result<Vec<Ran>, Failure> {
+        self.builder.run(commands)
+    }
+}
+
+impl Target<Staged> {
+    /// A new system without the packages of the service.
+    pub(super) fn new(builder: Box<dyn Builder>) -> Target<Staged> {
+        Target { station: Staged, builder }
+    }
+
+    /// Lets it rest, to be looked at. What has to be copied for that goes into unlinked files in
+    /// `scratch`.
+    pub(super) fn rest(mut self, scratch: &Path) -> Result<Target<AtRest>, Failure> {
+        let tree = self.builder.tree(scratch)?;
+        Ok(Target { station: AtRest { tree }, builder: self.builder })
+    }
+}
+
+impl Target<AtRest> {
+    /// The staged system.
+    pub(super) fn tree(&self) -> &dyn Tree {
+        &*self.station.tree
+    }
+
+    /// What the result will be called and what of its settings it will have, when `draft` is
+    /// placed.
+    pub(super) fn terms(&self, draft: &Draft) -> Result<Terms, Failure> {
+        self.builder.terms(draft)
+    }
+
+    /// Places what is `wanted`; what did not succeed is lost.
+    pub(super) fn place(
+        self,
+        wanted: Wanted<'_>,
+        store: &dyn Store,
+    ) -> Result<(Target<Placed>, Vec<Loss>), Failure> {
+        let Target { station: AtRest { tree }, mut builder } = self;
+        let lost = builder.place(&*tree, wanted, store)?;
+        Ok((Target { station: Placed, builder }, lost))
+    }
+}
+
+impl Target<Placed> {
+    /// Fixes it as it is.
+    pub(super) fn seal(mut self) -> Result<Target<Sealed>, Failure> {
+        self.builder.seal()?;
+        Ok(Target { station: Sealed, builder: self.builder })
+    }
+}
+
+impl Target<Sealed> {
+    /// Gives it its final name. Nothing can fail after it; what only served the construction and
+    /// could not be removed is told in words.
+    pub(super) fn publish(mut self) -> Result<(Published, Vec<String>), Failure> {
+        let published = self.builder.publish()?;
+        Ok((published, self.builder.clean()))
+    }
 }
 
 /// What a restore made.
