@@ -343,3 +343,78 @@ fn the_surroundings_are_named_when_they_are_the_reason() {
     assert_eq!(code(&itself), 10, "{}", complaint(&itself));
     assert_eq!(state(&roots.at("new")), before);
 }
+
+/// Makes `version` of the package `tool` the one that the new root's repository has.
+fn offer(roots: &Roots, version: &str) {
+    let script = format!(
+        r#"cd '{}'
+        rm -rf repository etc/apt/sources.list etc/apt/sources.list.d; mkdir -p repository etc/apt
+        echo 'deb [trusted=yes] file:/repository ./' >etc/apt/sources.list
+        cd repository; mkdir -p tool/DEBIAN tool/etc
+        printf 'Package: tool\nVersion: {version}\nArchitecture: all\n' >tool/DEBIAN/control
+        printf 'Maintainer: nobody <nobody@example.org>\nDescription: x\n' >>tool/DEBIAN/control
+        printf '#!/bin/sh\nuseradd --system tool\n' >tool/DEBIAN/postinst
+        chmod 755 tool/DEBIAN/postinst
+        echo 'version {version}' >tool/etc/tool.conf
+        dpkg-deb --root-owner-group -b tool tool.deb >/dev/null
+        {{ cat tool/DEBIAN/control
+          printf 'Filename: ./tool.deb\nSize: %s\n' "$(stat -c %s tool.deb)"
+          printf 'SHA256: %s\n' "$(sha256sum tool.deb | cut -d' ' -f1)"; }} >Packages
+        rm -r tool"#,
+        roots.at("new").display()
+    );
+    sh(&script);
+}
+
+/// Plans the restore onto the new root, and saves the plan; its id.
+fn planned(roots: &Roots, output: &str) -> String {
+    let args = ["plan", "x.regrow", "--onto", "rootfs:new", "--json", "-o", output];
+    let planned = roots.regrow(&args);
+    assert_eq!(code(&planned), 0, "{}", complaint(&planned));
+    let report: serde_json::Value = serde_json::from_slice(&planned.stdout).unwrap();
+    let steps = report["steps"].as_array().unwrap();
+    let install = |step: &&serde_json::Value| step["action"] == "install";
+    assert_eq!(steps.iter().find(install).unwrap()["subject"], "tool");
+    report["id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_saved_plan_is_executed_as_it_is_or_not_at_all() {
+    let roots = Roots::new(&["tool"]).with_target();
+    offer(&roots, "1.0");
+    let before = state(&roots.at("new"));
+    let id = planned(&roots, "a.plan");
+    let saved = fs::read_to_string(roots.at("a.plan")).unwrap();
+    let mode = fs::metadata(roots.at("a.plan")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o600, "it may hold secrets");
+
+    // Made again it is the same, whenever that is, and never written over another.
+    assert_eq!(planned(&roots, "b.plan"), id);
+    assert_eq!(fs::read_to_string(roots.at("b.plan")).unwrap(), saved);
+    let again = roots.regrow(&["plan", "x.regrow", "--onto", "rootfs:new", "-o", "a.plan"]);
+    assert_eq!(code(&again), 10, "{}", complaint(&again));
+    assert_eq!(fs::read_to_string(roots.at("a.plan")).unwrap(), saved);
+    assert_eq!(state(&roots.at("new")), before);
+
+    offer(&roots, "2.0");
+    let before = state(&roots.at("new"));
+    let stopped = roots.restore("rootfs:new", &["--plan", "a.plan"]);
+    assert_eq!(code(&stopped), 10, "{}", complaint(&stopped));
+    let words = "the package tool:all: was `1.0`, is `2.0`";
+    assert!(complaint(&stopped).contains(words), "{}", complaint(&stopped));
+    assert_eq!(state(&roots.at("new")), before);
+    fs::write(roots.at("no.plan"), "{}").unwrap();
+    let refused = roots.restore("rootfs:new", &["--plan", "no.plan"]);
+    assert_eq!(code(&refused), 4, "{}", complaint(&refused));
+    let names = ["a.plan", "b.plan", "new", "no.plan", "old", "rules", "x.regrow"];
+    assert_eq!(roots.names(), names);
+
+    offer(&roots, "1.0");
+    let restored = roots.restore("rootfs:new", &["--plan", "a.plan", "--json"]);
+    assert_eq!(code(&restored), 0, "{}", complaint(&restored));
+    let report: serde_json::Value = serde_json::from_slice(&restored.stdout).unwrap();
+    assert_eq!(report["plan"], id);
+    let installed = fs::read_to_string(roots.at("new/etc/tool.conf")).unwrap();
+    assert_eq!(installed, "version 1.0\n");
+    assert!(roots.at("new/srv/data/plain").exists());
+}

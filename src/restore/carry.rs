@@ -6,9 +6,10 @@
 
 use std::collections::BTreeMap;
 
+use super::accounts::Merged;
+use super::decisions::Decisions;
 use super::inputs::{Inputs, unreadable};
-use super::notes::{Notes, PlannedCommand};
-use crate::accounts::{AccountDb, IdMap};
+use super::step::PlannedCommand;
 use crate::failure::Failure;
 use crate::family::{self, Act, New};
 use crate::packages::Installed;
@@ -18,25 +19,26 @@ use crate::tree::{Draft, DraftNode};
 /// purpose: they are no edited versions of it.
 pub(super) fn carry(
     inputs: &Inputs,
-    (installed, accounts, ids): (&Installed, &AccountDb, &IdMap),
+    (installed, merged): (&Installed, &Merged),
     draft: &mut Draft,
-    notes: &mut Notes,
+    decisions: &mut Decisions,
 ) -> Result<Vec<DraftNode>, Failure> {
     let installs = inputs.packages.install.iter();
     let renamed = installs.filter_map(|i| Some((i.formerly.as_deref()?, i.name.as_str())));
     let names: BTreeMap<&str, &str> = renamed.rev().collect();
+    let Merged { accounts, ids } = merged;
     let new = New { target: inputs.target, installed, accounts, ids, names: &names };
     let family = family::of_bundle(inputs.survey)?;
     let carried = family.carry(&inputs.survey.choices, &new, draft).map_err(unreadable)?;
     for act in carried.acts {
         match act {
             Act::Run { argv, why } => {
-                notes.commands.push(PlannedCommand { argv, stdin: None, expect: None, why });
+                decisions.commands.push(PlannedCommand { argv, stdin: None, expect: None, why });
             }
-            Act::Adapt { path, what } => notes.step("adapt", path, what),
-            Act::LeaveOut { path, why } => notes.step("leave out", path, why),
+            Act::Adapt { path, what } => decisions.adapt(&path, what),
+            Act::LeaveOut { path, why } => decisions.leave_out(path, why),
         }
     }
-    notes.held.extend(carried.held);
+    decisions.held.extend(carried.held);
     Ok(carried.aside)
 }

@@ -6,15 +6,19 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use super::archived::Archived;
+use super::decisions::Decisions;
 use super::inputs::{Inputs, unreadable};
-use super::notes::Notes;
+use super::step::Step;
 use crate::accounts::{AccountDb, AccountFile, IdMap};
 use crate::environments::{EnvironmentFact, Kind, Options, system_python};
 use crate::failure::Failure;
 use crate::tree::{
     Draft, DraftContent, DraftNode, Entry, Kind as Node, Meta, RootPath, Time, Xattrs,
 };
+use crate::verdict::HeldKind;
 
 /// The ending of what waits beside its place, and of what stays there.
 const BESIDE: &[u8] = b".regrow-old";
@@ -27,12 +31,15 @@ const LIST: &[u8] = b"requirements.regrow.txt";
 const SETUPTOOLS: &str = "setuptools<81";
 
 /// An environment to be made and filled again.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Rebuild {
     pub(super) kind: Kind,
     /// Its directory.
     pub(super) root: String,
-    /// The version of the new interpreter as it stands in paths.
+    /// The version of the old interpreter as it stands in paths.
+    pub(super) formerly: String,
+    /// The version of the new one.
     pub(super) python: String,
     /// Where packages are put.
     pub(super) site: String,
@@ -55,7 +62,8 @@ pub(super) struct Rebuild {
 }
 
 /// A file that waits beside its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Waiting {
     pub(super) beside: RootPath,
     pub(super) place: RootPath,
@@ -66,7 +74,8 @@ pub(super) struct Waiting {
 }
 
 /// A file that stays away if the same version brings it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Gone {
     pub(super) place: RootPath,
     pub(super) package: (String, String),
@@ -109,20 +118,19 @@ impl Way {
     }
 }
 
-/// Moves what was kept of the environments to where the new interpreter looks, and says what has
-/// to be installed.
+/// Moves what was kept of the environments to where the new interpreter looks; what has to be
+/// installed becomes a step.
 pub(super) fn carry(
     inputs: &Inputs,
     archived: &Archived,
     ids: &IdMap,
     draft: &mut Draft,
-    notes: &mut Notes,
-) -> Result<Vec<Rebuild>, Failure> {
-    let mut rebuilds = Vec::new();
+    decisions: &mut Decisions,
+) -> Result<(), Failure> {
     for fact in inputs.survey.environments.iter().filter(|fact| fact.rebuild && fact.is_python()) {
         let Some(python) = system_python(inputs.target).map_err(unreadable)? else {
             let why = "the new system has no Python 3 to rebuild it for; its list is in the bundle";
-            notes.hold(&fact.root, why);
+            decisions.hold(HeldKind::Environment, &fact.root, why);
             continue;
         };
         let Ok(root) = String::from_utf8(fact.root.as_bytes().to_vec()) else { continue };
@@ -139,10 +147,10 @@ pub(super) fn carry(
         }
         let home = home(meta.uid)?;
         let parked = park(fact, &way, draft);
-        relocate(fact, &way, &python, draft, notes);
+        relocate(fact, &way, &python, draft, decisions);
         frame(&way, archived, ids, draft);
         let list = put_list(fact, &way, &meta, draft);
-        hold_compiled(fact, &way, &python, draft, notes);
+        hold_compiled(fact, &way, &python, draft, decisions);
         let removed = fact.parked.iter().filter(|parked| parked.removed);
         let pins: Vec<(String, String)> = fact
             .packages
@@ -151,19 +159,10 @@ pub(super) fn carry(
             .map(|package| (package.name.clone(), package.version.clone()))
             .collect();
         let had = |name: &str| fact.packages.iter().any(|package| package.name == name);
-        let version = &fact.interpreter;
-        notes.step(
-            "rebuild",
-            &fact.root,
-            format!(
-                "{}, {} packages of its list: made for Python {version}, and now for {python}",
-                fact.kind,
-                pins.len()
-            ),
-        );
-        rebuilds.push(Rebuild {
+        decisions.step(Step::Rebuild(Box::new(Rebuild {
             kind: fact.kind,
             root,
+            formerly: fact.interpreter.clone(),
             site: text(&way.new.child(name)),
             python,
             owner: (meta.uid, meta.gid),
@@ -186,9 +185,9 @@ pub(super) fn carry(
                     package: (gone.package.clone(), gone.version.clone()),
                 })
                 .collect(),
-        });
+        })));
     }
-    Ok(rebuilds)
+    Ok(())
 }
 
 /// Only environments whose names are text are rebuilt.
@@ -219,12 +218,18 @@ fn park(fact: &EnvironmentFact, way: &Way, draft: &mut Draft) -> Vec<Waiting> {
 }
 
 /// Moves the libraries, and leaves a link where programs and settings may look for them.
-fn relocate(fact: &EnvironmentFact, way: &Way, python: &str, draft: &mut Draft, notes: &mut Notes) {
+fn relocate(
+    fact: &EnvironmentFact,
+    way: &Way,
+    python: &str,
+    draft: &mut Draft,
+    decisions: &mut Decisions,
+) {
     if way.old == way.new {
         return;
     }
     if draft.rename(&way.old, &way.new) > 0 {
-        notes.step("adapt", &way.new, format!("moved from {}", way.old));
+        decisions.adapt(&way.new, format!("moved from {}", way.old));
     }
     if fact.kind != Kind::Venv {
         return;
@@ -240,7 +245,7 @@ fn relocate(fact: &EnvironmentFact, way: &Way, python: &str, draft: &mut Draft, 
     });
     for (path, target) in links {
         if draft.get(&path).is_none() {
-            notes.step("add", &path, format!("leads to {target}, for what names the old version"));
+            decisions.add(&path, format!("leads to {target}, for what names the old version"));
             let mut meta = plain(0o777);
             (meta.uid, meta.gid) = owner;
             let kind = Node::Symlink { target: target.into_bytes() };
@@ -292,7 +297,7 @@ fn hold_compiled(
     way: &Way,
     python: &str,
     draft: &Draft,
-    notes: &mut Notes,
+    decisions: &mut Decisions,
 ) {
     if way.old == way.new {
         return;
@@ -316,7 +321,7 @@ fn hold_compiled(
             "holds what was compiled for Python {old} and comes from no index that is known: \
              build it again for Python {python}"
         );
-        notes.hold(top, why);
+        decisions.hold(HeldKind::Environment, top, why);
     }
 }
 
@@ -380,10 +385,10 @@ mod tests {
     }
 
     fn placed(fact: &EnvironmentFact, python: &str, files: &[&str]) -> (Vec<String>, Vec<Waiting>) {
-        let (mut draft, mut notes) = (draft(files), Notes::default());
+        let (mut draft, mut decisions) = (draft(files), Decisions::default());
         let way = Way::of(fact, python);
         let waiting = park(fact, &way, &mut draft);
-        relocate(fact, &way, python, &mut draft, &mut notes);
+        relocate(fact, &way, python, &mut draft, &mut decisions);
         (draft.nodes().map(|node| node.entry.path.to_string()).collect(), waiting)
     }
 
@@ -438,9 +443,9 @@ mod tests {
             at("plain/__pycache__/a.cpython-39.pyc"),
         ];
         let files: Vec<&str> = files.iter().map(String::as_str).collect();
-        let mut notes = Notes::default();
-        hold_compiled(&fact, &way, "3.13", &draft(&files), &mut notes);
-        let held: Vec<&str> = notes.held.iter().map(|held| held.subject.as_str()).collect();
+        let mut decisions = Decisions::default();
+        hold_compiled(&fact, &way, "3.13", &draft(&files), &mut decisions);
+        let held: Vec<&str> = decisions.held.iter().map(|held| held.subject.as_str()).collect();
         assert_eq!(held, [at("fast"), at("top.cpython-39-x86_64-linux-gnu.so")]);
     }
 }

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use super::GarbageReport;
+use super::outcome::GarbageReport;
 use crate::engine::{Engine, EngineError, Made, Which, goes_on};
 use crate::failure::Failure;
 use crate::monitor::Monitor;

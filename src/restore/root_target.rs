@@ -14,7 +14,7 @@ use std::sync::Arc;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
-use super::target::{Published, Target, Undelivered, VolumePlan};
+use super::target::{Builder, Published, Terms, Wanted};
 use crate::bundle::Loss;
 use crate::failure::{Failure, Kind};
 use crate::monitor::Monitor;
@@ -190,9 +190,15 @@ fn place_node(
     placed.map_err(|e| failed("placing files in", dir, e))
 }
 
-impl Target for RootTarget {
+impl System for RootTarget {
     fn run(&mut self, commands: Vec<Command>) -> Result<Vec<Ran>, Failure> {
         self.system.run(commands)
+    }
+}
+
+impl Builder for RootTarget {
+    fn terms(&self, _draft: &Draft) -> Result<Terms, Failure> {
+        Ok(Terms::default())
     }
 
     fn tree(&mut self, _scratch: &Path) -> Result<Arc<dyn Tree>, Failure> {
@@ -203,10 +209,10 @@ impl Target for RootTarget {
 
     fn place(
         &mut self,
-        draft: &Draft,
-        _volumes: &[VolumePlan],
+        _below: &dyn Tree,
+        Wanted { draft, volumes: _ }: Wanted<'_>,
         store: &dyn Store,
-    ) -> Result<Undelivered, Failure> {
+    ) -> Result<Vec<Loss>, Failure> {
         let failed = |e: PlaceError| failed("placing files in", &self.staged.0, e);
         let mut writer = RootWriter::open(&self.staged.0).map_err(failed)?;
         for path in draft.deletions() {
@@ -222,7 +228,7 @@ impl Target for RootTarget {
             what: problem.what.to_string(),
             why: "the file system of the new root does not take it".to_owned(),
         });
-        Ok(Undelivered { losses: losses.collect(), limitations: vec![] })
+        Ok(losses.collect())
     }
 
     fn seal(&mut self) -> Result<(), Failure> {
@@ -239,9 +245,5 @@ impl Target for RootTarget {
         let dir = &self.staged.0;
         let left = remove_tree(dir).err();
         left.map(|why| format!("{} is still there: {why}", dir.display())).into_iter().collect()
-    }
-
-    fn volume_names(&self) -> Vec<(String, String)> {
-        vec![]
     }
 }

@@ -10,6 +10,7 @@ mod copy;
 mod descent;
 mod dir;
 mod draft;
+mod draft_json;
 mod entry;
 mod layer_index;
 #[cfg(test)]
