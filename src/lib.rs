@@ -24,7 +24,7 @@
 //! - Judgement: [`classify`], [`verdict`].
 //! - Where services live: [`source`], [`engine`], [`image`], [`system`], [`namespace`].
 //! - Knowledge: [`layout`], [`packages`], [`declared`], [`environments`], [`accounts`],
-//!   [`survey`].
+//!   [`survey`], [`family`].
 //! - Form: [`tree`], [`bundle`], [`pax`].
 //! - In every hand: [`failure`], [`monitor`], [`cancel`].
 //!
@@ -40,6 +40,7 @@ pub mod declared;
 pub mod engine;
 pub mod environments;
 pub mod failure;
+pub mod family;
 pub mod image;
 pub mod layout;
 pub mod monitor;

@@ -9,7 +9,7 @@ use std::fmt;
 
 use super::reading::{Files, fixed, joined_lines};
 use super::units::UNITS;
-use crate::packages::matches;
+use crate::packages::{Moment, matches};
 use crate::tree::{Entry, Kind, RootPath, resolve, resolve_parent};
 
 /// Where links of units are, and where packages write down which of them they made.
@@ -339,8 +339,8 @@ fn script(files: &Files<'_>, name: &[u8]) -> Option<Script> {
     script.own = package.is_none() && files.has_packages();
     // Only a package's own script says so.
     let off = package.and_then(|package| {
-        let path = fixed("/var/lib/dpkg/info").child(format!("{package}.postinst").as_bytes());
-        files.read(&path)
+        let mut scripts = files.installed.scripts(Moment::Installed);
+        files.read(&scripts.find(|script| script.package == package)?.path)
     });
     let says = |text: &[u8], word: &str| {
         let words = [b"update-rc.d ", name, word.as_bytes()].concat();

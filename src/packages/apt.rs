@@ -6,9 +6,9 @@ use std::io::{BufRead, BufReader, Read};
 use flate2::read::MultiGzDecoder;
 
 use super::control;
-use super::problem::chain;
-use super::records::Records;
-use super::{Package, Problem};
+use super::package::Package;
+use super::problem::{Problem, chain};
+use super::records::{Records, fixed};
 use crate::tree::{self, RootPath, Tree, TreeError};
 
 const MAX_STATES: u64 = 256 << 20;
@@ -162,10 +162,6 @@ fn index(content: impl Read) -> std::io::Result<Vec<(Box<str>, Box<str>)>> {
 
 fn value_of(value: &[u8]) -> Option<Box<str>> {
     std::str::from_utf8(value.trim_ascii()).ok().map(Box::from)
-}
-
-fn fixed(path: &'static [u8]) -> RootPath {
-    RootPath::parse(path).unwrap_or_else(|_| RootPath::root())
 }
 
 #[cfg(test)]

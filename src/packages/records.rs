@@ -11,6 +11,9 @@ use crate::tree::{self, Entry, Kind, RootPath, Tree, TreeError};
 /// Directories as recorded, with the directory they are; `None` when that is the same.
 type Directories = HashMap<RootPath, Option<RootPath>>;
 
+/// Tables of a line per thing: real ones have some hundred lines.
+pub(crate) const MAX_TABLE: u64 = 16 << 20;
+
 /// The kernel's limit; no file on disk was ever named by more.
 const MAX_PATH: usize = 4096;
 
@@ -151,6 +154,11 @@ pub(crate) fn recorded_path(bytes: &[u8]) -> Result<RootPath, LineFault> {
 /// The lines of a file, without their line breaks.
 pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.strip_suffix(b"\n").unwrap_or(bytes).split(|&b| b == b'\n')
+}
+
+/// A path written in this program.
+pub(crate) fn fixed(path: &'static [u8]) -> RootPath {
+    RootPath::parse(path).unwrap_or_else(|_| RootPath::root())
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::merge::{Merged, merge};
 use crate::layout::Worth;
-use crate::packages::dpkg::Dpkg;
+use crate::packages::{Installed, NEW_DEFAULT, OLD_TEXT, Role};
 use crate::tree::{
     ContentId, Draft, DraftContent, DraftNode, Entry, Kind, RootPath, Store, Tree, TreeError,
 };
@@ -24,13 +24,6 @@ const LIMIT: u64 = 4 * 1024 * 1024;
 
 /// Largest program of the new system that is given an archived owner, mode and attributes.
 const PROGRAM_LIMIT: u64 = 256 * 1024 * 1024;
-
-/// The ending of a new default that is put beside an older file; Debian's own word for it.
-const NEW_DEFAULT: &[u8] = b".dpkg-dist";
-
-/// The ending of an archived text that is put beside the merged one; Debian's own word too, which
-/// programs that read whole directories know to leave alone.
-const OLD_TEXT: &[u8] = b".dpkg-old";
 
 /// The ending of an archived program that is put beside the new system's own.
 const OLD_PROGRAM: &[u8] = b".regrow-old";
@@ -147,7 +140,7 @@ pub(super) fn meet(
     store: &dyn Store,
     pristine: &BTreeMap<ContentId, ContentId>,
     target: &dyn Tree,
-    dpkg: Option<&Dpkg>,
+    installed: &Installed,
     worth: &dyn Fn(&RootPath) -> Option<Worth>,
 ) -> Result<Met, TreeError> {
     let paths: Vec<RootPath> =
@@ -161,7 +154,7 @@ pub(super) fn meet(
             continue;
         };
         let (id, size) = (*id, entry.kind.size());
-        if !is_packaged(&path, dpkg) {
+        if !is_packaged(&path, installed) {
             continue;
         }
         let own = matches!(worth(&path), Some(Worth::Secret | Worth::Data));
@@ -175,7 +168,7 @@ pub(super) fn meet(
             continue;
         }
         if size > LIMIT || theirs.kind.size() > LIMIT {
-            if is_program(&path, dpkg) {
+            if is_program(&path, installed) {
                 let outcome = hold_theirs(draft, target, &path)?;
                 meetings.push(Meeting { path, outcome });
             }
@@ -194,7 +187,7 @@ pub(super) fn meet(
         } else if base.as_ref() == Some(&ours) {
             draft.write(&path, new);
             Outcome::Dressed
-        } else if is_program(&path, dpkg) {
+        } else if is_program(&path, installed) {
             hold_theirs(draft, target, &path)?
         } else {
             match base.map(|base| merge(&base, &ours, &new)) {
@@ -225,15 +218,14 @@ pub(super) fn meet(
 }
 
 /// A file that packages bring or configure; anything else that is there is data, and ours.
-fn is_packaged(path: &RootPath, dpkg: Option<&Dpkg>) -> bool {
-    path.as_bytes().starts_with(b"/etc/") || dpkg.is_some_and(|dpkg| dpkg.owner(path).is_some())
+fn is_packaged(path: &RootPath, installed: &Installed) -> bool {
+    path.as_bytes().starts_with(b"/etc/") || installed.claims(path).next().is_some()
 }
 
 /// A file that a package owns outside the places where configuration and data live.
-fn is_program(path: &RootPath, dpkg: Option<&Dpkg>) -> bool {
+fn is_program(path: &RootPath, installed: &Installed) -> bool {
     let data = ["/etc/", "/var/", "/srv/", "/home/", "/root/", "/opt/", "/usr/local/"];
-    let owned = dpkg.and_then(|dpkg| dpkg.owner(path));
-    owned.is_some_and(|owned| owned.conffile.is_none())
+    installed.claims(path).next().is_some_and(|claim| claim.role != Role::Config)
         && !data.iter().any(|dir| path.as_bytes().starts_with(dir.as_bytes()))
 }
 
@@ -364,8 +356,8 @@ mod tests {
         let mut draft = Draft::default();
         draft.put(DraftNode { entry, content: DraftContent::Stored(ContentId(0)) });
         let target = system(at, theirs);
-        let dpkg = Dpkg::load(&target).unwrap();
-        let met = meet(&mut draft, &store, &pristine, &target, dpkg.as_ref(), &|_| worth).unwrap();
+        let installed = Installed::load(&target).unwrap();
+        let met = meet(&mut draft, &store, &pristine, &target, &installed, &|_| worth).unwrap();
         met.beside.into_iter().for_each(|node| draft.put(node));
         let meetings = met.meetings;
         let text = |node: &DraftNode| match &node.content {
@@ -447,9 +439,8 @@ mod tests {
             let entry = Entry { path: at.clone(), kind, meta, ctime: None, links: None };
             draft.put(DraftNode { entry, content: DraftContent::Stored(ContentId(0)) });
             let target = system("/usr/bin/app", new);
-            let dpkg = Dpkg::load(&target).unwrap();
-            let met =
-                meet(&mut draft, &store, &pristine, &target, dpkg.as_ref(), &|_| None).unwrap();
+            let installed = Installed::load(&target).unwrap();
+            let met = meet(&mut draft, &store, &pristine, &target, &installed, &|_| None).unwrap();
             assert_eq!(met.meetings, one("/usr/bin/app", Outcome::Dressed));
             let node = draft.get(&at).unwrap();
             assert_eq!(node.content, DraftContent::Bytes(new.into()));

@@ -8,7 +8,7 @@ use crate::failure::{Failure, Kind as FailureKind};
 use crate::layout::{
     self, Gap, LayoutDb, Recognised, Route, Rule, Step, StepOutcome, Vars, Version, When, route,
 };
-use crate::packages::dpkg::Dpkg;
+use crate::packages::Installed;
 use crate::survey::AppFact;
 use crate::tree::{Draft, RootPath, Tree};
 use crate::verdict::{Held, HeldKind};
@@ -32,16 +32,11 @@ pub(super) fn misfit(
 }
 
 /// The applications of the staged system.
-pub(super) fn today(inputs: &Inputs, dpkg: Option<&Dpkg>) -> Result<Vec<Recognised>, Failure> {
-    let installed: Vec<(&str, &str)> = dpkg
-        .iter()
-        .flat_map(|dpkg| dpkg.packages.iter().filter(|p| p.has_files()))
-        .map(|p| (p.name.as_str(), p.version.as_str()))
-        .collect();
+pub(super) fn today(inputs: &Inputs, installed: &Installed) -> Result<Vec<Recognised>, Failure> {
     let exists = |path: &RootPath| {
         crate::tree::resolve(inputs.target, path).is_ok_and(|found| found.is_some())
     };
-    inputs.layout.recognise(&installed, &exists).map_err(Failure::from)
+    inputs.layout.recognise(&installed.recognisable(), &exists).map_err(Failure::from)
 }
 
 /// The archived applications with the way each has to go.
@@ -157,7 +152,7 @@ pub(super) fn apply_steps(
     journeys: &[Journey],
     wanted: &dyn Fn(&Step) -> bool,
     inputs: &Inputs,
-    dpkg: Option<&Dpkg>,
+    installed: &Installed,
     draft: &mut Draft,
     decisions: &mut Decisions,
 ) -> Result<(), Failure> {
@@ -169,7 +164,7 @@ pub(super) fn apply_steps(
                     .map_err(|e| misfit(app, e))?;
             for outcome in outcomes {
                 if let StepOutcome::Run { when: Some(when), .. } = &outcome
-                    && !holds(when, &journey.vars, inputs.target, draft, dpkg)
+                    && !holds(when, &journey.vars, inputs.target, draft, installed)
                         .map_err(|e| misfit(app, e))?
                 {
                     continue;
@@ -205,16 +200,15 @@ pub(super) fn rebuilds(
     journeys: &[Journey],
     target: &dyn Tree,
     draft: &Draft,
-    dpkg: Option<&Dpkg>,
+    installed: &Installed,
 ) -> Result<Vec<PlannedCommand>, Failure> {
     let mut commands = Vec::new();
     for journey in journeys {
         let app = journey.rule.app.as_str();
         for rebuild in &journey.rule.rebuild {
             let holds = match &rebuild.when {
-                Some(when) => {
-                    holds(when, &journey.vars, target, draft, dpkg).map_err(|e| misfit(app, e))?
-                }
+                Some(when) => holds(when, &journey.vars, target, draft, installed)
+                    .map_err(|e| misfit(app, e))?,
                 None => true,
             };
             if rebuild.is_due(draft) && holds {
@@ -232,16 +226,15 @@ pub(super) fn validators(
     journeys: &[Journey],
     target: &dyn Tree,
     draft: &Draft,
-    dpkg: Option<&Dpkg>,
+    installed: &Installed,
     decisions: &mut Decisions,
 ) -> Result<(), Failure> {
     for journey in journeys {
         let app = journey.rule.app.as_str();
         for validator in &journey.rule.validate {
             let holds = match &validator.when {
-                Some(when) => {
-                    holds(when, &journey.vars, target, draft, dpkg).map_err(|e| misfit(app, e))?
-                }
+                Some(when) => holds(when, &journey.vars, target, draft, installed)
+                    .map_err(|e| misfit(app, e))?,
                 None => true,
             };
             if holds {
@@ -259,12 +252,12 @@ fn holds(
     vars: &Vars,
     target: &dyn Tree,
     draft: &Draft,
-    dpkg: Option<&Dpkg>,
+    installed: &Installed,
 ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
     let package = match &when.package {
         Some(name) => {
             let name = name.expand_text(vars)?;
-            dpkg.is_some_and(|dpkg| dpkg.is_installed(&name).is_some())
+            installed.version(&name).is_some()
         }
         None => true,
     };
@@ -375,7 +368,9 @@ mod tests {
             );
             parse("x.yaml", &text).unwrap().validate.remove(0).when.unwrap()
         };
-        let told = |at: &str| holds(&rule(at), &Vars::default(), &target, &draft, None).unwrap();
+        let installed = Installed::default();
+        let told =
+            |at: &str| holds(&rule(at), &Vars::default(), &target, &draft, &installed).unwrap();
         assert!(told("/etc/there"));
         assert!(told("/etc/placed"));
         assert!(!told("/etc/nowhere"));

@@ -5,9 +5,8 @@
 //! failure anywhere removes it and leaves the old container, the bundle and all names as they were.
 
 mod accounts;
-mod answers;
 mod archived;
-mod choices;
+mod carry;
 mod config;
 mod decisions;
 mod difference;
@@ -43,7 +42,7 @@ pub use downloads::Downloads;
 pub use garbage::collect_garbage;
 pub use options::{RestoreOptions, Start};
 pub use outcome::{GarbageReport, PlanReport, PlanStep, RestoreReport};
-pub use packages::{Install, Missing, Offered, PackagePlan, Renamed, plan_packages};
+pub use packages::{Install, Market, Missing, PackagePlan, Renamed, plan_packages};
 pub use plan::Plan;
 pub use saved::PlanFile;
 pub use target::{TargetError, TargetSpec};

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::accounts::{self, Merged, Owned};
 use super::archived::Archived;
-use super::choices;
+use super::carry;
 use super::config;
 use super::decisions::Decisions;
 use super::environments;
@@ -24,8 +24,7 @@ use super::volumes::{self, VolumePlan};
 use crate::bundle::Loss;
 use crate::failure::Failure;
 use crate::layout::{self, LayoutMatcher, Recognised, Worth};
-use crate::packages::Package;
-use crate::packages::dpkg::Dpkg;
+use crate::packages::Installed;
 use crate::tree::{Draft, DraftContent, DraftNode, RootPath, Time, Tree};
 use crate::verdict::Held;
 
@@ -149,7 +148,7 @@ pub(super) fn plan(inputs: &Inputs) -> Result<Planned, Failure> {
 struct Planner<'a> {
     inputs: &'a Inputs<'a>,
     archived: Archived<'a>,
-    dpkg: Option<Dpkg>,
+    installed: Installed,
     /// The applications of the staged system.
     today: Vec<Recognised>,
     /// What the rules of those say about paths.
@@ -168,13 +167,13 @@ struct Planner<'a> {
 
 impl<'a> Planner<'a> {
     fn new(inputs: &'a Inputs<'a>) -> Result<Planner<'a>, Failure> {
-        let dpkg = Dpkg::load(inputs.target).map_err(unreadable)?;
-        let today = today(inputs, dpkg.as_ref())?;
+        let installed = Installed::load(inputs.target).map_err(unreadable)?;
+        let today = today(inputs, &installed)?;
         let places = inputs.layout.layout(&today).map_err(Failure::from)?;
         Ok(Planner {
             inputs,
             archived: Archived::new(inputs.manifest, inputs.contents),
-            dpkg,
+            installed,
             today,
             places,
             journeys: vec![],
@@ -189,22 +188,16 @@ impl<'a> Planner<'a> {
     }
 
     fn finish(self) -> Planned {
-        let packages = self.dpkg.into_iter().flat_map(|dpkg| dpkg.packages);
-        let packages = packages.filter(Package::has_files);
+        let packages = self.installed.units();
+        let packages = packages.map(|unit| (format!("{}:{}", unit.name, unit.arch), unit.version));
+        let packages = packages.collect();
         let Decisions { steps, held, losses, commands: _ } = self.decisions;
-        Planned {
-            packages: packages.map(|p| (format!("{}:{}", p.name, p.arch), p.version)).collect(),
-            draft: self.draft,
-            volumes: self.volumes,
-            steps,
-            held,
-            losses,
-        }
+        Planned { packages, draft: self.draft, volumes: self.volumes, steps, held, losses }
     }
 
     fn apply(&mut self, wanted: &dyn Fn(&layout::Step) -> bool) -> Result<(), Failure> {
         let (draft, decisions) = (&mut self.draft, &mut self.decisions);
-        apply_steps(&self.journeys, wanted, self.inputs, self.dpkg.as_ref(), draft, decisions)
+        apply_steps(&self.journeys, wanted, self.inputs, &self.installed, draft, decisions)
     }
 }
 
@@ -264,21 +257,18 @@ fn settle_paths(planner: &mut Planner<'_>) -> Result<(), Failure> {
 }
 
 fn carry_choices(planner: &mut Planner<'_>) -> Result<(), Failure> {
-    let Planner { inputs, merged, draft, decisions, .. } = planner;
-    if let Some(dpkg) = &planner.dpkg {
-        let Merged { accounts, ids } = merged;
-        let new = choices::New { target: inputs.target, dpkg, accounts, ids };
-        planner.aside = choices::carry(inputs, &new, draft, decisions)?;
-    }
+    let Planner { inputs, installed, merged, draft, decisions, .. } = planner;
+    let system = (&*installed, &merged.accounts, &merged.ids);
+    planner.aside = carry::carry(inputs, system, draft, decisions)?;
     Ok(())
 }
 
 fn merge_configuration(planner: &mut Planner<'_>) -> Result<(), Failure> {
-    let Planner { inputs, dpkg, places, draft, .. } = planner;
+    let Planner { inputs, installed, places, draft, .. } = planner;
     let pristine = planner.archived.pristine();
     let worth = |path: &RootPath| places.matches(path).map(|found| found.entry.worth);
     let (store, target) = (inputs.contents, inputs.target);
-    let met = config::meet(draft, store, &pristine, target, dpkg.as_ref(), &worth);
+    let met = config::meet(draft, store, &pristine, target, installed, &worth);
     let met = met.map_err(unreadable)?;
     std::mem::take(&mut planner.aside).into_iter().for_each(|node| draft.put(node));
     planner.decisions.meetings(&met.meetings);
@@ -310,13 +300,13 @@ fn complete(planner: &mut Planner<'_>) -> Result<(), Failure> {
 
 /// What the installation made of its own accord gives way to what the service has.
 fn clear_fresh_state(planner: &mut Planner<'_>) -> Result<(), Failure> {
-    let Planner { inputs, dpkg, places, draft, decisions, .. } = planner;
+    let Planner { inputs, installed, places, draft, decisions, .. } = planner;
     if let Some(before) = inputs.state_before {
         let known = fresh::Known {
             staying: &|path| {
                 before.contains(path)
                     || inputs.manifest.entries.contains(path)
-                    || dpkg.as_ref().is_some_and(|dpkg| dpkg.owner(path).is_some())
+                    || installed.claims(path).next().is_some()
             },
             ruled: &|path| places.matches(path).is_some(),
         };
@@ -332,7 +322,7 @@ fn clear_fresh_state(planner: &mut Planner<'_>) -> Result<(), Failure> {
 /// Gives what was made from files of the staged system the times of the archived ones: those of the
 /// staged system say when it was staged, and a plan does not depend on that.
 fn forget_times(planner: &mut Planner<'_>) -> Result<(), Failure> {
-    let Planner { inputs, archived, dpkg, draft, .. } = planner;
+    let Planner { inputs, archived, installed, draft, .. } = planner;
     for node in draft.nodes_mut() {
         node.entry.ctime = None;
         if !matches!(node.content, DraftContent::Bytes(_)) {
@@ -342,7 +332,7 @@ fn forget_times(planner: &mut Planner<'_>) -> Result<(), Failure> {
         let origin = config::default_of(path).unwrap_or_else(|| path.clone());
         let theirs = inputs.target.entry(&origin).map_err(unreadable)?;
         let staged = theirs.is_some_and(|theirs| theirs.meta.mtime == node.entry.meta.mtime);
-        let packaged = dpkg.as_ref().is_some_and(|dpkg| dpkg.owner(&origin).is_some());
+        let packaged = installed.claims(&origin).next().is_some();
         if staged && !packaged {
             let ours = archived.entry(&origin).map_err(unreadable)?;
             let unknown = Time { secs: 0, nanos: 0 };
@@ -353,8 +343,8 @@ fn forget_times(planner: &mut Planner<'_>) -> Result<(), Failure> {
 }
 
 fn run_generators(planner: &mut Planner<'_>) -> Result<(), Failure> {
-    let Planner { inputs, dpkg, journeys, draft, decisions, .. } = planner;
-    let due = rebuilds(journeys, inputs.target, draft, dpkg.as_ref())?;
+    let Planner { inputs, installed, journeys, draft, decisions, .. } = planner;
+    let due = rebuilds(journeys, inputs.target, draft, installed)?;
     decisions.commands.splice(0..0, due);
     Ok(())
 }
@@ -384,6 +374,6 @@ fn list_commands(planner: &mut Planner<'_>) -> Result<(), Failure> {
 }
 
 fn list_checks(planner: &mut Planner<'_>) -> Result<(), Failure> {
-    let Planner { inputs, dpkg, journeys, draft, decisions, .. } = planner;
-    validators(journeys, inputs.target, draft, dpkg.as_ref(), decisions)
+    let Planner { inputs, installed, journeys, draft, decisions, .. } = planner;
+    validators(journeys, inputs.target, draft, installed, decisions)
 }

@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::settle::real_directory;
 use crate::survey::{MountFact, Survey};
-use crate::tree::{Draft, RootPath, Tree, TreeError};
+use crate::tree::{Draft, RootPath, Tree, TreeError, real_directory};
 
 /// A volume to make and fill.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

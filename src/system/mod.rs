@@ -93,7 +93,7 @@ pub trait System {
     /// Runs one command.
     ///
     /// # Errors
-    /// It could not be run at all; how it ends is not an error.
+    /// As [`System::run`].
     fn run_one(&mut self, command: Command) -> Result<Ran, Failure> {
         let line = command.line();
         self.run(vec![command])?.pop().ok_or_else(|| {

@@ -4,8 +4,7 @@
 
 use super::super::glob;
 use super::super::problem::Problem;
-use super::super::records::{Records, lines};
-use super::{MAX_TABLE, fixed};
+use super::super::records::{MAX_TABLE, Records, fixed, lines};
 use crate::tree::RootPath;
 
 /// Bounds the work per path; real systems have about ten.

@@ -1,7 +1,6 @@
 //! Where apk gets packages from: `/etc/apk/repositories` and the directories beside it.
 
-use super::super::records::{Records, lines};
-use super::{MAX_TABLE, fixed};
+use super::super::records::{MAX_TABLE, Records, fixed, lines};
 use crate::tree::{RootPath, escaped};
 
 /// Real systems have two to five.

@@ -2,8 +2,7 @@
 //! written in.
 
 use super::super::problem::{BadLines, LineFault, Problem};
-use super::super::records::{Records, lines};
-use super::{MAX_TABLE, fixed};
+use super::super::records::{MAX_TABLE, Records, fixed, lines};
 
 /// Real ones have some hundred entries at most.
 const MAX_WORLD: usize = 100_000;

@@ -4,8 +4,8 @@
 //! explains them.
 
 use super::super::problem::{LineFault, Problem};
-use super::super::records::{Records, lines, recorded_path};
-use super::{MAX_TABLE, admin, fixed};
+use super::super::records::{MAX_TABLE, Records, fixed, lines, recorded_path};
+use super::admin::admin;
 use crate::tree::{Kind, RootPath};
 
 const MAX_ALTERNATIVES: usize = 20_000;

@@ -9,10 +9,11 @@ use std::io::Read;
 use flate2::read::GzDecoder;
 
 use super::super::control::{self, BadStanza, Fault, Stanza};
+use super::super::md5::Md5;
+use super::super::package::{Broken, Conffile, Package, Status};
 use super::super::problem::{BadLines, Damage, LineFault, Problem};
-use super::super::records::{Records, lines, recorded_path};
-use super::super::{Broken, Conffile, Md5, Package, Status};
-use super::{admin, fixed};
+use super::super::records::{Records, fixed, lines, recorded_path};
+use super::admin::admin;
 use crate::tree::{self, RootPath, TreeError};
 
 /// A thousand packages are a megabyte; this is the whole of Debian several times over.

@@ -3,10 +3,9 @@
 //! dpkg does not know these files. ucf's record is what tells a file the user edited from one
 //! that still is as the package made it.
 
-use super::super::Md5;
+use super::super::md5::Md5;
 use super::super::problem::{BadLines, LineFault};
-use super::super::records::{Records, lines, recorded_path};
-use super::{MAX_TABLE, fixed};
+use super::super::records::{MAX_TABLE, Records, fixed, lines, recorded_path};
 use crate::tree::RootPath;
 
 /// ucf's records of a system, by canonical path.
@@ -32,6 +31,14 @@ impl Ucf {
     pub(super) fn digest(&self, path: &RootPath) -> Option<Md5> {
         let at = self.digests.binary_search_by(|(p, _)| p.cmp(path)).ok()?;
         Some(self.digests[at].1)
+    }
+
+    /// Where the text that was last put at `path` is kept: under its path, with colons for slashes.
+    pub(super) fn copy(&self, path: &RootPath) -> Option<RootPath> {
+        self.digest(path)?;
+        let name: Vec<u8> =
+            path.as_bytes().iter().map(|&b| if b == b'/' { b':' } else { b }).collect();
+        Some(fixed(b"/var/lib/ucf/cache").child(&name))
     }
 
     /// The package that registered `path`.

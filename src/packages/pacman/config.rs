@@ -3,8 +3,7 @@
 
 use super::super::glob;
 use super::super::problem::{BadLines, LineFault, Problem};
-use super::super::records::{Records, lines, recorded_path};
-use super::fixed;
+use super::super::records::{Records, fixed, lines, recorded_path};
 use crate::tree::RootPath;
 
 const MAX_FILE: u64 = 16 << 20;

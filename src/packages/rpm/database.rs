@@ -8,15 +8,10 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use super::fault::{DatabaseFault, RecordFault};
-use super::{bdb, fixed, ndb, sqlite};
-
-use crate::packages::records::Records;
+use super::sink::Sink;
+use super::{bdb, ndb, sqlite};
+use crate::packages::records::{Records, fixed};
 use crate::tree::{self, RootPath, Tree, TreeError};
-
-/// What takes the records of a database one by one: their number, and the record or why there is
-/// none. An error ends the reading.
-pub(super) type Sink<'a> =
-    dyn FnMut(u32, Result<&[u8], RecordFault>) -> Result<(), DatabaseFault> + 'a;
 
 /// A package takes some 100 kB; this is ten times the largest real system.
 const MAX_FILE: u64 = 2 << 30;

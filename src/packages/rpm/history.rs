@@ -9,10 +9,9 @@ use sqlx::Row;
 
 use super::database::with_copy;
 use super::fault::DatabaseFault;
-use super::fixed;
 use super::sqlite::Database;
 use crate::packages::problem::{Problem, chain};
-use crate::packages::records::Records;
+use crate::packages::records::{Records, fixed};
 
 /// Where dnf 4 keeps it.
 const FILE: &[u8] = b"/var/lib/dnf/history.sqlite";

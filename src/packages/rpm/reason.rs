@@ -15,12 +15,10 @@
 
 use std::collections::HashSet;
 
-use super::{RpmPackage, fixed, history};
+use super::history;
+use super::package::RpmPackage;
 
-use crate::packages::records::{Records, lines};
-
-/// A line a package.
-const MAX_TABLE: u64 = 16 << 20;
+use crate::packages::records::{MAX_TABLE, Records, fixed, lines};
 
 /// Where dnf 5 keeps the state of the system.
 const FILE: &[u8] = b"/usr/lib/sysimage/libdnf5/packages.toml";
