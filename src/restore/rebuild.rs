@@ -100,7 +100,11 @@ fn lend(target: &mut dyn Target, downloads: &Downloads) -> Result<Vec<(String, S
 
 fn run(target: &mut dyn Target, command: Command) -> Result<Ran, Failure> {
     let line = command.line();
-    target.run(vec![command])?.pop().ok_or_else(|| {
+    only(target.run(vec![command])?, line)
+}
+
+fn only(mut ran: Vec<Ran>, line: String) -> Result<Ran, Failure> {
+    ran.pop().ok_or_else(|| {
         Failure::new(failure::Kind::Internal, "running", line).why("the command gave no answer")
     })
 }
@@ -183,7 +187,8 @@ impl Work<'_> {
         }
         all.extend(words);
         let command = self.command(&all);
-        run(self.target, command)
+        let line = command.line();
+        only(self.target.download(vec![command])?, line)
     }
 
     /// Installs what is on the list; says whether an index was reached.

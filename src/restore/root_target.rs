@@ -18,7 +18,7 @@ use super::target::{Published, Target, Undelivered, VolumePlan};
 use crate::bundle::Loss;
 use crate::failure::{Failure, Kind};
 use crate::monitor::Monitor;
-use crate::system::{Command, Network, Ran, RootSystem, System};
+use crate::system::{Command, Ran, RootSystem, System};
 use crate::tree::{
     Draft, DraftContent, DraftNode, Extent, PlaceError, Problem, RootWriter, Rootfs, Store, Tree,
     copy_tree, exchange, exchangeable, remove_tree,
@@ -63,7 +63,7 @@ impl RootTarget {
             return Err(refused(named, "it holds no operating system: there is no os-release"));
         }
         // Whether commands could run at all is known before the copy is made.
-        RootSystem::open(&dir, Network::Host)?;
+        RootSystem::open(&dir)?;
         exchangeable(&dir).map_err(|e| {
             refused(named, "it is a mount point, which cannot be exchanged")
                 .because(e)
@@ -84,7 +84,7 @@ impl RootTarget {
         if let Some(first) = problems.first() {
             return Err(inexact(named, first, problems.len()));
         }
-        let system = RootSystem::open(&staged.0, Network::Host)?;
+        let system = RootSystem::open(&staged.0)?;
         Ok(RootTarget { named: named.to_owned(), dir, staged, system, _lock: lock })
     }
 }
@@ -193,6 +193,10 @@ fn place_node(
 impl Target for RootTarget {
     fn run(&mut self, commands: Vec<Command>) -> Result<Vec<Ran>, Failure> {
         self.system.run(commands)
+    }
+
+    fn download(&mut self, commands: Vec<Command>) -> Result<Vec<Ran>, Failure> {
+        self.system.download(commands)
     }
 
     fn tree(&mut self, _scratch: &Path) -> Result<Arc<dyn Tree>, Failure> {

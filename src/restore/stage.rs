@@ -138,7 +138,17 @@ fn unreadable_output(error: std::io::Error, program: &str) -> Failure {
 
 fn run_one(target: &mut dyn Target, command: Command) -> Result<Ran, Failure> {
     let line = command.line();
-    target.run(vec![command])?.pop().ok_or_else(|| {
+    only(target.run(vec![command])?, line)
+}
+
+/// The same with a network.
+fn download(target: &mut dyn Target, command: Command) -> Result<Ran, Failure> {
+    let line = command.line();
+    only(target.download(vec![command])?, line)
+}
+
+fn only(mut ran: Vec<Ran>, line: String) -> Result<Ran, Failure> {
+    ran.pop().ok_or_else(|| {
         Failure::new(Kind::Internal, "running", line).why("the command gave no answer")
     })
 }
@@ -194,7 +204,7 @@ fn state(target: &mut dyn Target) -> Result<BTreeSet<RootPath>, Failure> {
 
 fn fetch_lists(target: &mut dyn Target) -> Result<(), Failure> {
     let argv = ["apt-get", "-q", "-o", "APT::Update::Error-Mode=any", "update"];
-    let ran = run_one(target, Command::new(&argv))?;
+    let ran = download(target, Command::new(&argv))?;
     if ran.code == 0 {
         return Ok(());
     }
@@ -215,21 +225,28 @@ fn offered(target: &mut dyn Target) -> Result<(Offered, Vec<(String, String)>), 
 
 fn install_packages(target: &mut dyn Target, plan: &PackagePlan) -> Result<(), Failure> {
     run_quietly(target, "denying services to start with", &["sh", "-c", DENY, "sh", POLICY])?;
-    let mut argv: Vec<String> = [
-        "apt-get",
-        "-qy",
-        "--no-install-recommends",
-        "-o",
-        "Dpkg::Options::=--force-confdef",
-        "-o",
-        "Dpkg::Options::=--force-confold",
-        "install",
-        "--",
-    ]
-    .map(str::to_owned)
-    .to_vec();
-    argv.extend(plan.install.iter().map(|package| package.name.clone()));
-    let ran = run_one(target, Command { argv, stdin: None, env: vec![] })?;
+    let install = |how: &str| {
+        let fixed = [
+            "apt-get",
+            "-qy",
+            "--no-install-recommends",
+            "-o",
+            "Dpkg::Options::=--force-confdef",
+            "-o",
+            "Dpkg::Options::=--force-confold",
+            how,
+            "install",
+            "--",
+        ];
+        let names = plan.install.iter().map(|package| package.name.clone());
+        let argv = fixed.into_iter().map(str::to_owned).chain(names).collect();
+        Command { argv, stdin: None, env: vec![] }
+    };
+    // The packages' own scripts run in the second, which has no network.
+    let mut ran = download(target, install("--download-only"))?;
+    if ran.code == 0 {
+        ran = run_one(target, install("--no-download"))?;
+    }
     let outcome = if ran.code == 0 {
         Ok(())
     } else {

@@ -86,8 +86,13 @@ pub(super) struct Undelivered {
 
 /// The new system under construction.
 pub(super) trait Target {
-    /// Runs commands in the staged system, with network, until one does not exit 0.
+    /// Runs commands in the staged system until one does not exit 0. They need no network.
     fn run(&mut self, commands: Vec<Command>) -> Result<Vec<Ran>, Failure>;
+
+    /// The same for commands that download, the only ones for which there has to be a network.
+    fn download(&mut self, commands: Vec<Command>) -> Result<Vec<Ran>, Failure> {
+        self.run(commands)
+    }
 
     /// The staged system as a tree, at rest: no command runs while it is read. Contents that have
     /// to be copied to be read go into unlinked files in `scratch`.

@@ -21,15 +21,6 @@ use crate::failure::Failure;
 /// line, or the dump of a large database.
 pub const LIMIT: Duration = Duration::from_secs(4 * 3600);
 
-/// Whether commands reach a network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Network {
-    /// As the host does.
-    Host,
-    /// Not at all.
-    None,
-}
-
 /// A command: an argv, never a shell line, run as root with a minimal environment.
 #[derive(Debug)]
 pub struct Command {

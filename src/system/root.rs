@@ -6,9 +6,9 @@ use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
 use super::script::{Input, script};
-use super::{Command, ENVIRONMENT, LIMIT, Network, Ran, System};
+use super::{Command, ENVIRONMENT, LIMIT, Ran, System};
 use crate::failure::{Failure, Kind};
-use crate::namespace::{self, Namespace, NamespaceError, RunOptions};
+use crate::namespace::{Namespace, NamespaceError, Network, RunOptions};
 use crate::tree::{
     Entry, Extent, Kind as Node, Meta, RootPath, RootWriter, Rootfs, Time, Tree, Xattrs,
 };
@@ -23,7 +23,6 @@ const COMPLAINT: u64 = 1024 * 1024;
 pub struct RootSystem {
     namespace: Namespace,
     root: PathBuf,
-    network: Network,
 }
 
 impl RootSystem {
@@ -31,7 +30,7 @@ impl RootSystem {
     ///
     /// # Errors
     /// Not root, or a tool of the host is missing (environment).
-    pub fn open(root: &Path, network: Network) -> Result<RootSystem, Failure> {
+    pub fn open(root: &Path) -> Result<RootSystem, Failure> {
         let namespace = Namespace::new(root).map_err(|e| {
             let (kind, next) = match &e {
                 NamespaceError::Root { .. }
@@ -46,7 +45,7 @@ impl RootSystem {
                 .because(e)
                 .next(next)
         })?;
-        Ok(RootSystem { namespace, root: root.to_owned(), network })
+        Ok(RootSystem { namespace, root: root.to_owned() })
     }
 
     fn failed(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
@@ -132,32 +131,37 @@ fn entry(path: RootPath, kind: Node) -> Entry {
     Entry { path, kind, meta, ctime: None, links: None }
 }
 
-impl System for RootSystem {
-    fn run(&mut self, mut commands: Vec<Command>) -> Result<Vec<Ran>, Failure> {
-        for command in &mut commands {
-            if !command.env.is_empty() {
-                let set = command.env.drain(..).map(|(name, value)| format!("{name}={value}"));
-                let words = std::iter::once("env".to_owned()).chain(set);
-                command.argv = words.chain(std::mem::take(&mut command.argv)).collect();
-            }
-        }
+impl RootSystem {
+    /// Runs commands that download, as [`System::run`] does the others; they share the variables
+    /// of each.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn download(&mut self, mut commands: Vec<Command>) -> Result<Vec<Ran>, Failure> {
+        let fixed = ENVIRONMENT.iter().map(|(name, value)| (OsString::from(name), value.into()));
+        let own = commands.iter_mut().flat_map(|command| command.env.drain(..));
+        let own = own.map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        let options = RunOptions {
+            env: fixed.chain(own).collect(),
+            network: Network::Downloads,
+            timeout: LIMIT,
+            ..RunOptions::default()
+        };
+        self.run_with(commands, &options)
+    }
+
+    fn run_with(
+        &mut self,
+        mut commands: Vec<Command>,
+        options: &RunOptions,
+    ) -> Result<Vec<Ran>, Failure> {
         self.prepare(&mut commands)?;
         let inputs: Vec<(&[String], Input)> = commands
             .iter()
             .map(|c| (&c.argv[..], if c.stdin.is_some() { Input::File } else { Input::None }))
             .collect();
         let text = script(&inputs, &String::from_utf8_lossy(DIR));
-        let environment = ENVIRONMENT.iter();
-        let options = RunOptions {
-            env: environment.map(|(k, v)| (OsString::from(k), OsString::from(v))).collect(),
-            network: match self.network {
-                Network::Host => namespace::Network::Host,
-                Network::None => namespace::Network::None,
-            },
-            timeout: LIMIT,
-            ..RunOptions::default()
-        };
-        let ran = self.namespace.run(&["/bin/sh", "-c", &text], &options);
+        let ran = self.namespace.run(&["/bin/sh", "-c", &text], options);
         // Asked to stop, that is the reason, whatever it broke.
         let ran = ran.map_err(|e| {
             let ended = crate::failure::check_cancelled(
@@ -187,5 +191,25 @@ impl System for RootSystem {
             .next("see whether the root holds a working /bin/sh of this architecture"));
         }
         Ok(all)
+    }
+}
+
+impl System for RootSystem {
+    /// Without a network.
+    fn run(&mut self, mut commands: Vec<Command>) -> Result<Vec<Ran>, Failure> {
+        for command in &mut commands {
+            if !command.env.is_empty() {
+                let set = command.env.drain(..).map(|(name, value)| format!("{name}={value}"));
+                let words = std::iter::once("env".to_owned()).chain(set);
+                command.argv = words.chain(std::mem::take(&mut command.argv)).collect();
+            }
+        }
+        let environment = ENVIRONMENT.iter();
+        let options = RunOptions {
+            env: environment.map(|(k, v)| (OsString::from(k), OsString::from(v))).collect(),
+            timeout: LIMIT,
+            ..RunOptions::default()
+        };
+        self.run_with(commands, &options)
     }
 }
