@@ -14,6 +14,7 @@ mod environments;
 mod fresh;
 mod garbage;
 mod inputs;
+mod journal;
 mod journey;
 mod layer;
 mod localhost;

@@ -3,7 +3,10 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Seek};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
 
 use super::script::{Input, script};
 use super::{Command, ENVIRONMENT, LIMIT, Ran, System};
@@ -22,6 +25,8 @@ const COMPLAINT: u64 = 1024 * 1024;
 /// An unpacked root in which commands may run.
 pub struct RootSystem {
     namespace: Namespace,
+    handle: OwnedFd,
+    /// How it was called when it was opened, for messages.
     root: PathBuf,
 }
 
@@ -31,7 +36,24 @@ impl RootSystem {
     /// # Errors
     /// Not root, or a tool of the host is missing (environment).
     pub fn open(root: &Path) -> Result<RootSystem, Failure> {
-        let namespace = Namespace::new(root).map_err(|e| {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = rustix::fs::open(root, flags, Mode::empty()).map_err(|e| {
+            Failure::new(Kind::Precondition, "entering", root.as_os_str().as_encoded_bytes())
+                .because(std::io::Error::from(e))
+        });
+        RootSystem::at(opened?, root)
+    }
+
+    /// Commands will run in the directory behind `handle`, whatever its names lead to later; it is
+    /// called `root` in messages.
+    ///
+    /// # Errors
+    /// As [`RootSystem::open`].
+    pub fn at(handle: OwnedFd, root: &Path) -> Result<RootSystem, Failure> {
+        let entered = handle
+            .try_clone()
+            .map_err(|source| NamespaceError::Root { path: root.to_owned(), source });
+        let namespace = entered.and_then(|handle| Namespace::of(handle, root)).map_err(|e| {
             let (kind, next) = match &e {
                 NamespaceError::Root { .. }
                 | NamespaceError::HostRoot
@@ -45,7 +67,7 @@ impl RootSystem {
                 .because(e)
                 .next(next)
         })?;
-        Ok(RootSystem { namespace, root: root.to_owned() })
+        Ok(RootSystem { namespace, handle, root: root.to_owned() })
     }
 
     fn failed(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
@@ -61,7 +83,7 @@ impl RootSystem {
 
     /// Puts the inputs of `commands` into the batch's directory.
     fn prepare(&self, commands: &mut [Command]) -> Result<(), Failure> {
-        let mut writer = RootWriter::open(&self.root).map_err(|e| self.failed(e))?;
+        let mut writer = RootWriter::at(self.handle.as_fd()).map_err(|e| self.failed(e))?;
         let dir = batch();
         writer.place(&entry(dir.clone(), Node::Dir), None, &[]).map_err(|e| self.failed(e))?;
         for (n, command) in commands.iter_mut().enumerate() {
@@ -114,7 +136,7 @@ impl RootSystem {
     }
 
     fn clean(&self) -> Result<(), Failure> {
-        let mut writer = RootWriter::open(&self.root).map_err(|e| self.failed(e))?;
+        let mut writer = RootWriter::at(self.handle.as_fd()).map_err(|e| self.failed(e))?;
         writer.remove(&batch()).map_err(|e| self.failed(e))?;
         writer.finish().map(drop).map_err(|e| self.failed(e))
     }
@@ -170,7 +192,7 @@ impl RootSystem {
             );
             ended.err().unwrap_or_else(|| self.failed(e))
         })?;
-        let tree = Rootfs::open(&self.root).map_err(|e| self.failed(e))?;
+        let tree = Rootfs::at(self.handle.as_fd()).map_err(|e| self.failed(e))?;
         let mut all = Vec::new();
         for n in 0..commands.len() {
             match self.collect(&tree, n)? {
