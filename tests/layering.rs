@@ -103,6 +103,11 @@ const ONLY_IN: &[(&str, &[&str], &str)] = &[
     ("sqlx", &["layout", "packages"], "rules are in a database of ours, rpm has one of its own"),
     ("bollard", &["engine"], "one module speaks to engines"),
     ("tokio", &["cli", "engine", "layout", "packages"], "asynchronous code stays behind a wall"),
+    (
+        "TcpStream",
+        &["engine", "namespace"],
+        "engines are spoken to, and what downloads has one way out",
+    ),
     ("process::Command", &["namespace"], "nothing is executed outside a system of ours"),
 ];
 

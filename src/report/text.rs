@@ -148,7 +148,7 @@ pub fn garbage_text(report: &GarbageReport) -> String {
     }
     if !report.spared.is_empty() {
         text.items(
-            "Left alone, as the run that is making it goes on",
+            "Left alone, as its run goes on or for the reason named",
             report.spared.iter().cloned(),
         );
     }

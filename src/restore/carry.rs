@@ -6,10 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use super::accounts::Merged;
 use super::decisions::Decisions;
 use super::inputs::{Inputs, unreadable};
 use super::step::PlannedCommand;
+use crate::accounts::{AccountDb, IdMap};
 use crate::failure::Failure;
 use crate::family::{self, Act, New};
 use crate::packages::Installed;
@@ -19,14 +19,13 @@ use crate::tree::{Draft, DraftNode};
 /// purpose: they are no edited versions of it.
 pub(super) fn carry(
     inputs: &Inputs,
-    (installed, merged): (&Installed, &Merged),
+    (installed, accounts, ids): (&Installed, &AccountDb, &IdMap),
     draft: &mut Draft,
     decisions: &mut Decisions,
 ) -> Result<Vec<DraftNode>, Failure> {
     let installs = inputs.packages.install.iter();
     let renamed = installs.filter_map(|i| Some((i.formerly.as_deref()?, i.name.as_str())));
     let names: BTreeMap<&str, &str> = renamed.rev().collect();
-    let Merged { accounts, ids } = merged;
     let new = New { target: inputs.target, installed, accounts, ids, names: &names };
     let family = family::of_bundle(inputs.survey)?;
     let carried = family.carry(&inputs.survey.choices, &new, draft).map_err(unreadable)?;

@@ -6,14 +6,13 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
-
 use super::archived::Archived;
 use super::decisions::Decisions;
+use super::environment::{Gone, Rebuild, Waiting};
 use super::inputs::{Inputs, unreadable};
 use super::step::Step;
 use crate::accounts::{AccountDb, AccountFile, IdMap};
-use crate::environments::{EnvironmentFact, Kind, Options, system_python};
+use crate::environments::{EnvironmentFact, Kind, system_python};
 use crate::failure::Failure;
 use crate::tree::{
     Draft, DraftContent, DraftNode, Entry, Kind as Node, Meta, RootPath, Time, Xattrs,
@@ -29,67 +28,6 @@ const LIST: &[u8] = b"requirements.regrow.txt";
 /// Setuptools no longer come with an environment. Later ones have no `pkg_resources`, which
 /// programs of the time import.
 const SETUPTOOLS: &str = "setuptools<81";
-
-/// An environment to be made and filled again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Rebuild {
-    pub(super) kind: Kind,
-    /// Its directory.
-    pub(super) root: String,
-    /// The version of the old interpreter as it stands in paths.
-    pub(super) formerly: String,
-    /// The version of the new one.
-    pub(super) python: String,
-    /// Where packages are put.
-    pub(super) site: String,
-    /// Whose it is.
-    pub(super) owner: (u32, u32),
-    pub(super) home: String,
-    pub(super) umask: u32,
-    pub(super) options: Options,
-    /// Name and version of what an index has.
-    pub(super) pins: Vec<(String, String)>,
-    /// Names of those that brought what was compiled.
-    pub(super) compiled: Vec<String>,
-    /// What else the new environment needs to be like the old.
-    pub(super) tools: Vec<String>,
-    /// The list as a file.
-    pub(super) list: String,
-    pub(super) parked: Vec<Waiting>,
-    /// Files of packages that somebody removed.
-    pub(super) removed: Vec<Gone>,
-}
-
-/// A file that waits beside its place.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Waiting {
-    pub(super) beside: RootPath,
-    pub(super) place: RootPath,
-    /// Name and version of the package; empty for what an environment is made with.
-    pub(super) package: (String, String),
-    /// It takes the place of a file of the package.
-    pub(super) patched: bool,
-}
-
-/// A file that stays away if the same version brings it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Gone {
-    pub(super) place: RootPath,
-    pub(super) package: (String, String),
-}
-
-impl Rebuild {
-    /// The program that installs into it.
-    pub(super) fn program(&self) -> String {
-        match self.kind {
-            Kind::Venv => format!("{}/bin/python3", self.root),
-            _ => "/usr/bin/python3".to_owned(),
-        }
-    }
-}
 
 /// Where the things of one environment go.
 struct Way {
@@ -346,7 +284,7 @@ fn plain(mode: u32) -> Meta {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::environments::Parked;
+    use crate::environments::{Options, Parked};
 
     fn path(text: &str) -> RootPath {
         RootPath::parse(text.as_bytes()).unwrap()

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::environments::Rebuild;
+use super::environment::Rebuild;
 use super::outcome::{PlanReport, PlanStep};
 use super::planner::Planned;
 use super::step::{PlannedCommand, Step};

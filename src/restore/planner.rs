@@ -189,15 +189,10 @@ impl<'a> Planner<'a> {
 
     fn finish(self) -> Planned {
         let packages = self.installed.units();
+        let packages = packages.map(|unit| (format!("{}:{}", unit.name, unit.arch), unit.version));
+        let packages = packages.collect();
         let Decisions { steps, held, losses, commands: _ } = self.decisions;
-        Planned {
-            packages: packages.map(|p| (format!("{}:{}", p.name, p.arch), p.version)).collect(),
-            draft: self.draft,
-            volumes: self.volumes,
-            steps,
-            held,
-            losses,
-        }
+        Planned { packages, draft: self.draft, volumes: self.volumes, steps, held, losses }
     }
 
     fn apply(&mut self, wanted: &dyn Fn(&layout::Step) -> bool) -> Result<(), Failure> {
@@ -263,7 +258,8 @@ fn settle_paths(planner: &mut Planner<'_>) -> Result<(), Failure> {
 
 fn carry_choices(planner: &mut Planner<'_>) -> Result<(), Failure> {
     let Planner { inputs, installed, merged, draft, decisions, .. } = planner;
-    planner.aside = carry::carry(inputs, (installed, merged), draft, decisions)?;
+    let system = (&*installed, &merged.accounts, &merged.ids);
+    planner.aside = carry::carry(inputs, system, draft, decisions)?;
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use std::io::{Read, Seek, Write};
 use serde::Deserialize;
 
 use super::downloads::Downloads;
-use super::environments::{Rebuild, Waiting};
+use super::environment::{Rebuild, Waiting};
 use crate::bundle::Loss;
 use crate::environments::{Kind, comparable};
 use crate::failure::{self, Failure};
@@ -175,7 +175,7 @@ impl Work<'_> {
         }
         all.extend(words);
         let command = self.command(&all);
-        self.system.run_one(command)
+        self.system.download(command)
     }
 
     /// Installs what is on the list; says whether an index was reached.
@@ -371,7 +371,7 @@ impl Work<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::environments::Gone;
+    use super::super::environment::Gone;
     use super::*;
     use crate::environments::Options;
     use crate::monitor::Silent;

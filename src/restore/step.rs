@@ -11,7 +11,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::config::Outcome;
-use super::environments::Rebuild;
+use super::environment::Rebuild;
 use super::packages::Install;
 use crate::survey::{AnswerFact, IntentWhy};
 use crate::tree::{DraftNode, RootPath, escaped};

@@ -214,6 +214,10 @@ impl<S: Running> System for Target<S> {
     fn run(&mut self, commands: Vec<Command>) -> Result<Vec<Ran>, Failure> {
         self.builder.run(commands)
     }
+
+    fn download(&mut self, command: Command) -> Result<Ran, Failure> {
+        self.builder.download(command)
+    }
 }
 
 impl Target<Staged> {

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, ErrorKind, SeekFrom};
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -120,13 +121,24 @@ impl RootWriter {
             path: path.to_owned(),
             source: errno.into(),
         })?;
-        Ok(RootWriter {
+        Ok(RootWriter::of(root))
+    }
+
+    /// The directory behind a handle.
+    pub fn at(handle: BorrowedFd<'_>) -> Result<RootWriter, PlaceError> {
+        let failed = |errno| PlaceError::io("opening", &RootPath::root(), errno);
+        let again = rustix::io::fcntl_dupfd_cloexec(handle, 0).map_err(failed)?;
+        Ok(RootWriter::of(Dir::from_fd(again).map_err(failed)?))
+    }
+
+    pub(super) fn of(root: Dir) -> RootWriter {
+        RootWriter {
             root,
             placed: Placed::default(),
             dirs: BTreeMap::new(),
             links: BTreeMap::new(),
             buffer: Vec::new(),
-        })
+        }
     }
 
     /// Makes `entry` stand at its path. What stood there is replaced with all that was below it,
@@ -193,7 +205,7 @@ impl RootWriter {
 
     /// Gives the directories their metadata, the deepest first.
     ///
-    /// Nothing is synchronised to the disk: [`exchange`](super::exchange) does that.
+    /// Nothing is synchronised to the disk: [`NamedDir::synchronise`](super::NamedDir::synchronise) does that.
     pub fn finish(mut self) -> Result<Placed, PlaceError> {
         for (path, meta) in std::mem::take(&mut self.dirs).into_iter().rev() {
             let node = self.existing(&path)?;

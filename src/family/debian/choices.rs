@@ -42,9 +42,8 @@ pub(super) fn carry(
         let name = names.get(hold.package.as_str()).copied().unwrap_or(&hold.package);
         if let Some(today) = installed.version(name).filter(|today| *today != hold.version) {
             let old = &hold.version;
-            let reason =
-                format!("the package was on hold at {old}, and the new system has {today}");
-            let held = Held::new(HeldKind::Package, &hold.package, reason);
+            let why = format!("the package was on hold at {old}, and the new system has {today}");
+            let held = Held::new(HeldKind::Package, &hold.package, why);
             carried.held.push(held.was(old).candidate(today));
         }
     }
@@ -91,7 +90,8 @@ impl Carrier<'_> {
             let small = theirs.as_ref().is_none_or(|e| !e.kind.is_dir() && e.kind.size() <= LIMIT);
             let taken = taken && theirs.is_some();
             let (Some(from_text), Some(to_text)) = (text(&from), text(&to)) else {
-                carried.hold(HeldKind::Diversion, &from, "its diversion has a name that no command can be given");
+                let why = "its diversion has a name that no command can be given";
+                carried.hold(HeldKind::Diversion, &from, why);
                 continue;
             };
             if known.is_some() || taken || !small || self.parent_is_missing(&to, draft)? {
