@@ -82,14 +82,14 @@ impl Places<'_> {
     }
 
     fn ucf(&self, path: &RootPath) -> Result<Option<Pristine>, TreeError> {
+        const CACHE: RootPath = RootPath::literal("/var/lib/ucf/cache");
         let Some(digest) = self.dpkg.and_then(|dpkg| dpkg.ucf_digest(path)) else {
             return Ok(None);
         };
         // ucf keeps its copies under the path with colons for slashes.
         let colons: Vec<u8> =
             path.as_bytes().iter().map(|&b| if b == b'/' { b':' } else { b }).collect();
-        if let Ok(cache) = RootPath::parse(b"/var/lib/ucf/cache")
-            && let Some(bytes) = read_file(self.tree, &cache.child(&colons), LIMIT)?
+        if let Some(bytes) = read_file(self.tree, &CACHE.child(&colons), LIMIT)?
             && recorded(&bytes) == digest
         {
             return Ok(Some(Pristine::Text { bytes, found: "ucf" }));

@@ -7,17 +7,16 @@
 use super::Book;
 use super::declaration::{Author, Nature, Reach};
 use super::pattern::Pattern;
-use super::reading::{Files, fixed};
+use super::reading::Files;
 use crate::tree::RootPath;
 
 /// Where the scripts are.
-const INFO: &str = "/var/lib/dpkg/info";
+const INFO: RootPath = RootPath::literal("/var/lib/dpkg/info");
 
 /// Looks through all scripts of the system.
 pub(super) fn load(files: &Files<'_>, book: &mut Book) {
-    let dir = fixed(INFO);
     // Most packages have none: asked for by name, nothing else is read.
-    for entry in crate::tree::list(files.tree, &dir).unwrap_or_default() {
+    for entry in crate::tree::list(files.tree, &INFO).unwrap_or_default() {
         let Some(stem) = entry.path.name().strip_suffix(b".postrm") else { continue };
         let Some(text) = files.read(&entry.path).filter(|_| entry.kind.is_file()) else { continue };
         let name = stem.split(|&b| b == b':').next().unwrap_or(stem);

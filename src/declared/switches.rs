@@ -7,34 +7,49 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::reading::{Files, fixed, joined_lines};
+use super::reading::{Files, joined_lines};
 use super::units::UNITS;
 use crate::packages::matches;
 use crate::tree::{Entry, Kind, RootPath, resolve, resolve_parent};
 
 /// Where links of units are, and where packages write down which of them they made.
-const LINKS: &[(&str, &str)] = &[
-    ("/etc/systemd/system", "/var/lib/systemd/deb-systemd-helper-enabled"),
-    ("/etc/systemd/user", "/var/lib/systemd/deb-systemd-user-helper-enabled"),
+const LINKS: &[(RootPath, RootPath)] = &[
+    (
+        RootPath::literal("/etc/systemd/system"),
+        RootPath::literal("/var/lib/systemd/deb-systemd-helper-enabled"),
+    ),
+    (
+        RootPath::literal("/etc/systemd/user"),
+        RootPath::literal("/var/lib/systemd/deb-systemd-user-helper-enabled"),
+    ),
 ];
 
 /// Where packages write down what they masked when they were removed.
-const MASKED: &[(&str, &str)] = &[
-    ("/etc/systemd/system", "/var/lib/systemd/deb-systemd-helper-masked"),
-    ("/etc/systemd/user", "/var/lib/systemd/deb-systemd-user-helper-masked"),
+const MASKED: &[(RootPath, RootPath)] = &[
+    (
+        RootPath::literal("/etc/systemd/system"),
+        RootPath::literal("/var/lib/systemd/deb-systemd-helper-masked"),
+    ),
+    (
+        RootPath::literal("/etc/systemd/user"),
+        RootPath::literal("/var/lib/systemd/deb-systemd-user-helper-masked"),
+    ),
 ];
 
 /// Units of sessions, as [`UNITS`] are the system's.
-const USER_UNITS: &[&str] =
-    &["/usr/local/lib/systemd/user", "/usr/lib/systemd/user", "/lib/systemd/user"];
+const USER_UNITS: &[RootPath] = &[
+    RootPath::literal("/usr/local/lib/systemd/user"),
+    RootPath::literal("/usr/lib/systemd/user"),
+    RootPath::literal("/lib/systemd/user"),
+];
 
 /// Presets, the strongest first.
-const PRESETS: &[&str] = &[
-    "/etc/systemd/system-preset",
-    "/run/systemd/system-preset",
-    "/usr/local/lib/systemd/system-preset",
-    "/usr/lib/systemd/system-preset",
-    "/lib/systemd/system-preset",
+const PRESETS: &[RootPath] = &[
+    RootPath::literal("/etc/systemd/system-preset"),
+    RootPath::literal("/run/systemd/system-preset"),
+    RootPath::literal("/usr/local/lib/systemd/system-preset"),
+    RootPath::literal("/usr/lib/systemd/system-preset"),
+    RootPath::literal("/lib/systemd/system-preset"),
 ];
 
 /// The runlevels.
@@ -117,8 +132,8 @@ impl Switches {
             presets: presets(files),
             ..Switches::default()
         };
-        for dir in UNITS.iter().chain(USER_UNITS).map(|dir| fixed(dir)) {
-            let there = files.list(&dir).into_iter();
+        for dir in UNITS.iter().chain(USER_UNITS) {
+            let there = files.list(dir).into_iter();
             let file = there.filter(|e| matches!(e.kind, Kind::File { .. }));
             switches.units.extend(file.map(|entry| entry.path.name().to_vec()));
         }
@@ -151,9 +166,9 @@ impl Switches {
             let made = !script.own && script.wanted(level) == Some(kind);
             return Some(if made { Switch::Header } else { Switch::ByHand });
         }
-        let (dir, _) = LINKS.iter().find(|(dir, _)| path.is_within(&fixed(dir)))?;
+        let (dir, _) = LINKS.iter().find(|(dir, _)| path.is_within(dir))?;
         // Drop-ins and deeper things are files of their own.
-        let depth = path.components().count() - fixed(dir).components().count();
+        let depth = path.components().count() - dir.components().count();
         let grouped = path.parent().is_some_and(|parent| {
             parent.name().ends_with(b".wants")
                 || parent.name().ends_with(b".requires")
@@ -189,7 +204,7 @@ impl Switches {
             let made = !script.own && (other || script.wanted(level) != Some(kind));
             return Some(if made { Switch::Header } else { Switch::ByHand });
         }
-        let in_links = |(dir, _): &&(&str, &str)| path.is_within(&fixed(dir));
+        let in_links = |(dir, _): &&(RootPath, RootPath)| path.is_within(dir);
         LINKS.iter().find(in_links)?;
         let gone = !self.recorded.contains(path) && !self.is_there(path);
         if gone { Some(Switch::Recorded) } else { None }
@@ -244,11 +259,10 @@ fn is_of_packages(target: &[u8]) -> bool {
 }
 
 /// The links whose records lie in the second of each pair, as they are called in the first.
-fn records(files: &Files<'_>, places: &[(&str, &str)]) -> BTreeSet<RootPath> {
+fn records(files: &Files<'_>, places: &[(RootPath, RootPath)]) -> BTreeSet<RootPath> {
     let mut all = BTreeSet::new();
     for (links, records) in places {
-        let links = fixed(links);
-        for entry in files.list(&fixed(records)) {
+        for entry in files.list(records) {
             let name = entry.path.name();
             if entry.kind.is_dir() {
                 let inside = files.list(&entry.path);
@@ -268,7 +282,7 @@ fn records(files: &Files<'_>, places: &[(&str, &str)]) -> BTreeSet<RootPath> {
 fn aliases(files: &Files<'_>) -> BTreeMap<RootPath, Vec<u8>> {
     let mut all = BTreeMap::new();
     for (_, records) in LINKS {
-        for entry in files.list(&fixed(records)) {
+        for entry in files.list(records) {
             let Some(unit) = entry.path.name().strip_suffix(b".dsh-also") else { continue };
             let Some(text) = files.read(&entry.path) else { continue };
             for line in text.split(|&b| b == b'\n').filter(|line| !line.is_empty()) {
@@ -305,7 +319,7 @@ fn presets(files: &Files<'_>) -> Vec<(Vec<u8>, bool)> {
 }
 
 fn runlevel(level: u8) -> RootPath {
-    fixed("/etc").child(&[&b"rc"[..], &[level], b".d"].concat())
+    const { RootPath::literal("/etc") }.child(&[&b"rc"[..], &[level], b".d"].concat())
 }
 
 /// The runlevel, the kind and the script of a link in one.
@@ -330,7 +344,7 @@ fn parts(name: &[u8]) -> Option<(u8, &[u8])> {
 
 /// What the script `name` asks for; `None` without a header.
 fn script(files: &Files<'_>, name: &[u8]) -> Option<Script> {
-    let path = fixed("/etc/init.d").child(name);
+    let path = const { RootPath::literal("/etc/init.d") }.child(name);
     let text = files.read(&path)?;
     let mut script = header(&text)?;
     let place = resolve_parent(files.tree, &path).ok().flatten()?;
@@ -339,7 +353,8 @@ fn script(files: &Files<'_>, name: &[u8]) -> Option<Script> {
     script.own = package.is_none() && files.has_packages();
     // Only a package's own script says so.
     let off = package.and_then(|package| {
-        let path = fixed("/var/lib/dpkg/info").child(format!("{package}.postinst").as_bytes());
+        let path = const { RootPath::literal("/var/lib/dpkg/info") }
+            .child(format!("{package}.postinst").as_bytes());
         files.read(&path)
     });
     let says = |text: &[u8], word: &str| {

@@ -325,10 +325,10 @@ pub(super) fn ever_owned(
     layers: &[Arc<dyn Tree>],
     whole: &dyn Tree,
 ) -> Result<BTreeSet<RootPath>, TreeError> {
+    const INFO: RootPath = RootPath::literal("/var/lib/dpkg/info");
     let mut owned = BTreeSet::new();
-    let Ok(info) = RootPath::parse(b"/var/lib/dpkg/info") else { return Ok(owned) };
     for layer in layers {
-        for entry in layer.children(&info)? {
+        for entry in layer.children(&INFO)? {
             if !entry.path.name().ends_with(b".list") {
                 continue;
             }

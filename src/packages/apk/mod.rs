@@ -142,7 +142,9 @@ impl Apk {
 /// The directory of the records and the content of `installed`.
 fn find(records: &mut Records<'_>) -> Result<Option<(RootPath, Vec<u8>)>, TreeError> {
     let mut binary = None;
-    for dir in [fixed(b"/lib/apk/db"), fixed(b"/usr/lib/apk/db")] {
+    for dir in
+        [const { RootPath::literal("/lib/apk/db") }, const { RootPath::literal("/usr/lib/apk/db") }]
+    {
         let file = dir.child(b"installed");
         match tree::read_file(records.tree, &file, MAX_INSTALLED) {
             Ok(Some(bytes)) if bytes.starts_with(b"ADB") => binary = binary.or(Some((dir, file))),
@@ -175,7 +177,9 @@ fn asked_for(
 ) -> Vec<Constraint> {
     let Some(world) = world::load(records) else {
         if !packages.is_empty() {
-            records.problems.note(Problem::NothingAskedFor { file: fixed(b"/etc/apk/world") });
+            records.problems.note(Problem::NothingAskedFor {
+                file: const { RootPath::literal("/etc/apk/world") },
+            });
         }
         return vec![];
     };
@@ -239,11 +243,6 @@ fn scripts(records: &mut Records<'_>, dir: &RootPath) -> Option<RootPath> {
     let files = entries.into_iter().filter(|entry| matches!(entry.kind, Kind::File { .. }));
     let mut names = files.map(|entry| entry.path);
     names.find(|path| [&b"scripts.tar"[..], b"scripts.tar.gz"].contains(&path.name()))
-}
-
-/// A path written in this program.
-fn fixed(path: &'static [u8]) -> RootPath {
-    RootPath::parse(path).unwrap_or_else(|_| RootPath::root())
 }
 
 #[cfg(test)]

@@ -233,12 +233,7 @@ fn package_name(package: &Package) -> String {
 
 /// A file of dpkg's own directory.
 fn admin(name: &[u8]) -> RootPath {
-    fixed(b"/var/lib/dpkg").child(name)
-}
-
-/// A path written in this program.
-fn fixed(path: &'static [u8]) -> RootPath {
-    RootPath::parse(path).unwrap_or_else(|_| RootPath::root())
+    const { RootPath::literal("/var/lib/dpkg") }.child(name)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use super::super::Md5;
 use super::super::problem::{BadLines, LineFault};
 use super::super::records::{Records, lines, recorded_path};
-use super::{MAX_TABLE, fixed};
+use super::MAX_TABLE;
 use crate::tree::RootPath;
 
 /// ucf's records of a system, by canonical path.
@@ -19,12 +19,14 @@ pub(super) struct Ucf {
 impl Ucf {
     /// Reads them from the tree.
     pub(super) fn load(records: &mut Records<'_>) -> Ucf {
-        let digests = table(records, &fixed(b"/var/lib/ucf/hashfile"), |digest| {
-            Md5::parse(digest).ok_or(LineFault::Digest)
-        });
-        let packages = table(records, &fixed(b"/var/lib/ucf/registry"), |name| {
-            std::str::from_utf8(name).map(str::to_owned).map_err(|_| LineFault::Incomplete)
-        });
+        let digests =
+            table(records, &const { RootPath::literal("/var/lib/ucf/hashfile") }, |digest| {
+                Md5::parse(digest).ok_or(LineFault::Digest)
+            });
+        let packages =
+            table(records, &const { RootPath::literal("/var/lib/ucf/registry") }, |name| {
+                std::str::from_utf8(name).map(str::to_owned).map_err(|_| LineFault::Incomplete)
+            });
         Ucf { digests, packages }
     }
 

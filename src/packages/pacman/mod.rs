@@ -106,10 +106,5 @@ impl Pacman {
     }
 }
 
-/// A path written in this program.
-fn fixed(path: &'static [u8]) -> RootPath {
-    RootPath::parse(path).unwrap_or_else(|_| RootPath::root())
-}
-
 #[cfg(test)]
 mod tests;

@@ -146,10 +146,5 @@ fn read(records: &mut Records<'_>, database: &Database) -> Result<Vec<RpmPackage
     Ok(packages)
 }
 
-/// A path written in this program.
-fn fixed(path: &'static [u8]) -> RootPath {
-    RootPath::parse(path).unwrap_or_else(|_| RootPath::root())
-}
-
 #[cfg(test)]
 mod tests;
