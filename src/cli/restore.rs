@@ -103,5 +103,5 @@ fn print_plan(file: &Path, options: &RestoreOptions, context: &Context) -> anyho
 }
 
 fn exit<L, H>(losses: &[L], held: &[H]) -> Exit {
-    if losses.is_empty() && held.is_empty() { Exit::Done } else { Exit::DoneWithLosses }
+    if losses.is_empty() && held.is_empty() { Exit::Done } else { Exit::WithLosses }
 }

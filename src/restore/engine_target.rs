@@ -263,9 +263,9 @@ impl EngineTarget {
             settings::carry(&self.settings, &Renewal { image, volumes: &volumes, flavour })
                 .map_err(|e| {
                     Failure::new(Kind::Refused, "carrying the settings of", &self.name)
-                    .because(e)
-                    .safe("the old container and the bundle are as they were, nothing new was left")
-                    .next("archive the container again")
+                        .because(e)
+                        .nothing_left()
+                        .next("archive the container again")
                 })?;
         let networks: Vec<String> = carried.networks().map(str::to_owned).collect();
         for network in networks {
@@ -313,10 +313,7 @@ impl Tree for Nothing {
 }
 
 fn failure(doing: &str, subject: &str, error: EngineError) -> Failure {
-    Failure::new(error.kind(), doing, subject)
-        .safe("the old container and the bundle are as they were, nothing new was left")
-        .next(error.advice())
-        .because(error)
+    Failure::new(error.kind(), doing, subject).nothing_left().next(error.advice()).because(error)
 }
 
 fn refuse_taken(engine: &Engine, name: &str, tag: Option<&str>) -> Result<(), Failure> {

@@ -151,7 +151,7 @@ fn run_quietly(target: &mut dyn Target, doing: &str, argv: &[&str]) -> Result<()
     }
     Err(Failure::new(Kind::Step, doing, argv.join(" "))
         .why(format!("it ended with {}: {}", ran.code, ran.complaint()))
-        .safe("the old container and the bundle are as they were, nothing new was left")
+        .nothing_left()
         .next("see the reason, then run the same command again"))
 }
 
@@ -200,7 +200,7 @@ fn fetch_lists(target: &mut dyn Target) -> Result<(), Failure> {
     }
     Err(Failure::new(Kind::Environment, "fetching", "the package lists of the target")
         .why(ran.complaint())
-        .safe("the old container and the bundle are as they were, nothing new was left")
+        .nothing_left()
         .next("give the target a network and working sources, then run the same command again"))
 }
 
@@ -236,7 +236,7 @@ fn install_packages(target: &mut dyn Target, plan: &PackagePlan) -> Result<(), F
         let names: Vec<&str> = plan.install.iter().map(|p| p.name.as_str()).collect();
         Err(Failure::new(installation_failure(&ran), "installing", names.join(" "))
             .why(ran.complaint())
-            .safe("the old container and the bundle are as they were, nothing new was left")
+            .nothing_left()
             .next("see the reason, then run the same command again"))
     };
     outcome?;
@@ -259,7 +259,7 @@ fn answer(target: &mut dyn Target, plan: &PackagePlan) -> Result<(), Failure> {
     }
     Err(Failure::new(Kind::Step, "answering", "the packages' questions")
         .why(format!("debconf-set-selections ended with {}: {}", ran.code, ran.complaint()))
-        .safe("the old container and the bundle are as they were, nothing new was left")
+        .nothing_left()
         .next("see the reason, then run the same command again"))
 }
 
@@ -335,7 +335,7 @@ pub(super) fn execute(
         let failed = |why: String| {
             Failure::new(Kind::Step, "running", command.argv.join(" "))
                 .why(why)
-                .safe("the old container and the bundle are as they were, nothing new was left")
+                .nothing_left()
                 .next("correct the rule or the target, then run the same command again")
         };
         if ran.code != 0 {
@@ -389,7 +389,7 @@ pub(super) fn validate(
         if ran.code != 0 {
             return Err(Failure::new(Kind::Step, "checking with", argv.join(" "))
                 .why(format!("it ended with {}: {}", ran.code, ran.complaint()))
-                .safe("the old container and the bundle are as they were, nothing new was left")
+                .nothing_left()
                 .next(
                     "write a rule for what it complains about, then run the same command again",
                 ));
