@@ -127,8 +127,6 @@ const CIRCLES: &[&[&str]] = &[
         "declared/tmpfiles",
         "declared/units",
     ],
-    &["engine/stream", "engine/wire"],
-    &["environments/dist", "environments/fact"],
     &["layout/change", "layout/model"],
     &["layout/db", "layout/lint", "layout/load", "layout/matcher", "layout/rows"],
     &["layout/relocation", "layout/step"],
@@ -153,7 +151,6 @@ const CIRCLES: &[&[&str]] = &[
     &["packages/pacman", "packages/pacman/local"],
     &["packages/rpm/bdb", "packages/rpm/database", "packages/rpm/ndb", "packages/rpm/sqlite"],
     &["pax/content", "pax/reader"],
-    &["pax/encode", "pax/extension", "pax/fault"],
     &["pax/spool", "pax/tarball"],
     &[
         "restore",
@@ -172,7 +169,6 @@ const CIRCLES: &[&[&str]] = &[
         "source/snapshots",
         "source/stored",
     ],
-    &["tree", "tree/entry"],
     &["tree/place", "tree/removal"],
 ];
 
