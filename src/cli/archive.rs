@@ -115,7 +115,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
     let options =
         ArchiveOptions { exports: if args.no_export { Exports::Skip } else { Exports::Run } };
     let outcome = archive(&source, examined, output, &options, context.monitor)?;
-    let exit = if outcome.losses.is_empty() { Exit::Done } else { Exit::DoneWithLosses };
+    let exit = if outcome.losses.is_empty() { Exit::Done } else { Exit::WithLosses };
     context.output.print(&outcome, report::archive_text);
     Ok(exit)
 }

@@ -116,7 +116,7 @@ pub(crate) fn main() -> ExitCode {
         Err(error) => {
             let failure = complete(error);
             output::failure(&failure);
-            Exit::of(failure.kind()).into()
+            Exit::Failed(failure.kind()).into()
         }
     }
 }
@@ -154,7 +154,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     }
     if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         error.print().ok();
-        return Exit::Usage.into();
+        return Exit::Failed(Kind::Usage).into();
     }
     // Its first paragraph names the mistake, the second may have a tip.
     let text = error.render().to_string();
@@ -170,5 +170,5 @@ fn usage(error: &clap::Error) -> ExitCode {
             .why(why.join("; "))
             .next("`regrow --help`, or `--help` after a command, says what it takes"),
     );
-    Exit::Usage.into()
+    Exit::Failed(Kind::Usage).into()
 }

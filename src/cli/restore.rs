@@ -121,5 +121,5 @@ fn make_plan(
 }
 
 fn exit<L, H>(losses: &[L], held: &[H]) -> Exit {
-    if losses.is_empty() && held.is_empty() { Exit::Done } else { Exit::DoneWithLosses }
+    if losses.is_empty() && held.is_empty() { Exit::Done } else { Exit::WithLosses }
 }

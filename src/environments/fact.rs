@@ -4,8 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::dist::is_word;
 use crate::tree::RootPath;
+
+/// The longest name or version.
+const WORD: usize = 128;
 
 /// Who made an environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -172,6 +174,15 @@ impl EnvironmentFact {
         }
         text
     }
+}
+
+/// Whether `word` may stand in a list that a package manager reads: nothing else ever does.
+pub(super) fn is_word(word: &str, more: &str) -> bool {
+    let ends = |c: char| c.is_ascii_alphanumeric();
+    word.len() <= WORD
+        && word.starts_with(ends)
+        && word.ends_with(ends)
+        && word.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
 }
 
 #[cfg(test)]

@@ -288,9 +288,9 @@ impl EngineTarget {
             settings::carry(&self.settings, &Renewal { image, volumes: &self.names, flavour })
                 .map_err(|e| {
                     Failure::new(Kind::Refused, "carrying the settings of", &self.name)
-                    .because(e)
-                    .safe("the old container and the bundle are as they were, nothing new was left")
-                    .next("archive the container again")
+                        .because(e)
+                        .nothing_left()
+                        .next("archive the container again")
                 })?;
         let networks: Vec<String> = carried.networks().map(str::to_owned).collect();
         for network in networks {
@@ -338,10 +338,7 @@ impl Tree for Nothing {
 }
 
 fn failure(doing: &str, subject: &str, error: EngineError) -> Failure {
-    Failure::new(error.kind(), doing, subject)
-        .safe("the old container and the bundle are as they were, nothing new was left")
-        .next(error.advice())
-        .because(error)
+    Failure::new(error.kind(), doing, subject).nothing_left().next(error.advice()).because(error)
 }
 
 /// Which of the names that the result should have something else has.

@@ -158,7 +158,7 @@ pub(super) fn execute(
         let failed = |why: String| {
             Failure::new(Kind::Step, "running", command.argv.join(" "))
                 .why(why)
-                .safe("the old container and the bundle are as they were, nothing new was left")
+                .nothing_left()
                 .next("correct the rule or the target, then run the same command again")
         };
         if ran.code != 0 {
@@ -212,7 +212,7 @@ pub(super) fn validate(
         if ran.code != 0 {
             return Err(Failure::new(Kind::Step, "checking with", argv.join(" "))
                 .why(format!("it ended with {}: {}", ran.code, ran.complaint()))
-                .safe("the old container and the bundle are as they were, nothing new was left")
+                .nothing_left()
                 .next(
                     "write a rule for what it complains about, then run the same command again",
                 ));

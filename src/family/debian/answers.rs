@@ -6,7 +6,7 @@
 
 use std::io::{Seek, Write};
 
-use super::apt::{AGAIN, SAFE, unreadable_output};
+use super::apt::{AGAIN, unreadable_output};
 use crate::failure::{Failure, Kind};
 use crate::survey::AnswerFact;
 use crate::system::{Command, System};
@@ -53,7 +53,7 @@ pub(super) fn answer(system: &mut dyn System, given: &[AnswerFact]) -> Result<()
     }
     Err(Failure::new(Kind::Step, "answering", "the packages' questions")
         .why(format!("debconf-set-selections ended with {}: {}", ran.code, ran.complaint()))
-        .safe(SAFE)
+        .nothing_left()
         .next(AGAIN))
 }
 

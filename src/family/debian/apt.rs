@@ -25,10 +25,6 @@ const LIMIT: u64 = 64 * 1024 * 1024;
 /// Longer than the name of any architecture.
 const WORD: u64 = 64;
 
-/// What is as it was when a step fails.
-pub(super) const SAFE: &str =
-    "the old container and the bundle are as they were, nothing new was left";
-
 /// What helps where nothing more is known.
 pub(super) const AGAIN: &str = "see the reason, then run the same command again";
 
@@ -86,7 +82,7 @@ pub(super) fn fetch_lists(system: &mut dyn System) -> Result<(), Failure> {
     }
     Err(Failure::new(Kind::Environment, "fetching", "the package lists of the target")
         .why(ran.complaint())
-        .safe(SAFE)
+        .nothing_left()
         .next("give the target a network and working sources, then run the same command again"))
 }
 
@@ -162,7 +158,7 @@ pub(super) fn install(system: &mut dyn System, packages: &[&str]) -> Result<(), 
     if ran.code != 0 {
         return Err(Failure::new(kind_of(&ran), "installing", packages.join(" "))
             .why(ran.complaint())
-            .safe(SAFE)
+            .nothing_left()
             .next(AGAIN));
     }
     set_policy(system, "allowing services to start with", ALLOW)
@@ -198,7 +194,7 @@ fn succeeded(ran: &Ran, doing: &str, subject: &str) -> Result<(), Failure> {
     }
     Err(Failure::new(Kind::Step, doing, subject)
         .why(format!("it ended with {}: {}", ran.code, ran.complaint()))
-        .safe(SAFE)
+        .nothing_left()
         .next(AGAIN))
 }
 

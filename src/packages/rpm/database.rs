@@ -10,7 +10,7 @@ use std::path::Path;
 use super::fault::{DatabaseFault, RecordFault};
 use super::sink::Sink;
 use super::{bdb, ndb, sqlite};
-use crate::packages::records::{Records};
+use crate::packages::records::Records;
 use crate::tree::{self, RootPath, Tree, TreeError};
 
 /// A package takes some 100 kB; this is ten times the largest real system.

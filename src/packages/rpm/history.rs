@@ -11,7 +11,7 @@ use super::database::with_copy;
 use super::fault::DatabaseFault;
 use super::sqlite::Database;
 use crate::packages::problem::{Problem, chain};
-use crate::packages::records::{Records};
+use crate::packages::records::Records;
 use crate::tree::RootPath;
 
 /// Where dnf 4 keeps it.
