@@ -15,12 +15,13 @@ use super::layer::{LayerTar, layer};
 use super::target::{Published, Target, Undelivered, VolumePlan};
 use super::{RestoreOptions, Start};
 use crate::bundle::Loss;
-use crate::engine::settings::{self, Carried, Renewal};
+use crate::engine::settings::{self, Carried, Renewal, SettingsError};
 use crate::engine::{
     ContainerSpec, Engine, EngineError, Image, LayerFile, Made, RUN_LABEL, Staging, VolumeName,
     run_id,
 };
 use crate::failure::{Failure, Kind};
+use crate::service::Settings;
 use crate::source::read_container;
 use crate::system::{Command, ContainerSystem, Ran, System};
 use crate::tree::{Content, Draft, Entry, Meta, RootPath, Store, Tree, TreeError};
@@ -40,8 +41,8 @@ pub(super) struct EngineTarget {
     name: String,
     tag: Option<String>,
     start: Start,
-    /// The archived container's description; null for a source that was none.
-    settings: Value,
+    /// How the archived service was run.
+    settings: Settings,
     base: Image,
     /// The container that commands run in.
     container: String,
@@ -73,7 +74,7 @@ impl EngineTarget {
         image: &str,
         name: &str,
         bundle: &str,
-        settings: &Value,
+        settings: &Settings,
         options: &RestoreOptions,
     ) -> Result<EngineTarget, Failure> {
         let failed = |e: EngineError| failure("restoring onto", image, e);
@@ -248,7 +249,13 @@ impl EngineTarget {
 
     /// The settings of the final container.
     fn final_spec(&self, image: &str) -> Result<Carried, Failure> {
-        if self.settings.is_null() {
+        let refused = |e: SettingsError| {
+            Failure::new(Kind::Refused, "carrying the settings of", &self.name)
+                .because(e)
+                .safe("the old container and the bundle are as they were, nothing new was left")
+                .next("archive the container again")
+        };
+        let Some(archived) = settings::of_bundle(&self.settings).map_err(refused)? else {
             let mut spec = ContainerSpec::default();
             spec.config.insert("Image".to_owned(), image.into());
             let has_command = ["Cmd", "Entrypoint"]
@@ -256,17 +263,11 @@ impl EngineTarget {
                 .any(|key| self.base.config[*key].as_array().is_some_and(|a| !a.is_empty()));
             let spec = if has_command { spec } else { ContainerSpec::new(image, IDLE) };
             return Ok(Carried { spec, dropped: vec![], grants: vec![] });
-        }
+        };
         let volumes = self.volume_names().into_iter().collect();
         let flavour = self.engine.info().flavour;
-        let mut carried =
-            settings::carry(&self.settings, &Renewal { image, volumes: &volumes, flavour })
-                .map_err(|e| {
-                    Failure::new(Kind::Refused, "carrying the settings of", &self.name)
-                    .because(e)
-                    .safe("the old container and the bundle are as they were, nothing new was left")
-                    .next("archive the container again")
-                })?;
+        let renewal = Renewal { image, volumes: &volumes, flavour };
+        let mut carried = settings::carry(&archived, &renewal).map_err(refused)?;
         let networks: Vec<String> = carried.networks().map(str::to_owned).collect();
         for network in networks {
             let there = self.engine.network_exists(&network);
