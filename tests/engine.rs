@@ -7,7 +7,7 @@
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use regrow::engine::settings::{Renewal, carry};
+use regrow::engine::settings::{Renewal, carry, translate};
 use regrow::engine::{
     ChangeKind, Command, ContainerSpec, Engine, EngineError, Flavour, LayerFile, Made, RUN_LABEL,
     STAGING_LABEL, Staging, State, VolumeName, Which, run_id,
@@ -603,7 +603,8 @@ fn a_container_is_made_again_from_its_own_settings() {
     let volumes = [("engine-again".to_owned(), "engine-again-2".to_owned())].into();
     let renewal = Renewal { image: &image.id, volumes: &volumes, flavour: engine.info().flavour };
     let old = Guard::new(&engine, "engine-again", &spec);
-    let first = carry(&engine.container(old.id()).unwrap().raw, &renewal).unwrap();
+    let first =
+        carry(&translate(&engine.container(old.id()).unwrap().raw).unwrap(), &renewal).unwrap();
     assert_eq!(first.dropped, []);
     // Podman lists the environment in any order.
     let mut wanted = first.clone();
@@ -614,7 +615,8 @@ fn a_container_is_made_again_from_its_own_settings() {
     let made = engine.container(new.id()).unwrap();
     engine.start(new.id()).unwrap();
     let volumes = [("engine-again-2".to_owned(), "engine-again-2".to_owned())].into();
-    let mut second = carry(&made.raw, &Renewal { volumes: &volumes, ..renewal }).unwrap();
+    let renewal = Renewal { volumes: &volumes, ..renewal };
+    let mut second = carry(&translate(&made.raw).unwrap(), &renewal).unwrap();
     sort_env(&mut second.spec);
     assert_eq!(second, wanted);
     drop(new);

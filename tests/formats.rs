@@ -11,6 +11,8 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use regrow::bundle::{Area, Reader};
+use regrow::engine::Flavour;
+use regrow::engine::settings::{Renewal, carry, of_bundle};
 use regrow::monitor::Silent;
 use regrow::report::{Explanation, Inspection, Verification};
 use regrow::tree::{RootPath, Store};
@@ -86,4 +88,59 @@ fn its_contents_are_read_from_it() {
     assert_eq!(text, "hello\n");
     read(Area::Volume("format-1-data"), "/table", &mut text).unwrap();
     assert_eq!(text, "rows\n");
+}
+
+#[test]
+fn settings_that_an_engine_told_make_the_same_container() {
+    let reader = container();
+    let settings = of_bundle(&reader.manifest().settings).unwrap().unwrap();
+    assert_eq!(settings.command, ["/usr/bin/app", "--port", "80"]);
+    let volumes = [("format-1-data".to_owned(), "data".to_owned())].into();
+    let renewal = Renewal { image: "new", volumes: &volumes, flavour: Flavour::Docker };
+    let carried = carry(&settings, &renewal).unwrap();
+    assert_eq!(
+        Value::Object(carried.spec.config),
+        json!({
+            "Image": "new",
+            "Cmd": ["/usr/bin/app", "--port", "80"],
+            "Entrypoint": [],
+            "Env": ["EXTRA=1", "MODE=old"],
+            "ExposedPorts": { "53/udp": {}, "80/tcp": {} },
+            "Healthcheck": { "Test": ["CMD-SHELL", "true"], "Interval": 5_000_000_000_u64 },
+            "Hostname": "web.example.org",
+            "Labels": { "team": "web" },
+            "StopSignal": "SIGINT",
+            "User": "100:100",
+            "WorkingDir": "/srv",
+        })
+    );
+    assert_eq!(
+        Value::Object(carried.spec.host),
+        json!({
+            "Binds": ["data:/srv/data"],
+            "CapAdd": ["CAP_NET_ADMIN"],
+            "CapDrop": ["CAP_MKNOD"],
+            "Dns": ["9.9.9.9"],
+            "ExtraHosts": ["a:1.2.3.4"],
+            "IpcMode": "private",
+            "LogConfig": { "Type": "json-file", "Config": { "max-file": "3", "max-size": "1m" } },
+            "Memory": 67_108_864,
+            "MemorySwap": 134_217_728,
+            "Mounts": [
+                { "Type": "bind", "Source": "/usr/share", "Target": "/shared", "ReadOnly": true },
+            ],
+            "PidsLimit": 50,
+            "PortBindings": {
+                "53/udp": [{ "HostIp": "127.0.0.1", "HostPort": "53" }],
+                "80/tcp": [{ "HostIp": "", "HostPort": "8080" }],
+            },
+            "RestartPolicy": { "Name": "on-failure", "MaximumRetryCount": 3 },
+            "ShmSize": 67_108_864,
+            "Sysctls": { "net.core.somaxconn": "100" },
+            "Tmpfs": { "/scratch": "size=1m" },
+            "Ulimits": [{ "Name": "nofile", "Soft": 100, "Hard": 200 }],
+        })
+    );
+    assert_eq!(carried.dropped, []);
+    assert_eq!(carried.grants, ["capability NET_ADMIN", "the host's /usr/share at /shared"]);
 }

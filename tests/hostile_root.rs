@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use hostile::{Place, Ran, SECRET, have, sh, stanza};
+use regrow::service::Settings;
 use rustix::fs::{CWD, FileType, Mode, RenameFlags};
 
 #[test]
@@ -358,7 +359,8 @@ fn a17_what_an_image_says_of_itself_is_data() {
     archive("nasty.tar", &image).ends(0);
     assert!(!dir.path().join("canary").exists());
     let bundle = regrow::bundle::Reader::open(&dir.path().join("nasty.tar.regrow")).unwrap();
-    assert_eq!(bundle.manifest().settings["Config"]["Labels"]["a"], nasty);
+    let Settings::Service(settings) = &bundle.manifest().settings else { panic!() };
+    assert_eq!(settings.labels["a"], nasty);
     // Longer than any settings are.
     image.config["config"]["Labels"] = serde_json::json!({ "a": "x".repeat(17 << 20) });
     archive("large.tar", &image).refused(4, "larger than");

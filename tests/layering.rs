@@ -39,7 +39,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "verdict",
         ],
     ),
-    ("bundle", &["cancel", "failure", "monitor", "pax", "tree", "verdict"]),
+    ("bundle", &["cancel", "failure", "monitor", "pax", "service", "tree", "verdict"]),
     ("cancel", &[]),
     (
         "classify",

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::digest::Digest;
 use super::entries::Entries;
 use super::{Area, FORMAT, is_volume_name};
+use crate::service::Settings;
 use crate::tree::{Entry, Kind, LinkGroup, Meta, RootPath};
 use crate::verdict::{Class, Origin, Reason};
 
@@ -31,8 +32,8 @@ pub struct Manifest {
     pub features_required: Vec<String>,
     /// Facts about the source: OS release, packages, applications, accounts.
     pub survey: Value,
-    /// Settings of the container, for who can use them.
-    pub settings: Value,
+    /// How the service was run.
+    pub settings: Settings,
     /// The volumes, by name, and where their files stand among the entries.
     pub volumes: Vec<VolumeRecord>,
     /// What was exported, in the members below `exports/`.
@@ -168,7 +169,7 @@ impl Manifest {
             id: String::new(),
             features_required: Vec::new(),
             survey: Value::Null,
-            settings: Value::Null,
+            settings: Settings::None,
             volumes: Vec::new(),
             exports: Vec::new(),
             members: Vec::new(),

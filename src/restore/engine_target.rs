@@ -17,12 +17,13 @@ use super::options::{RestoreOptions, Start};
 use super::target::{Builder, Named, Publication, Published, Taken, Terms, Wanted};
 use super::volumes::{self, VolumePlan};
 use crate::bundle::{Loss, Manifest};
-use crate::engine::settings::{self, Carried, Renewal};
+use crate::engine::settings::{self, Carried, Renewal, SettingsError};
 use crate::engine::{
     ContainerSpec, Engine, EngineError, Image, LayerFile, Made, RUN_LABEL, Staging, VolumeName,
     run_id,
 };
 use crate::failure::{Failure, Kind};
+use crate::service::Settings;
 use crate::source::read_container;
 use crate::survey::Survey;
 use crate::system::{Command, ContainerSystem, Ran, System};
@@ -43,8 +44,8 @@ pub(super) struct EngineTarget {
     name: String,
     tag: Option<String>,
     start: Start,
-    /// The archived container's description; null for a source that was none.
-    settings: Value,
+    /// How the archived service was run.
+    settings: Settings,
     base: Image,
     /// The container that commands run in.
     container: String,
@@ -274,7 +275,13 @@ impl EngineTarget {
 
     /// The settings of the final container.
     fn final_spec(&self, image: &str) -> Result<Carried, Failure> {
-        if self.settings.is_null() {
+        let refused = |e: SettingsError| {
+            Failure::new(Kind::Refused, "carrying the settings of", &self.name)
+                .because(e)
+                .nothing_left()
+                .next("archive the container again")
+        };
+        let Some(archived) = settings::of_bundle(&self.settings).map_err(refused)? else {
             let mut spec = ContainerSpec::default();
             spec.config.insert("Image".to_owned(), image.into());
             let has_command = ["Cmd", "Entrypoint"]
@@ -282,16 +289,10 @@ impl EngineTarget {
                 .any(|key| self.base.config[*key].as_array().is_some_and(|a| !a.is_empty()));
             let spec = if has_command { spec } else { ContainerSpec::new(image, IDLE) };
             return Ok(Carried { spec, dropped: vec![], grants: vec![] });
-        }
+        };
         let flavour = self.engine.info().flavour;
-        let mut carried =
-            settings::carry(&self.settings, &Renewal { image, volumes: &self.names, flavour })
-                .map_err(|e| {
-                    Failure::new(Kind::Refused, "carrying the settings of", &self.name)
-                        .because(e)
-                        .nothing_left()
-                        .next("archive the container again")
-                })?;
+        let renewal = Renewal { image, volumes: &self.names, flavour };
+        let mut carried = settings::carry(&archived, &renewal).map_err(refused)?;
         let networks: Vec<String> = carried.networks().map(str::to_owned).collect();
         for network in networks {
             let there = self.engine.network_exists(&network);

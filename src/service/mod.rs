@@ -1,7 +1,23 @@
-//! The words for how a service is run, whichever engine runs it.
+//! How a service is run, whichever engine runs it.
 //!
-//! Only the words, so that a survey and a bundle can carry them without knowing any engine.
+//! Values only, so that a survey and a bundle can carry them without knowing any engine:
+//! translations from an engine's words and to them are the engine's affair.
 
-mod mount_kind;
+mod bundled;
+mod health;
+mod limits;
+mod mount;
+mod network;
+mod settings;
 
-pub use mount_kind::MountKind;
+pub use bundled::Settings;
+pub use health::{HealthCheck, HealthTest};
+pub use limits::{Limits, ProcessLimit, Restart, RestartWhen};
+pub use mount::{Mount, MountKind};
+pub use network::{Endpoint, Network, NetworkMode, Port, Published};
+pub use settings::{Device, EngineWords, Log, Namespaces, Privileges, ServiceSettings, TextOf};
+
+/// Whether nothing was decided.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

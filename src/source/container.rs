@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{Binds, LeftOut, Mount, OpenOptions, Source, SourceSpec, by_api, on_disk};
-use crate::engine::{Container, Engine, EngineError, State, Which};
+use crate::engine::{Container, Engine, EngineError, State, Which, settings};
 use crate::failure::{Failure, Kind};
 use crate::image::{Fidelity, ImageView};
 use crate::monitor::Monitor;
@@ -28,8 +28,8 @@ pub struct ContainerFacts {
     pub id: String,
     /// Id of its image.
     pub image_id: String,
-    /// The engine's whole description of it.
-    pub settings: Value,
+    /// When it was last started, in the engine's words.
+    started: Value,
 }
 
 /// The layers of a container, whichever way they were read.
@@ -101,12 +101,14 @@ pub(super) fn open(
         opened.add(&engine, &container, mount, &stack, options.binds, way, scratch, spec)?;
     }
     limitations.extend(opened.limitations);
-    let mut settings = container.raw;
-    if let Some(all) = settings.as_object_mut() {
+    let started = started(&container.raw);
+    let mut inspect = container.raw;
+    if let Some(all) = inspect.as_object_mut() {
         // Where layers lie on the engine's machine; Podman tells it otherwise while it reads them.
         all.remove("GraphDriver");
     }
     Ok(Source {
+        settings: settings::for_bundle(inspect),
         tree: Mounted::new(stack.clone(), opened.trees),
         mounted: opened.mounted,
         listed: opened.listed,
@@ -119,7 +121,7 @@ pub(super) fn open(
             engine,
             id: container.id.clone(),
             image_id: container.image_id.clone(),
-            settings,
+            started,
         }),
         limitations,
         left_out: opened.left_out,
@@ -258,6 +260,11 @@ impl Mounts {
     }
 }
 
+/// When a container that an engine describes was last started.
+fn started(inspect: &Value) -> Value {
+    inspect["State"]["StartedAt"].clone()
+}
+
 impl ContainerFacts {
     /// Makes sure that the container was not started, removed or replaced since it was opened.
     pub(super) fn check_unchanged(&self, spec: &SourceSpec) -> Result<(), Failure> {
@@ -269,8 +276,7 @@ impl ContainerFacts {
             false => engine_failure("checking again", spec, e),
         })?;
         refuse_running(spec, &now)?;
-        let started = |raw: &Value| raw["State"]["StartedAt"].clone();
-        if started(&now.raw) != started(&self.settings) {
+        if started(&now.raw) != self.started {
             return Err(Failure::new(Kind::Precondition, "archiving", spec.to_string())
                 .why("the container was started while it was read")
                 .safe("the container goes on as it is, no bundle was written")

@@ -27,12 +27,12 @@ use std::sync::Arc;
 pub use container::ContainerFacts;
 pub(crate) use container::{engine_failure, read_container};
 pub use findings::LeftOut;
-use serde_json::Value;
 pub use spec::{SourceSpec, SpecError};
 
 use crate::failure::{Failure, Kind};
 use crate::image::ImageView;
 use crate::monitor::Monitor;
+use crate::service::Settings;
 use crate::survey::MountFact;
 use crate::tree::{Mounted, RootPath, Rootfs, Tree};
 use crate::verdict::Lies;
@@ -80,8 +80,8 @@ pub struct Source {
     layers: Vec<Arc<dyn Tree>>,
     base: Option<Arc<dyn Tree>>,
     container: Option<ContainerFacts>,
-    /// What an engine would say of a fresh container of the image; null without.
-    settings: Value,
+    /// How the service was run, or would be in a fresh container of the image.
+    settings: Settings,
     /// Whether the tree is a container's, into which its engine wrote files.
     in_container: bool,
     /// The file that all was read from.
@@ -126,7 +126,7 @@ impl Source {
             layers: vec![],
             base: None,
             container: None,
-            settings: Value::Null,
+            settings: Settings::None,
             in_container: false,
             file: None,
             left_out: vec![],
@@ -184,10 +184,9 @@ impl Source {
         self.container.as_ref()
     }
 
-    /// What an engine says of the container, or of a fresh one of the image; null where there is
-    /// neither.
-    pub fn settings(&self) -> &Value {
-        self.container.as_ref().map_or(&self.settings, |facts| &facts.settings)
+    /// How the service was run, or would be in a fresh container of the image.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Whether the tree is a container's, into which its engine wrote files.

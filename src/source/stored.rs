@@ -15,6 +15,7 @@ use super::findings::left_out;
 use super::shelf::{Shelf, StoredError, Watched, spool};
 use super::stored_image::StoredImage;
 use super::{OpenOptions, Source, SourceSpec, oci, saved};
+use crate::engine::settings::for_bundle;
 use crate::failure::{Failure, Kind, check_cancelled};
 use crate::image::{Fidelity, ImageView, Told};
 use crate::monitor::Monitor;
@@ -232,7 +233,7 @@ fn of_image(spec: &SourceSpec, name: String, image: &StoredImage) -> Source {
     let trees = layers.iter().map(|layer| layer.tree.clone()).collect();
     let count = layers.len();
     let stack = Arc::new(LayerStack::new(layers));
-    let settings = image.settings(&name);
+    let settings = for_bundle(image.settings(&name));
     let mut source = Source::new(spec, name, stack.clone());
     source.in_container = true;
     source.image = Some(ImageView::new(stack, count, Fidelity::Exact));

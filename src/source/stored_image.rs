@@ -44,8 +44,7 @@ impl StoredImage {
         self.trees.iter().map(layer).collect()
     }
 
-    /// What an engine would say about a fresh container of this image: the form in which a bundle
-    /// carries settings.
+    /// What an engine would say about a fresh container of this image.
     pub(super) fn settings(&self, name: &str) -> Value {
         let own = &self.config["config"];
         let mut config = Map::new();
@@ -99,7 +98,7 @@ mod tests {
 
     use super::*;
     use crate::engine::Flavour;
-    use crate::engine::settings::{Renewal, carry};
+    use crate::engine::settings::{Renewal, carry, translate};
 
     #[test]
     fn a_container_made_of_the_settings_is_a_fresh_one_of_the_image() {
@@ -122,7 +121,7 @@ mod tests {
         let volumes = BTreeMap::new();
         for flavour in [Flavour::Docker, Flavour::Podman] {
             let renewal = Renewal { image: "new", volumes: &volumes, flavour };
-            let carried = carry(&image.settings("web"), &renewal).unwrap();
+            let carried = carry(&translate(&image.settings("web")).unwrap(), &renewal).unwrap();
             assert_eq!((carried.dropped, carried.grants), (vec![], vec![]));
             assert_eq!(Value::Object(carried.spec.host), json!({}));
             assert_eq!(

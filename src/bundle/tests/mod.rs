@@ -178,7 +178,7 @@ fn the_manifest_is_one_line_an_entry() {
 "id":"",
 "features_required":[],
 "survey":{"os":"Debian 11"},
-"settings":{"name":"web"},
+"settings":{"user":"web"},
 "volumes":[{"name":"db","path":"/var/lib/db"}],
 "exports":[],
 "members":[],

@@ -199,7 +199,7 @@ impl Sample {
     pub(super) fn manifest(&self) -> Manifest {
         Manifest {
             survey: serde_json::json!({"os": "Debian 11"}),
-            settings: serde_json::json!({"name": "web"}),
+            settings: serde_json::from_value(serde_json::json!({"user": "web"})).unwrap(),
             volumes: vec![VolumeRecord { name: "db".to_owned(), path: path("/var/lib/db") }],
             exports: self.exports.clone(),
             losses: vec![Loss {

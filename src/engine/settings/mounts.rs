@@ -1,4 +1,4 @@
-//! Mounts of an archived container.
+//! Mounts of a container, from an engine's words and to them.
 //!
 //! `Mounts` of the answer says what is mounted, whichever way it was asked for; how it was asked
 //! for, in `HostConfig`, says with which options.
@@ -7,9 +7,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Carried, Old, SettingsError};
+use super::SettingsError;
+use super::carry::Carried;
+use super::read::Old;
 use crate::engine::container::is_generated_name;
 use crate::engine::{items, text};
+use crate::service::{Mount, MountKind};
 
 /// Options of a bind that both engines understand. Others are Podman's way of writing down what
 /// it does anyway.
@@ -19,101 +22,81 @@ const BIND_OPTIONS: [&str; 11] =
 /// Options of Podman's for a tmpfs that Docker refuses and Podman adds by itself.
 const PODMAN_TMPFS: [&str; 4] = ["rprivate", "private", "tmpcopyup", "rbind"];
 
-impl Carried {
-    pub(super) fn set_mounts(
-        &mut self,
-        old: &Old<'_>,
-        volumes: &BTreeMap<String, String>,
-    ) -> Result<(), SettingsError> {
+/// Fields of a mount that was asked for as an object which have fields of their own.
+const OWN_FIELDS: [&str; 4] = ["Type", "Source", "Target", "ReadOnly"];
+
+impl Old<'_> {
+    /// All mounts in the answer's order, then those that it does not show.
+    pub(super) fn mounts(&self) -> Result<Vec<Mount>, SettingsError> {
         let null = Value::Null;
-        let asked_mounts = items(old.host.get("Mounts").unwrap_or(&null));
-        let asked_binds = items(old.host.get("Binds").unwrap_or(&null));
-        let (mut binds, mut mounts, mut unnamed) = (vec![], vec![], Map::new());
-        for mount in items(&old.inspect["Mounts"]) {
+        let asked_mounts = items(self.host.get("Mounts").unwrap_or(&null));
+        let asked_binds = items(self.host.get("Binds").unwrap_or(&null));
+        let mut mounts = vec![];
+        for mount in items(&self.inspect["Mounts"]) {
             let target = text(mount, &["Destination"]);
             if !target.starts_with('/') {
                 return Err(SettingsError::BadMount(target));
             }
             let asked = asked_mounts.iter().find(|asked| text(asked, &["Target"]) == target);
-            let source = match text(mount, &["Type"]).as_str() {
-                "volume" => {
-                    let name = text(mount, &["Name"]);
-                    match is_generated_name(&name) {
-                        true => None,
-                        false => match volumes.get(&name) {
-                            Some(new) => Some(new.clone()),
-                            None => return Err(SettingsError::UnplannedVolume(name)),
-                        },
-                    }
-                }
-                "bind" => {
-                    let source = text(mount, &["Source"]);
-                    self.grants.push(format!("the host's {source} at {target}"));
-                    Some(source)
-                }
-                // Only ever asked for in one of these two ways, which are taken as they are.
-                "tmpfs" => {
-                    mounts.extend(asked.cloned());
-                    continue;
-                }
-                other => {
-                    self.drop_setting("Mounts", format!("{other} {target}"), "of unknown kind");
-                    continue;
-                }
+            let kind = text(mount, &["Type"]);
+            let source = match kind.as_str() {
+                "volume" => Some(text(mount, &["Name"])).filter(|name| !is_generated_name(name)),
+                "bind" => Some(text(mount, &["Source"])),
+                // Only ever asked for in one of two ways, which are read below.
+                "tmpfs" => continue,
+                _ => Some(kind.clone()),
             };
-            match (source, asked) {
-                (source, Some(asked)) => {
-                    let mut asked = asked.clone();
-                    let Some(fields) = asked.as_object_mut() else {
-                        return Err(SettingsError::BadMount(target));
-                    };
-                    match source {
-                        Some(source) => fields.insert("Source".to_owned(), source.into()),
-                        None => fields.remove("Source"),
-                    };
-                    mounts.push(asked);
+            let (kind, source) = (MountKind::of_word(&kind), source.unwrap_or_default());
+            mounts.push(match asked {
+                Some(asked) => asked_mount(kind, source, asked)?,
+                None => {
+                    let options = options(mount, asked_binds);
+                    Mount { kind, source, target, options, engine: None }
                 }
-                (None, None) => {
-                    unnamed.insert(target, json!({}));
-                }
-                (Some(source), None) => {
-                    binds.push(bind(&source, &target, &options(mount, asked_binds))?);
-                }
-            }
+            });
         }
-        for asked in asked_mounts {
-            // Docker shows the tmpfs mounts of a running container only.
-            if text(asked, &["Type"]) == "tmpfs" && !mounts.contains(asked) {
-                mounts.push(asked.clone());
-            }
+        // Docker shows the tmpfs mounts of a running container only.
+        for asked in asked_mounts.iter().filter(|asked| text(asked, &["Type"]) == "tmpfs") {
+            mounts.push(asked_mount(MountKind::Tmpfs, String::new(), asked)?);
         }
-        for (key, list) in [("Binds", binds), ("Mounts", mounts)] {
-            if !list.is_empty() {
-                self.spec.host.insert(key.to_owned(), list.into());
-            }
-        }
-        if !unnamed.is_empty() {
-            self.spec.config.insert("Volumes".to_owned(), unnamed.into());
-        }
-        self.set_tmpfs(old);
-        Ok(())
+        mounts.extend(self.tmpfs());
+        Ok(mounts)
     }
 
-    fn set_tmpfs(&mut self, old: &Old<'_>) {
-        let Some(tmpfs) = old.host.get("Tmpfs").and_then(Value::as_object) else { return };
-        let tmpfs: Map<String, Value> = tmpfs
-            .iter()
-            .map(|(target, options)| {
-                let options = options.as_str().unwrap_or_default();
-                let kept: Vec<&str> =
-                    options.split(',').filter(|o| !PODMAN_TMPFS.contains(o)).collect();
-                (target.clone(), kept.join(",").into())
-            })
-            .collect();
-        if !tmpfs.is_empty() {
-            self.spec.host.insert("Tmpfs".to_owned(), tmpfs.into());
-        }
+    /// The tmpfs mounts that were asked for in lines.
+    fn tmpfs(&self) -> impl Iterator<Item = Mount> {
+        let lines = self.host.get("Tmpfs").and_then(Value::as_object).into_iter().flatten();
+        lines.map(|(target, options)| {
+            let options = options.as_str().unwrap_or_default().split(',');
+            let kept = options.filter(|o| !o.is_empty() && !PODMAN_TMPFS.contains(o));
+            Mount {
+                kind: MountKind::Tmpfs,
+                source: String::new(),
+                target: target.clone(),
+                options: kept.map(str::to_owned).collect(),
+                engine: None,
+            }
+        })
     }
+}
+
+/// A mount that was asked for as an object.
+fn asked_mount(kind: MountKind, source: String, asked: &Value) -> Result<Mount, SettingsError> {
+    let target = text(asked, &["Target"]);
+    let Some(fields) = asked.as_object() else { return Err(SettingsError::BadMount(target)) };
+    let options = match fields.get("ReadOnly") {
+        Some(Value::Bool(true)) => vec!["ro".to_owned()],
+        _ => vec![],
+    };
+    Ok(Mount { kind, source, target, options, engine: Some(further(fields)) })
+}
+
+/// The fields of a mount without those that say what is mounted where: engines do not tell upper
+/// case from lower in a field's name, so no spelling of them is left.
+fn further(fields: &Map<String, Value>) -> Map<String, Value> {
+    let is_own = |key: &str| OWN_FIELDS.iter().any(|own| own.eq_ignore_ascii_case(key));
+    let others = fields.iter().filter(|(key, _)| !is_own(key));
+    others.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 /// The options of a bind or a named volume: as it was asked for, else as it is.
@@ -136,15 +119,102 @@ fn options(mount: &Value, asked_binds: &[Value]) -> Vec<String> {
     options
 }
 
+/// The mounts of a request, sorted by the way in which they are asked for.
+#[derive(Default)]
+struct Asked {
+    binds: Vec<Value>,
+    mounts: Vec<Value>,
+    unnamed: Map<String, Value>,
+    tmpfs: Map<String, Value>,
+}
+
+impl Carried {
+    pub(super) fn set_mounts(
+        &mut self,
+        mounts: &[Mount],
+        volumes: &BTreeMap<String, String>,
+    ) -> Result<(), SettingsError> {
+        let mut asked = Asked::default();
+        for mount in mounts {
+            if !mount.target.starts_with('/') {
+                return Err(SettingsError::BadMount(mount.target.clone()));
+            }
+            let source = match mount.kind {
+                MountKind::Volume if mount.source.is_empty() => None,
+                MountKind::Volume => match volumes.get(&mount.source) {
+                    Some(new) => Some(new.as_str()),
+                    None => return Err(SettingsError::UnplannedVolume(mount.source.clone())),
+                },
+                MountKind::Bind => {
+                    let (source, target) = (&mount.source, &mount.target);
+                    self.grants.push(format!("the host's {source} at {target}"));
+                    Some(source.as_str())
+                }
+                MountKind::Tmpfs => None,
+                MountKind::Other => {
+                    let what = format!("{} {}", mount.source, mount.target);
+                    self.drop_setting("Mounts", what, "of unknown kind");
+                    continue;
+                }
+            };
+            asked.add(mount, source)?;
+        }
+        self.set_host("Binds", asked.binds);
+        self.set_host("Mounts", asked.mounts);
+        self.set_config("Volumes", asked.unnamed);
+        self.set_host("Tmpfs", asked.tmpfs);
+        Ok(())
+    }
+}
+
+impl Asked {
+    /// Adds `mount`, whose content is now called `source`, if it has a name.
+    fn add(&mut self, mount: &Mount, source: Option<&str>) -> Result<(), SettingsError> {
+        let target = mount.target.clone();
+        match (&mount.engine, source, mount.kind) {
+            (Some(fields), ..) => self.mounts.push(object(mount, source, fields)),
+            (None, None, MountKind::Tmpfs) => {
+                self.tmpfs.insert(target, mount.options.join(",").into());
+            }
+            (None, None, _) => {
+                self.unnamed.insert(target, json!({}));
+            }
+            (None, Some(source), _) => self.binds.push(bind(source, &target, &mount.options)?),
+        }
+        Ok(())
+    }
+}
+
+/// A mount as an object.
+fn object(mount: &Mount, source: Option<&str>, fields: &Map<String, Value>) -> Value {
+    let word = match mount.kind {
+        MountKind::Bind => "bind",
+        MountKind::Tmpfs => "tmpfs",
+        MountKind::Volume | MountKind::Other => "volume",
+    };
+    let mut fields = further(fields);
+    fields.insert("Type".to_owned(), word.into());
+    fields.insert("Target".to_owned(), mount.target.as_str().into());
+    if let Some(source) = source {
+        fields.insert("Source".to_owned(), source.into());
+    }
+    if mount.options.iter().any(|option| option == "ro") {
+        fields.insert("ReadOnly".to_owned(), true.into());
+    }
+    Value::Object(fields)
+}
+
 /// A line of `Binds`, whose fields cannot hold a colon.
 fn bind(source: &str, target: &str, options: &[String]) -> Result<Value, SettingsError> {
     if source.is_empty() || source.contains(':') || target.contains(':') {
         return Err(SettingsError::BadMount(target.to_owned()));
     }
     let mut line = format!("{source}:{target}");
-    if !options.is_empty() {
+    let known = options.iter().map(String::as_str).filter(|o| BIND_OPTIONS.contains(o));
+    let known: Vec<&str> = known.collect();
+    if !known.is_empty() {
         line.push(':');
-        line.push_str(&options.join(","));
+        line.push_str(&known.join(","));
     }
     Ok(line.into())
 }

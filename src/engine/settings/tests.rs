@@ -1,4 +1,10 @@
+use std::collections::BTreeMap;
+
+use serde_json::{Map, json};
+
 use super::*;
+use crate::engine::Flavour;
+use crate::service::{HealthTest, NetworkMode, RestartWhen};
 
 /// What Docker 20.10 answered for a container with many flags.
 const DOCKER: &str = include_str!("docker-20.10.json");
@@ -9,7 +15,17 @@ const CONTAINERD: &str = include_str!("docker-28-containerd.json");
 
 fn carried(inspect: &Value, flavour: Flavour) -> Carried {
     let volumes = ["engine-vol", "engine-mv"].map(|v| (v.to_owned(), format!("web_{v}"))).into();
-    carry(inspect, &Renewal { image: "sha256:new", volumes: &volumes, flavour }).unwrap()
+    carried_with(inspect, &Renewal { image: "sha256:new", volumes: &volumes, flavour }).unwrap()
+}
+
+/// From one engine's answer over what a bundle holds to the request.
+fn carried_with(inspect: &Value, renewal: &Renewal) -> Result<Carried, SettingsError> {
+    let settings = translate(inspect)?;
+    let text = serde_json::to_string(&settings).unwrap();
+    let read: ServiceSettings = serde_json::from_str(&text).unwrap();
+    assert_eq!(read, settings, "{text}");
+    assert_eq!(serde_json::to_string(&read).unwrap(), text);
+    carry(&read, renewal)
 }
 
 fn parsed(text: &str) -> Value {
@@ -213,7 +229,7 @@ fn a_volume_without_a_plan_is_never_mounted() {
     let none = BTreeMap::new();
     let renewal = Renewal { image: "x", volumes: &none, flavour: Flavour::Docker };
     assert_eq!(
-        carry(&parsed(DOCKER), &renewal),
+        carried_with(&parsed(DOCKER), &renewal),
         Err(SettingsError::UnplannedVolume("engine-vol".to_owned()))
     );
 }
@@ -222,7 +238,7 @@ fn a_volume_without_a_plan_is_never_mounted() {
 fn settings_of_any_shape_are_refused_or_carried_without_a_panic() {
     let volumes = BTreeMap::new();
     let renewal = Renewal { image: "x", volumes: &volumes, flavour: Flavour::Docker };
-    assert_eq!(carry(&json!([]), &renewal), Err(SettingsError::Missing("Id")));
+    assert_eq!(carried_with(&json!([]), &renewal), Err(SettingsError::Missing("Id")));
     let shapes = [json!(null), json!(1), json!("é"), json!([1, null, {}]), json!({ "Name": 3 })];
     for shape in &shapes {
         for part in ["Config", "HostConfig", "Mounts", "NetworkSettings"] {
@@ -232,14 +248,89 @@ fn settings_of_any_shape_are_refused_or_carried_without_a_panic() {
                 let mut inspect = whole.clone();
                 inspect["Id"] = "ééééééé".into();
                 inspect[part][key] = shape.clone();
-                let _ = carry(&inspect, &renewal);
+                let _ = carried_with(&inspect, &renewal);
             }
             let mut inspect = whole.clone();
             inspect[part] = shape.clone();
-            let _ = carry(&inspect, &renewal);
+            let _ = carried_with(&inspect, &renewal);
         }
     }
     let mut inspect = parsed(PODMAN);
     inspect["Mounts"] = json!([{ "Type": "bind", "Source": "/a:b", "Destination": "/c" }]);
-    assert_eq!(carry(&inspect, &renewal), Err(SettingsError::BadMount("/c".to_owned())));
+    assert_eq!(carried_with(&inspect, &renewal), Err(SettingsError::BadMount("/c".to_owned())));
+}
+
+#[test]
+fn what_both_engines_say_is_in_the_words_of_the_field() {
+    for text in [DOCKER, PODMAN] {
+        let settings = translate(&parsed(text)).unwrap();
+        assert_eq!(settings.command, ["sleep", "100"]);
+        assert_eq!(settings.user, "1:2");
+        assert_eq!(settings.working_directory, "/tmp");
+        assert_eq!(settings.host_name, "myhost");
+        let check = settings.health_check.unwrap();
+        assert_eq!(check.test, HealthTest::Shell("true".to_owned()));
+        let published = settings.network.published.iter();
+        let published: Vec<_> = published.map(|p| (p.port.number, p.host_port.as_str())).collect();
+        assert_eq!(published, [(53, "53"), (80, "8080")]);
+        let restart = settings.restart.unwrap();
+        assert_eq!((restart.when, restart.retries), (RestartWhen::OnFailure, Some(3)));
+        assert_eq!(settings.limits.memory, Some(67_108_864));
+        assert!(settings.further.is_empty());
+        assert!(settings.engine.config.is_empty(), "{:?}", settings.engine);
+        assert!(settings.engine.host.is_empty(), "{:?}", settings.engine);
+    }
+    let named = translate(&parsed(CONTAINERD)).unwrap().network;
+    assert_eq!(named.mode, NetworkMode::Named("engine-net".to_owned()));
+    assert_eq!(named.joined["engine-net2"].aliases, ["second"]);
+}
+
+#[test]
+fn what_no_field_stands_for_is_carried_in_the_engines_words() {
+    let mut inspect = parsed(DOCKER);
+    let further = [
+        ("AutoRemove", json!(true)),
+        ("BlkioWeight", json!(300)),
+        ("DeviceRequests", json!([{ "Driver": "x", "Count": -1 }])),
+        ("MaskedPaths", json!([])),
+        ("Runtime", json!("runsc")),
+        ("StorageOpt", json!({ "size": "1G" })),
+    ];
+    for (key, value) in &further {
+        inspect["HostConfig"][*key] = value.clone();
+    }
+    // Of another form than it has today.
+    inspect["Config"]["StopSignal"] = json!(15);
+    let carried = carried(&inspect, Flavour::Docker);
+    for (key, value) in further {
+        assert_eq!(carried.spec.host[key], value, "{key}");
+    }
+    assert_eq!(carried.spec.config["StopSignal"], 15);
+}
+
+#[test]
+fn a_bundle_cannot_ask_for_more_than_an_engine_would_have_told() {
+    let settings: ServiceSettings = serde_json::from_value(json!({
+        "mounts": [
+            { "kind": "volume", "target": "/a", "engine": { "type": "bind", "Source": "/etc" } },
+            { "kind": "bind", "source": "/srv", "target": "/b", "options": ["ro", "x:y", "z"] },
+        ],
+        "engine": { "host": { "Binds": ["/:/host"], "VolumesFrom": ["other"], "PidMode": "host" } },
+        "gravity": 9.81,
+    }))
+    .unwrap();
+    let none = BTreeMap::new();
+    let renewal = Renewal { image: "x", volumes: &none, flavour: Flavour::Docker };
+    let carried = carry(&settings, &renewal).unwrap();
+    assert_eq!(
+        Value::Object(carried.spec.host),
+        json!({ "Binds": ["/srv:/b:ro,z"], "Mounts": [{ "Type": "volume", "Target": "/a" }] })
+    );
+    assert_eq!(carried.grants, ["the host's /srv at /b"]);
+    let dropped = Dropped {
+        setting: "gravity".to_owned(),
+        value: "9.81".to_owned(),
+        reason: "this regrow does not know it",
+    };
+    assert_eq!(carried.dropped, [dropped]);
 }

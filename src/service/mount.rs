@@ -1,6 +1,9 @@
-//! [`MountKind`]: what is mounted into a service's tree.
+//! [`Mount`]: what is mounted into a service's tree, and how.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::is_default;
 
 /// What is mounted, as far as it matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +30,26 @@ impl MountKind {
             _ => MountKind::Other,
         }
     }
+}
+
+/// One mount.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Mount {
+    /// What is mounted.
+    pub kind: MountKind,
+    /// The name of a volume, empty when it was given none; the host's path of a bind mount; of
+    /// another kind, the engine's word for it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub source: String,
+    /// Where.
+    pub target: String,
+    /// Options of `mount(8)`, and `z`, `Z` and `nocopy`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub options: Vec<String>,
+    /// The further fields of a mount that was asked for as an object, in the words of the engine's
+    /// API; absent when it was asked for in a line.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub engine: Option<Map<String, Value>>,
 }
 
 #[cfg(test)]
