@@ -71,7 +71,11 @@ pub(super) fn carry(
             decisions.hold(HeldKind::Environment, &fact.root, why);
             continue;
         };
-        let Ok(root) = String::from_utf8(fact.root.as_bytes().to_vec()) else { continue };
+        let Ok(root) = String::from_utf8(fact.root.as_bytes().to_vec()) else {
+            let why = "its name is no text, which no command takes; its list is in the bundle";
+            decisions.hold(HeldKind::Environment, &fact.root, why);
+            continue;
+        };
         let way = Way::of(fact, &python);
         let home = |uid| home(uid, draft, inputs);
         let name: &[u8] =
