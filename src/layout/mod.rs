@@ -24,6 +24,7 @@ mod route;
 mod rows;
 mod scalar;
 mod step;
+mod unpacking;
 mod version;
 
 use std::path::PathBuf;
@@ -47,6 +48,7 @@ pub use scalar::{
     Argv, Digest, ExpandError, Mode, PathPattern, PathTemplate, ScalarError, Word, Words,
 };
 pub use step::{StepError, StepOutcome, apply};
+pub use unpacking::Unpacking;
 pub use version::{Range, Version, VersionError};
 
 use crate::failure;

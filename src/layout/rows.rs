@@ -11,7 +11,7 @@ use sqlx::{Row, SqliteConnection};
 use super::{
     Created, Database, Earlier, LayoutEntry, LayoutError, PackageChange, PackageMark, PathMark,
     Rebuild, Recognise, Renaming, Rule, RuleSource, Scope, SecretMark, Template, Transition,
-    Validator, Version, VersionRule,
+    Unpacking, Validator, Version, VersionRule,
 };
 
 type Result<T> = std::result::Result<T, LayoutError>;
@@ -116,7 +116,7 @@ async fn insert_layout(db: &mut SqliteConnection, id: i64, rule: &Rule) -> Resul
         .bind(entry.link.as_ref().map(|link| link.as_str().to_owned()))
         .bind(entry.directory)
         .bind(entry.packaged)
-        .bind(entry.unpacked.as_deref())
+        .bind(entry.unpacked.as_ref().map(|u| to_json("unpacked", u)).transpose()?)
         .bind(&entry.why)
         .execute(&mut *db)
         .await?;
@@ -338,6 +338,15 @@ async fn select_marks(db: &mut SqliteConnection, id: i64) -> Result<Recognise> {
     Ok(Recognise { packages, paths })
 }
 
+/// Databases of before have the ending alone.
+fn unpacking(text: Option<String>) -> Result<Option<Unpacking>> {
+    let json = text.map(|text| match text.starts_with('{') {
+        true => Ok(text),
+        false => to_json("unpacked", &text),
+    });
+    json.transpose()?.map(|json| from_json("unpacked", &json)).transpose()
+}
+
 async fn select_layout(db: &mut SqliteConnection, id: i64) -> Result<Vec<LayoutEntry>> {
     rows(
         db,
@@ -353,7 +362,7 @@ async fn select_layout(db: &mut SqliteConnection, id: i64) -> Result<Vec<LayoutE
                 link: optional("link", r, 4)?,
                 directory: r.try_get(5)?,
                 packaged: r.try_get(6)?,
-                unpacked: r.try_get(7)?,
+                unpacked: unpacking(r.try_get(7)?)?,
                 why: r.try_get(8)?,
             })
         },
