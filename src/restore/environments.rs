@@ -22,10 +22,6 @@ const BESIDE: &[u8] = b".regrow-old";
 /// The name of the list that is put into an environment.
 const LIST: &[u8] = b"requirements.regrow.txt";
 
-/// Setuptools no longer come with an environment. Later ones have no `pkg_resources`, which
-/// programs of the time import.
-const SETUPTOOLS: &str = "setuptools<81";
-
 /// An environment to be made and filled again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rebuild {
@@ -150,7 +146,6 @@ pub(super) fn carry(
             .filter(|package| package.is_pinned())
             .map(|package| (package.name.clone(), package.version.clone()))
             .collect();
-        let had = |name: &str| fact.packages.iter().any(|package| package.name == name);
         let version = &fact.interpreter;
         notes.step(
             "rebuild",
@@ -177,7 +172,7 @@ pub(super) fn carry(
                 .filter(|package| package.compiled && package.is_pinned())
                 .map(|package| package.name.clone())
                 .collect(),
-            tools: had("setuptools").then(|| SETUPTOOLS.to_owned()).into_iter().collect(),
+            tools: fact.no_longer_made().map(str::to_owned).collect(),
             list: text(&list),
             parked,
             removed: removed
