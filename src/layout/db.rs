@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 use super::embedded::{MIGRATIONS, RULES};
 use super::rows::{insert, row, select};
 use super::{Earlier, LayoutError, LayoutMatcher, Pattern, Rule, Vars, Version, load};
-use crate::tree::RootPath;
+use crate::tree::{RootPath, Tree, resolve};
 
 /// All rules, in SQLite.
 ///
@@ -159,6 +159,18 @@ impl LayoutDb {
             }
         }
         Ok(found)
+    }
+
+    /// The applications of the system `tree`, which has `packages`.
+    ///
+    /// # Errors
+    /// The database cannot be read, or a rule's pattern cannot be used.
+    pub fn recognise_in(
+        &self,
+        tree: &dyn Tree,
+        packages: &[(&str, &str)],
+    ) -> Result<Vec<Recognised>> {
+        self.recognise(packages, &|path| resolve(tree, path).is_ok_and(|found| found.is_some()))
     }
 
     /// What the rules of `recognised` say of paths.

@@ -16,6 +16,7 @@ mod failing;
 mod lint;
 mod load;
 mod matcher;
+mod migration;
 mod model;
 mod pattern;
 mod relocation;
@@ -36,6 +37,7 @@ pub use db::{LayoutDb, Recognised, RuleSource};
 pub use edit::{Edited, edit};
 pub use load::{MAX_RULE, RuleError, parse};
 pub use matcher::{LayoutMatch, LayoutMatcher, Surroundings};
+pub use migration::{Former, Migration};
 pub use model::{
     Created, Database, Earlier, Export, Import, LayoutEntry, PackageChange, PackageMark, PathMark,
     Rebuild, Recognise, Renaming, Rule, Scope, SecretMark, Transition, Validator, VersionRule,

@@ -5,12 +5,11 @@ use super::inputs::Inputs;
 use super::notes::{Notes, PlannedCommand};
 use crate::failure::{Failure, Kind as FailureKind};
 use crate::layout::{
-    self, Gap, Instance, LayoutDb, Recognised, Route, Rule, Step, StepOutcome, Vars, Version, When,
-    route,
+    self, Former, Gap, Instance, Migration, Recognised, Route, Rule, Step, StepOutcome, Vars, When,
 };
 use crate::packages::Installed;
-use crate::survey::AppFact;
-use crate::tree::{Draft, RootPath, Tree};
+use crate::survey::Survey;
+use crate::tree::{Draft, Tree};
 
 /// An application on its way between two versions.
 pub(super) struct Journey {
@@ -32,10 +31,8 @@ pub(super) fn misfit(
 
 /// The applications of the staged system.
 pub(super) fn today(inputs: &Inputs, installed: &Installed) -> Result<Vec<Recognised>, Failure> {
-    let exists = |path: &RootPath| {
-        crate::tree::resolve(inputs.target, path).is_ok_and(|found| found.is_some())
-    };
-    inputs.layout.recognise(&installed.recognisable(), &exists).map_err(Failure::from)
+    let packages = installed.recognisable();
+    inputs.layout.recognise_in(inputs.target, &packages).map_err(Failure::from)
 }
 
 /// The archived applications with the way each has to go.
@@ -44,43 +41,35 @@ pub(super) fn journeys(
     today: &[Recognised],
     notes: &mut Notes,
 ) -> Result<Vec<Journey>, Failure> {
-    let mut journeys = Vec::new();
-    for app in &inputs.survey.apps {
-        if let Some(journey) = journey(app, today, inputs.layout, notes)? {
-            journeys.push(journey);
-        }
-    }
-    Ok(journeys)
+    let migrations = inputs.layout.migrations(former(inputs.survey), today);
+    let migrations = migrations.map_err(Failure::from)?;
+    Ok(migrations.into_iter().map(|migration| journey(migration, notes)).collect())
 }
 
-fn journey(
-    app: &AppFact,
-    today: &[Recognised],
-    layout: &LayoutDb,
-    notes: &mut Notes,
-) -> Result<Option<Journey>, Failure> {
-    let found = layout.rule(&app.name, &app.distribution).map_err(Failure::from)?;
-    let (Some(rule), Some((old, new))) = (found, versions(app, today)) else { return Ok(None) };
-    let vars = Vars::versions(&old, &new);
+/// The applications of the old system.
+pub(super) fn former(survey: &Survey) -> impl Iterator<Item = Former<'_>> {
+    survey.apps.iter().map(|app| Former {
+        app: &app.name,
+        distribution: &app.distribution,
+        version: app.version.as_deref(),
+    })
+}
+
+fn journey(migration: Migration, notes: &mut Notes) -> Journey {
+    let (vars, way) = (migration.vars(), migration.route());
+    let Migration { rule, old, new } = migration;
     let mut steps = Vec::new();
-    match route(&rule, &old, &new) {
+    match way {
         Route::Same => {}
         Route::Steps(transitions) => {
-            notes.step("carry", &app.name, format!("{old} becomes {new}"));
+            notes.step("carry", &rule.app, format!("{old} becomes {new}"));
             steps.extend(transitions.into_iter().flat_map(|t| t.steps));
         }
         Route::NoRoute { .. } if rule.transitions.is_empty() => {}
-        Route::NoRoute { gap } => notes.hold(&app.name, gap_words(&gap)),
+        Route::NoRoute { gap } => notes.hold(&rule.app, gap_words(&gap)),
     }
     let same_version = old == new;
-    Ok(Some(Journey { rule, vars, steps, same_version }))
-}
-
-/// The archived version of `app` and the newest one of `today`, where both can be told.
-pub(super) fn versions(app: &AppFact, today: &[Recognised]) -> Option<(Version, Version)> {
-    let old = app.version.as_ref()?.parse().ok()?;
-    let found = today.iter().filter(|found| found.app == app.name);
-    Some((old, found.filter_map(|found| found.version.clone()).max()?))
+    Journey { rule, vars, steps, same_version }
 }
 
 fn gap_words(gap: &Gap) -> String {
