@@ -1,5 +1,6 @@
 //! The shape of the house, kept: which top-level module may use which, where the outside world is
-//! let in, and that the README says the exit codes that the program has.
+//! let in, that no application is named, and that the README says the exit codes that the program
+//! has.
 //!
 //! Code behind `#[cfg(test)]` is not looked at. Whoever needs a new edge adds it to [`EDGES`], in
 //! the same change as the line in `docs/ARCHITECTURE.md` that says why.
@@ -10,6 +11,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use regrow::layout::{Scope, parse};
 
 /// Every module of the library with the modules that it uses, no more and no fewer.
 const EDGES: &[(&str, &[&str])] = &[
@@ -98,7 +101,46 @@ const ONLY_IN: &[(&str, &[&str], &str)] = &[
     ("bollard", &["engine"], "one module speaks to engines"),
     ("tokio", &["cli", "engine", "layout", "packages"], "asynchronous code stays behind a wall"),
     ("process::Command", &["namespace"], "nothing is executed outside a system of ours"),
+    ("dpkg", FAMILY, "a package manager is known by its records and to its family"),
+    ("Dpkg", FAMILY, "a package manager is known by its records and to its family"),
+    ("apt", FAMILY, "a package manager is known by its records and to its family"),
+    ("apt-get", FAMILY, "a package manager is known by its records and to its family"),
+    ("debconf", FAMILY, "a package manager is known by its records and to its family"),
 ];
+
+/// Where a family of distributions may be spoken of.
+const FAMILY: &[&str] = &["family", "packages"];
+
+/// Names in rules that are no application's alone, and why.
+const ORDINARY: &[(&str, &str)] =
+    &[("ruby", "a language, whose environments are read without any rule")];
+
+/// The file that lists the rules: their names are names of files there.
+const LIST_OF_RULES: &str = "src/layout/embedded.rs";
+
+/// The names of all applications that rules are for, and of the packages they are recognised by,
+/// as far as those are text. Rules of whole systems name no application.
+fn applications() -> BTreeSet<String> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
+    let mut names = BTreeSet::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|e| e != "yaml") {
+            continue;
+        }
+        let rule = parse(&path.to_string_lossy(), &fs::read_to_string(&path).unwrap()).unwrap();
+        if rule.scope == Scope::System {
+            continue;
+        }
+        let packages = rule.recognise.packages.iter().map(|mark| mark.name.as_str());
+        let all = packages.chain([rule.app.as_str()]).map(|name| {
+            let text = name.split('{').next().unwrap();
+            text.trim_end_matches('-').to_owned()
+        });
+        names.extend(all.filter(|name| !ORDINARY.iter().any(|(word, _)| word == name)));
+    }
+    names
+}
 
 /// One file without its comments and tests.
 struct Source {
@@ -253,6 +295,140 @@ fn the_outside_world_is_let_in_at_one_place_each() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_application_is_named_in_the_code() {
+    let applications = applications();
+    assert!(applications.len() > 20, "{applications:?}");
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|source| !source.file.ends_with(LIST_OF_RULES)) {
+        for (number, line) in &source.lines {
+            let line = line.to_lowercase();
+            for name in applications.iter().filter(|name| names(&line, name)) {
+                let place = format!("{}:{number}", source.file.display());
+                wrong.push(format!("{place}: `{name}`: what is known of it belongs into its rule"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Rooms whose files do not depend on each other in circles.
+const WITHOUT_CIRCLES: &[&str] = &["family", "init", "packages"];
+
+/// A module's place, from the crate down.
+type Place = Vec<String>;
+
+/// The places of all modules with their code as one text.
+fn modules() -> BTreeMap<Place, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let place = |file: &Path| -> Place {
+        let below = file.strip_prefix(&root).unwrap().with_extension("");
+        let parts = below.iter().map(|part| part.to_string_lossy().into_owned());
+        parts.filter(|part| part != "mod").collect()
+    };
+    let text = |source: &Source| -> String {
+        source.lines.iter().map(|(_, line)| format!("{line}\n")).collect()
+    };
+    sources().iter().map(|source| (place(&source.file), text(source))).collect()
+}
+
+/// The paths of a `use` tree, each from its first word on.
+fn branches(tree: &str) -> Vec<String> {
+    let tree = tree.trim();
+    let Some((head, rest)) = tree.split_once('{') else {
+        return vec![tree.split(" as ").next().unwrap().to_owned()];
+    };
+    let inside = rest.trim_end().strip_suffix('}').unwrap();
+    let (mut depth, mut parts) = (0, vec![String::new()]);
+    for c in inside.chars() {
+        match c {
+            ',' if depth == 0 => parts.push(String::new()),
+            _ => {
+                depth += i32::from(c == '{') - i32::from(c == '}');
+                parts.last_mut().unwrap().push(c);
+            }
+        }
+    }
+    let named = parts.iter().filter(|part| !part.trim().is_empty());
+    named.flat_map(|part| branches(&format!("{head}{}", part.trim()))).collect()
+}
+
+/// The paths that `text` imports, each with whether it passes them on.
+fn imports(text: &str) -> Vec<(bool, String)> {
+    let statements = text.split(';').filter_map(|statement| {
+        let begin = statement.rfind("use ").filter(|at| {
+            let before = statement[..*at].lines().last().unwrap_or_default().trim();
+            before.is_empty() || before.starts_with("pub")
+        })?;
+        let passed_on = statement[..begin].trim_end().ends_with("pub")
+            || statement[..begin].trim_end().ends_with("pub(crate)");
+        let tree = statement[begin + 4..].split_whitespace().collect::<Vec<_>>().join(" ");
+        Some(branches(&tree).into_iter().map(move |path| (passed_on, path)))
+    });
+    statements.flatten().collect()
+}
+
+/// Where `path`, written in the module `at`, leads to in the crate; `None` for what is outside.
+fn absolute(path: &str, at: &Place, modules: &BTreeMap<Place, String>) -> Option<Place> {
+    let mut words = path.split("::").map(str::to_owned).peekable();
+    let mut base = at.clone();
+    match words.peek()?.as_str() {
+        "crate" => {
+            base.clear();
+            words.next();
+        }
+        "self" => {
+            words.next();
+        }
+        "super" => {
+            while words.next_if(|word| word == "super").is_some() {
+                base.pop();
+            }
+        }
+        child => {
+            let child = [base.clone(), vec![child.to_owned()]].concat();
+            modules.get(&child)?;
+        }
+    }
+    base.extend(words);
+    Some(base)
+}
+
+/// The module that has what `path` names: names that a module passes on are followed.
+fn home(path: Place, modules: &BTreeMap<Place, String>) -> Option<Place> {
+    let length = (1..=path.len()).rev().find(|n| modules.contains_key(&path[..*n]))?;
+    let (module, rest) = path.split_at(length);
+    let module = module.to_vec();
+    let Some(name) = rest.first() else { return Some(module) };
+    let passed_on = imports(&modules[&module]).into_iter().filter(|(passed_on, _)| *passed_on);
+    let found = passed_on.map(|(_, path)| path).find(|path| path.rsplit("::").next() == Some(name));
+    match found.and_then(|path| absolute(&path, &module, modules)) {
+        Some(elsewhere) if elsewhere != path => home(elsewhere, modules),
+        _ => Some(module),
+    }
+}
+
+#[test]
+fn no_file_of_a_room_depends_on_itself_through_others() {
+    let modules = modules();
+    let mut left: BTreeMap<&Place, BTreeSet<Place>> = BTreeMap::new();
+    let in_room = |place: &Place| WITHOUT_CIRCLES.contains(&place[0].as_str());
+    for (place, text) in modules.iter().filter(|(place, _)| in_room(place)) {
+        let own = imports(text).into_iter().filter(|(passed_on, _)| !passed_on);
+        let used = own.filter_map(|(_, path)| home(absolute(&path, place, &modules)?, &modules));
+        left.insert(place, used.filter(|used| used != place && in_room(used)).collect());
+    }
+    assert!(left.len() > 50, "{} files", left.len());
+    while let Some(leaf) = left
+        .iter()
+        .find(|(_, uses)| uses.iter().all(|used| !left.contains_key(used)))
+        .map(|(place, _)| *place)
+    {
+        left.remove(leaf);
+    }
+    assert!(left.is_empty(), "in a circle, or above one: {left:#?}");
 }
 
 #[test]
