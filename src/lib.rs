@@ -23,6 +23,7 @@
 //! - Acts: [`archive`], [`restore`], and [`report`], which tells what they returned.
 //! - Judgement: [`classify`], [`verdict`].
 //! - Where services live: [`source`], [`engine`], [`image`], [`system`], [`namespace`].
+//! - How services are run, in no engine's words: [`service`].
 //! - Knowledge: [`layout`], [`packages`], [`declared`], [`environments`], [`accounts`],
 //!   [`survey`], [`family`].
 //! - Form: [`tree`], [`bundle`], [`pax`].
@@ -51,6 +52,7 @@ pub mod packages;
 pub mod pax;
 pub mod report;
 pub mod restore;
+pub mod service;
 pub mod source;
 pub mod survey;
 pub mod system;

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::environments::EnvironmentFact;
 use crate::packages::{Installed, Unit, Wanted, Why};
+use crate::service::MountKind;
 use crate::tree::{RootPath, Tree, TreeError, read_file};
 
 /// Which operating system a tree holds, from `os-release(5)`.
@@ -85,8 +86,8 @@ pub struct AppFact {
 /// A mount of the archived container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MountFact {
-    /// `volume`, `bind` or `tmpfs`.
-    pub kind: String,
+    /// What is mounted.
+    pub kind: MountKind,
     /// Volume name, or the host's path of a bind mount.
     pub name: String,
     /// Where it is mounted.
@@ -104,7 +105,7 @@ pub struct MountFact {
 impl MountFact {
     /// Its name in a bundle: the volume's, or one made of the mount point for a bind mount.
     pub fn area_name(&self) -> String {
-        if self.kind == "volume" {
+        if self.kind == MountKind::Volume {
             self.name.clone()
         } else {
             let plain = |b: &u8| if b.is_ascii_alphanumeric() { char::from(*b) } else { '-' };

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use regrow::engine::settings::{Renewal, carry};
 use regrow::engine::{
-    ChangeKind, Command, ContainerSpec, Engine, EngineError, Flavour, LayerFile, Made, MountKind,
-    RUN_LABEL, STAGING_LABEL, Staging, State, VolumeName, Which, run_id,
+    ChangeKind, Command, ContainerSpec, Engine, EngineError, Flavour, LayerFile, Made, RUN_LABEL,
+    STAGING_LABEL, Staging, State, VolumeName, Which, run_id,
 };
 use regrow::failure::Kind;
+use regrow::service::MountKind;
 use regrow::tree::RootPath;
 use serde_json::{Map, json};
 use sha2::{Digest, Sha256};

@@ -155,14 +155,14 @@ def entry_path(entry):
     return os.fsencode(entry["path"]) if "path" in entry else bytes.fromhex(entry["path_hex"])
 
 
+# The codes of reasons, those of rules with what the rule calls the path.
 BUCKETS = [
-    ("package", r"as package .* (ships|left) it"),
-    ("generated", r"as its package generated it|copy of |link chosen by the alternatives|compiled from |"
-                  r"(generated|version-bound) of |the base image holds"),
-    ("cache", r"(cache|runtime) of |only a running system|a socket has no content"),
-    ("log", r"log of "),
-    ("environment", r"as .* was installed in |made with the environment .*rebuilt|"
-                    r"the directory of an environment that is rebuilt"),
+    ("package", {"as-packaged", "as-installed"}),
+    ("generated", {"ucf-pristine", "template-copy", "script-copy", "alternative-auto", "compiled", "in-base",
+                   "rule generated", "rule version-bound"}),
+    ("cache", {"rule cache", "rule runtime", "runtime", "socket"}),
+    ("log", {"rule log"}),
+    ("environment", {"environment-root", "environment-made", "environment-installed"}),
 ]
 
 
@@ -172,10 +172,16 @@ def bucket(entry):
         return None
     if entry["class"] == "identity":
         return "identity"
-    for name, pattern in BUCKETS:
-        if re.match(pattern, entry["reason"]):
+    reason = entry["reason"]
+    code = f"rule {reason['worth']}" if reason["code"] == "rule" else reason["code"]
+    for name, codes in BUCKETS:
+        if code in codes:
             return name
     return "other"
+
+
+def show_reason(entry):
+    return ", ".join(f"{name} {text}" if name != "code" else text for name, text in entry["reason"].items())
 
 
 # ---- what may be left out
@@ -269,7 +275,7 @@ def compare(lived, image, fresh, recorded, bundle, left_out):
             if listed or matches(left_out[kind], path):
                 excused.add(path)
             else:
-                missed[path] = f"left out: {entry['class']}, {entry['reason']}"
+                missed[path] = f"left out: {entry['class']}, {show_reason(entry)}"
             continue
         wrong = kept_well(path, lived, entry, members)
         if wrong:
@@ -331,14 +337,14 @@ def command_compare(files, listing):
         lived = systems[0]
         for path, why in sorted(extra.items()):
             size = lived[path].bytes if path in lived else 0
-            print(f"  beyond need {show(path)}: {size} bytes, {why}; {entries[path]['reason']}", file=sys.stderr)
+            print(f"  beyond need {show(path)}: {size} bytes, {why}; {show_reason(entries[path])}", file=sys.stderr)
     if listing:
         for path, entry in sorted(entries.items()):
             if bucket(entry) is None and path not in extra:
                 size = lived[path].bytes if path in lived else 0
                 made = "deleted" if entry.get("deleted") else \
                     "installed" if path in systems[1] and path in lived and same(lived[path], systems[1][path]) else "life"
-                print(f"  kept {show(path)}: {size} bytes, {made}; {entry['reason']}", file=sys.stderr)
+                print(f"  kept {show(path)}: {size} bytes, {made}; {show_reason(entry)}", file=sys.stderr)
     return 1 if missed or over else 0
 
 

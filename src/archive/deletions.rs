@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use super::Judged;
 use super::verdicts::Verdicts;
-use crate::classify::{Classifier, Reason, decide};
+use crate::classify::{Classifier, decide};
 use crate::layout::{Recognised, Vars};
 use crate::packages::ever_listed;
 use crate::source::Source;
 use crate::tree::{Entry, Kind, Meta, RootPath, Time, TreeError, Xattrs};
-use crate::verdict::{Class, Lies, Origin};
+use crate::verdict::{Class, Lies, Origin, Reason};
 
 /// Whether `entry` says to an overlay file system that something is gone. As a device it opens
 /// nothing.

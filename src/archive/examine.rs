@@ -3,7 +3,6 @@
 //! `inspect`, `explain`, `archive --dry-run` and `archive` itself all look at the same value, an
 //! [`Examined`]; nothing decides anew later on.
 
-use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use rayon::prelude::*;
@@ -13,7 +12,7 @@ use super::pristine::{Places, Pristine};
 use super::verdicts::Verdicts;
 use super::{deletions, environments, losses};
 use crate::classify::{
-    Baseline, Classifier, Evidence, Globs, LogPolicy, Numbers, Reason, Unpacked, decide,
+    Baseline, Classifier, Evidence, Globs, LogPolicy, Numbers, Offers, Unpacked, decide,
 };
 use crate::declared::Declared;
 use crate::environments::{Environments, PartOf};
@@ -25,7 +24,7 @@ use crate::packages::{Installed, Manager, PackageLists, Role};
 use crate::source::Source;
 use crate::survey::{AppFact, Survey, architecture, os_release, packages};
 use crate::tree::{Entry, RootPath, Time, TreeError, take_reserved};
-use crate::verdict::{Class, Lies, Origin};
+use crate::verdict::{Class, Lies, Origin, Reason};
 
 /// How many paths are read, and judged, at a time.
 const BATCH: usize = 4096;
@@ -107,8 +106,7 @@ struct Grounds {
     rules: LayoutMatcher,
     globs: Globs,
     baseline: Baseline,
-    not_offered: BTreeSet<String>,
-    lists_known: Option<()>,
+    offers: Offers,
     /// The manager of the system, where package lists of it are not read.
     unlisted: Option<Manager>,
 }
@@ -268,22 +266,11 @@ fn grounds(
         PackageLists::Read { withdrawn } => Some(withdrawn),
         PackageLists::NotRead | PackageLists::Absent => None,
     });
+    let offers = withdrawn.map_or(Offers::Unknown, |missing| Offers::Known { missing });
     let baseline = baseline(source, &options.since)?;
-    let lists_known = withdrawn.is_some().then_some(());
     let numbers = Numbers::load(tree).map_err(|e| unreadable(source, e, "reading accounts of"))?;
     let declared = Declared::load(tree, &installed);
-    Ok(Grounds {
-        installed,
-        numbers,
-        declared,
-        apps,
-        rules,
-        globs,
-        baseline,
-        not_offered: withdrawn.unwrap_or_default(),
-        lists_known,
-        unlisted,
-    })
+    Ok(Grounds { installed, numbers, declared, apps, rules, globs, baseline, offers, unlisted })
 }
 
 fn baseline(source: &Source, since: &Since) -> Result<Baseline, Failure> {
@@ -324,8 +311,7 @@ fn classifier<'a>(
         globs: &grounds.globs,
         baseline: grounds.baseline,
         logs: options.logs,
-        not_offered: &grounds.not_offered,
-        lists_known: grounds.lists_known,
+        offers: &grounds.offers,
         shipped: OnceLock::new(),
         unpacked: Unpacked::default(),
     }

@@ -10,12 +10,12 @@ use md5::{Digest, Md5};
 
 use super::Judged;
 use crate::bundle::ITSELF;
-use crate::classify::Reason;
 use crate::image::ImageView;
 use crate::layout::LayoutMatcher;
 use crate::layout::Worth;
 use crate::packages::{Digest as RecordedDigest, Installed, Md5 as Recorded};
 use crate::tree::{RootPath, Tree, TreeError, read_file};
+use crate::verdict::Reason;
 
 /// Largest configuration file whose pristine text is kept, in bytes.
 const LIMIT: u64 = 4 * 1024 * 1024;
@@ -61,13 +61,15 @@ impl Places<'_> {
         }
         match &judged.reason {
             // Its own text is the package's: the new package's text takes its place.
-            Reason::PackageMetaChanged(_)
-            | Reason::PackageMetaUnrecorded(_)
+            Reason::PackageMetaChanged { .. }
+            | Reason::PackageMetaUnrecorded { .. }
             | Reason::MetaChanged => Ok(Some(Pristine::Itself)),
             _ if judged.entry.kind.size() > LIMIT => Ok(None),
-            Reason::ConffileEdited(_) => self.conffile(path),
+            Reason::ConffileEdited { .. } => self.conffile(path),
             Reason::UcfEdited => self.ucf(path),
-            Reason::Rule { worth: Worth::TemplateCopy, .. } => self.template(path),
+            Reason::Rule { worth, .. } if *worth == Worth::TemplateCopy.word() => {
+                self.template(path)
+            }
             _ => Ok(None),
         }
     }

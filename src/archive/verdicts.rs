@@ -8,10 +8,9 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use super::{ClassTotal, ClassTotals, Judged, Pristine};
-use crate::classify::Reason;
 use crate::environments::PartOf;
 use crate::tree::{Packed, Repeated, RootPath, path_order};
-use crate::verdict::{Class, Origin};
+use crate::verdict::{Class, Origin, Reason};
 
 /// Judged paths in path order: those that are there, and among them those that are gone.
 #[derive(Debug, Default)]
@@ -208,7 +207,7 @@ mod tests {
         Judged {
             entry: Entry { path: path(at), kind, meta, ctime: None, links: None },
             class: Class::Immutable,
-            reason: Reason::AsPackaged("app".to_owned()),
+            reason: Reason::AsPackaged { package: "app".to_owned() },
             origin: Origin::Base,
             package: Some("app".to_owned()),
             deleted,

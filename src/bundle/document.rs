@@ -9,10 +9,10 @@ use std::io::{self, Read, Write};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::FORMAT;
 use super::digest::Sha;
 use super::json::EntryJson;
 use super::manifest::Manifest;
+use super::{FORMAT, OLDEST_FORMAT};
 
 /// Why a manifest cannot be read.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl Outline {
 /// What of a manifest's demands is not known here.
 fn needs(format: u32, features: &[String]) -> Option<String> {
     match features.first() {
-        _ if format != FORMAT => Some(format!("format {format}")),
+        _ if !(OLDEST_FORMAT..=FORMAT).contains(&format) => Some(format!("format {format}")),
         Some(feature) => Some(format!("feature `{}`", feature.escape_debug())),
         None => None,
     }

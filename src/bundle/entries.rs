@@ -15,7 +15,7 @@ use crate::tree::{
     Entry, Kind, LinkGroup, Meta, Packed, Repeated, RootPath, Time, Xattrs, escaped, is_within,
     parent_of, path_order,
 };
-use crate::verdict::{Class, Origin};
+use crate::verdict::{Class, Origin, Reason};
 
 /// Entries of a manifest, to be added in path order.
 #[derive(Clone, Default)]
@@ -30,7 +30,7 @@ pub struct Entries {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Remark {
     class: Class,
-    reason: String,
+    reason: Reason,
     origin: Origin,
     deleted: bool,
     volume: Option<String>,
@@ -69,7 +69,7 @@ pub struct Listed<'a> {
     /// What it is worth.
     pub class: Class,
     /// The evidence that decided.
-    pub reason: &'a str,
+    pub reason: &'a Reason,
     /// Where it came from.
     pub origin: Origin,
     /// It was removed, and stays so.
@@ -278,12 +278,12 @@ mod tests {
         let entry = Entry { path: path(at), kind, meta, ctime: None, links };
         ManifestEntry {
             volume: volume.map(str::to_owned),
-            ..ManifestEntry::new(&entry, Class::Mutable, "nothing explains it", Origin::Root)
+            ..ManifestEntry::new(&entry, Class::Mutable, Reason::Unexplained, Origin::Root)
         }
     }
 
     fn gone(at: &str) -> ManifestEntry {
-        ManifestEntry::deleted(path(at), Class::Mutable, "removed", Origin::Root)
+        ManifestEntry::deleted(path(at), Class::Mutable, Reason::Removed, Origin::Root)
     }
 
     /// One of everything, in path order.

@@ -14,7 +14,7 @@ use zstd::zstd_safe;
 
 use super::digest::Sha;
 use super::frames::Frame;
-use super::index::{FOOTER, Index, PREAMBLE, check_preamble};
+use super::index::{FOOTER, Index, PREAMBLE, format_of};
 use super::{BundleError, escaped};
 
 /// An open bundle with its index.
@@ -22,6 +22,8 @@ use super::{BundleError, escaped};
 pub(super) struct BundleFile {
     file: File,
     path: PathBuf,
+    /// The format that its preamble names.
+    format: u32,
     index: Index,
     /// For each frame its offset in the file and in the tar stream; then where both end.
     starts: Vec<(u64, u64)>,
@@ -53,7 +55,7 @@ impl BundleFile {
         let mut start = [0; PREAMBLE.len()];
         let start = &mut start[..usize::try_from(length).unwrap_or(usize::MAX).min(PREAMBLE.len())];
         file.read_exact_at(start, 0).map_err(reading)?;
-        check_preamble(start)?;
+        let format = format_of(start)?;
 
         let mut footer = [0; FOOTER];
         let footer_at = length
@@ -77,7 +79,12 @@ impl BundleFile {
             plain += u64::from(frame.plain);
             starts.push((packed, plain));
         }
-        Ok(BundleFile { file, path: path.to_owned(), index, starts })
+        Ok(BundleFile { file, path: path.to_owned(), format, index, starts })
+    }
+
+    /// The format that its preamble names.
+    pub(super) fn format(&self) -> u32 {
+        self.format
     }
 
     /// The index at the end.

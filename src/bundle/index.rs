@@ -7,15 +7,17 @@ use sha2::{Digest as _, Sha256};
 
 use super::digest::Sha;
 use super::frames::{FRAME_LIMIT, Frame, Start};
-use super::{BundleError, FORMAT};
+use super::{BundleError, FORMAT, OLDEST_FORMAT};
 
 /// What every bundle begins with: an empty zstd frame with checksum, by which `tar` and `file`
 /// know zstd, and a skippable frame with a text, by which we know ourselves.
 pub(super) const PREAMBLE: [u8; 45] = *b"\x28\xb5\x2f\xfd\x24\x00\x01\x00\x00\x99\xe9\xd8\x51\
-    \x50\x2a\x4d\x18\x18\x00\x00\x00regrow bundle, format 1\n";
+    \x50\x2a\x4d\x18\x18\x00\x00\x00regrow bundle, format 2\n";
 
 const PREAMBLE_LENGTH_AT: usize = 17;
 const PREAMBLE_TEXT_AT: usize = 21;
+/// Where the number of the format stands, which has one digit.
+const PREAMBLE_FORMAT_AT: usize = 43;
 
 const SKIPPABLE: u32 = 0x184D_2A5E;
 const END: &[u8; 8] = b"regrow.\n";
@@ -44,14 +46,24 @@ pub(super) struct Index {
     pub(super) manifest_digest: Sha,
 }
 
-/// Checks that `start`, the first bytes of a file, are the preamble.
-pub(super) fn check_preamble(start: &[u8]) -> Result<(), BundleError> {
+/// What a bundle of `format` begins with.
+fn preamble(format: u32) -> [u8; PREAMBLE.len()] {
+    let mut bytes = PREAMBLE;
+    // No digit stands for another number, and nothing begins with that.
+    let digit = char::from_digit(format, 10).unwrap_or('?');
+    bytes[PREAMBLE_FORMAT_AT] = digit as u8;
+    bytes
+}
+
+/// The format that `start`, the first bytes of a file, are the preamble of.
+pub(super) fn format_of(start: &[u8]) -> Result<u32, BundleError> {
     let start = &start[..start.len().min(PREAMBLE.len())];
-    if start == PREAMBLE {
-        Ok(())
+    let mut formats = OLDEST_FORMAT..=FORMAT;
+    if let Some(format) = formats.clone().find(|format| start == preamble(*format)) {
+        Ok(format)
     } else if start.is_empty() {
         Err(BundleError::NotABundle { what: "the file is empty".to_owned() })
-    } else if PREAMBLE.starts_with(start) {
+    } else if formats.any(|format| preamble(format).starts_with(start)) {
         Err(BundleError::Truncated { what: "it ends within its first bytes".to_owned() })
     } else if let Some(number) = newer_format(start) {
         Err(BundleError::Newer { needs: format!("format {number}") })
@@ -287,14 +299,17 @@ mod tests {
 
     #[test]
     fn the_preamble_tells_ours_newer_cut_and_foreign_apart() {
-        assert!(check_preamble(&PREAMBLE).is_ok());
-        let kind = |bytes: &[u8]| check_preamble(bytes).map_err(|e| (e.kind(), e.to_string()));
+        assert_eq!(preamble(FORMAT), PREAMBLE);
+        for format in OLDEST_FORMAT..=FORMAT {
+            assert_eq!(format_of(&preamble(format)).unwrap(), format);
+        }
+        let kind = |bytes: &[u8]| format_of(bytes).map_err(|e| (e.kind(), e.to_string()));
         for length in 1..PREAMBLE.len() {
             assert_eq!(kind(&PREAMBLE[..length]).unwrap_err().0, Kind::Integrity);
         }
         assert_eq!(kind(b"").unwrap_err().1, "not a regrow bundle: the file is empty");
         assert_eq!(kind(b"PK\x03\x04").unwrap_err().0, Kind::Refused);
-        for number in [2, 10] {
+        for number in [FORMAT + 1, 10] {
             let text = format!("regrow bundle, format {number}\n");
             let mut newer = PREAMBLE[..PREAMBLE_LENGTH_AT].to_vec();
             newer.extend_from_slice(&(text.len() as u32).to_le_bytes());

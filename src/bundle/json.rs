@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::digest::Digest;
 use super::manifest::{ManifestEntry, MemberRecord, Node, VolumeRecord};
 use crate::tree::{Kind, LinkGroup, Meta, RootPath, Time, Xattrs};
-use crate::verdict::{Class, Origin};
+use crate::verdict::{Class, Origin, Reason};
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,7 +21,7 @@ pub(super) struct EntryJson {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     path_hex: Option<String>,
     class: Class,
-    reason: String,
+    reason: Reason,
     origin: Origin,
     #[serde(default, skip_serializing_if = "is_default")]
     deleted: bool,

@@ -14,7 +14,7 @@ use super::digest::Digest;
 use super::entries::Entries;
 use super::{Area, FORMAT, is_volume_name};
 use crate::tree::{Entry, Kind, LinkGroup, Meta, RootPath};
-use crate::verdict::{Class, Origin};
+use crate::verdict::{Class, Origin, Reason};
 
 /// Everything a bundle says about itself and its source.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -77,7 +77,7 @@ pub struct ManifestEntry {
     /// What it is worth.
     pub class: Class,
     /// The evidence that decided.
-    pub reason: String,
+    pub reason: Reason,
     /// Where it came from.
     pub origin: Origin,
     /// What is there; `None` for a deletion.
@@ -216,7 +216,7 @@ impl Default for Manifest {
 
 impl ManifestEntry {
     /// The verdict on an entry of the source.
-    pub fn new(entry: &Entry, class: Class, reason: impl Into<String>, origin: Origin) -> Self {
+    pub fn new(entry: &Entry, class: Class, reason: Reason, origin: Origin) -> Self {
         let node = Node { kind: entry.kind.clone(), meta: entry.meta.clone(), links: entry.links };
         ManifestEntry {
             node: Some(node),
@@ -225,16 +225,11 @@ impl ManifestEntry {
     }
 
     /// A path that is gone, and the gap is worth `class`.
-    pub fn deleted(
-        path: RootPath,
-        class: Class,
-        reason: impl Into<String>,
-        origin: Origin,
-    ) -> Self {
+    pub fn deleted(path: RootPath, class: Class, reason: Reason, origin: Origin) -> Self {
         ManifestEntry {
             path,
             class,
-            reason: reason.into(),
+            reason,
             origin,
             node: None,
             stored: false,

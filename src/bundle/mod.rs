@@ -1,7 +1,7 @@
 //! The bundle: the file that `archive` makes, `*.regrow`.
 //!
 //! ```text
-//! preamble          an empty zstd frame, then a skippable frame "regrow bundle, format 1\n"
+//! preamble          an empty zstd frame, then a skippable frame "regrow bundle, format 2\n"
 //! frames            independent zstd frames, at most 8 MiB of a tar stream each:
 //!   README.txt  restore.sh                 for who has no regrow
 //!   root/…  volumes/NAME/…  exports/…  pristine/…    what was kept
@@ -48,6 +48,7 @@ pub use entries::{Entries, Listed};
 pub use manifest::{
     Counts, ExportRecord, ITSELF, Loss, Manifest, ManifestEntry, MemberRecord, Node, VolumeRecord,
 };
+pub(crate) use pending::Pending;
 pub use reader::Reader;
 pub use verify::Verified;
 pub use writer::{Published, Writer};
@@ -56,7 +57,11 @@ use crate::failure::Kind;
 use crate::tree::{RootPath, escaped};
 
 /// The format that is written, and the newest that is read.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
+
+/// The oldest format that is read. It had reasons as sentences, and settings as an engine told
+/// them.
+pub const OLDEST_FORMAT: u32 = 1;
 
 /// A part of a bundle that holds paths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -109,7 +114,9 @@ pub enum BundleError {
         what: String,
     },
     /// A later regrow wrote it.
-    #[error("made by a newer regrow: {needs}; this regrow reads format {FORMAT}")]
+    #[error(
+        "made by a newer regrow: {needs}; this regrow reads format {OLDEST_FORMAT} to {FORMAT}"
+    )]
     Newer {
         /// What it asks for.
         needs: String,

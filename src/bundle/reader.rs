@@ -92,9 +92,12 @@ fn read_manifest(file: &BundleFile) -> Result<Manifest, BundleError> {
     if digest != file.index().manifest_digest {
         return Err(BundleError::damaged(MANIFEST_NAME, "its digest is not the index's"));
     }
-    match manifest.needs() {
-        Some(needs) => Err(newer(needs)),
-        None => Ok(manifest),
+    if let Some(needs) = manifest.needs() {
+        return Err(newer(needs));
+    }
+    match manifest.format == file.format() {
+        true => Ok(manifest),
+        false => Err(BundleError::damaged("preamble", "its format is not the manifest's")),
     }
 }
 

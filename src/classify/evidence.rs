@@ -9,8 +9,8 @@ use crate::declared::{Author, Nature, Switch};
 use crate::environments::PartOf;
 use crate::image::Difference;
 use crate::layout::Worth;
-use crate::tree::RootPath;
-use crate::verdict::Origin;
+use crate::tree::{FileType, RootPath};
+use crate::verdict::{Origin, Reason};
 
 /// What a user's own glob says about a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,20 +96,6 @@ impl Said {
     }
 }
 
-impl fmt::Display for Said {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Said::Declared(Nature::State, Author { by: "purge", package: Some(package), .. }) => {
-                write!(f, "state of package {package}, removed only when it is purged")
-            }
-            Said::Declared(nature, author) => write!(f, "{}, by {author}", nature.word()),
-            Said::Switch(switch) => write!(f, "{switch}"),
-            Said::Ghost(package) => write!(f, "made by package {package}, which does not bring it"),
-            Said::Ucf(package) => write!(f, "written by scripts of package {package}"),
-        }
-    }
-}
-
 /// What becomes of logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogPolicy {
@@ -129,20 +115,11 @@ pub enum Template {
     Script,
 }
 
-impl fmt::Display for Template {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Template::File(path) => write!(f, "the package's {path}"),
-            Template::Script => f.write_str("what a package's scripts write"),
-        }
-    }
-}
-
 /// Everything known about one path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
-    /// The word for its kind (`file`, `directory`, `symlink` …).
-    pub kind: &'static str,
+    /// What kind of node it is.
+    pub file_type: FileType,
     /// Where it came from.
     pub origin: Origin,
     /// The last of the user's globs that matches.
@@ -184,9 +161,9 @@ pub struct Evidence {
 
 impl Evidence {
     /// Evidence about an ordinary path that nothing is known about.
-    pub fn none(kind: &'static str, origin: Origin) -> Evidence {
+    pub fn none(file_type: FileType, origin: Origin) -> Evidence {
         Evidence {
-            kind,
+            file_type,
             origin,
             user: None,
             place: Place::Ordinary,
@@ -210,7 +187,8 @@ impl Evidence {
 
     /// Each piece of evidence as a line for people, in a fixed order.
     pub fn lines(&self) -> Vec<String> {
-        let mut lines = vec![format!("is a {}", self.kind), format!("origin: {}", self.origin)];
+        let mut lines =
+            vec![format!("is a {}", self.file_type), format!("origin: {}", self.origin)];
         match &self.user {
             Some(UserChoice::Include(glob)) => lines.push(format!("included by `{glob}`")),
             Some(UserChoice::Exclude(glob)) => lines.push(format!("excluded by `{glob}`")),
@@ -256,7 +234,7 @@ impl Evidence {
             }
         }
         if let Some(template) = &self.template {
-            lines.push(format!("copy of {template}"));
+            lines.push(Reason::from(template).to_string());
         }
         match self.alternative {
             Some(true) => lines.push("link of the alternatives system, chosen by it".into()),
@@ -267,13 +245,13 @@ impl Evidence {
             lines.push("compiled from the source beside it".into());
         }
         if let Some(found) = &self.environment {
-            lines.push(found.to_string());
+            lines.push(Reason::from(found).to_string());
         }
         if let Some(rule) = &self.rule {
             lines.push(format!("rule {}: {} ({})", rule.app, rule.worth.word(), rule.why));
         }
         if let Some(said) = &self.said {
-            lines.push(format!("declared: {said}"));
+            lines.push(format!("declared: {}", Reason::from(said)));
         }
         if self.in_base {
             lines.push("the image given with --base holds the same".into());

@@ -4,133 +4,13 @@
 //! keeps: what no evidence explains cannot be had again. Being old and being equal to the image
 //! are evidence, but no rung leaves a path out because of them alone.
 
-use std::fmt;
-
-use super::evidence::{Content, Evidence, LogPolicy, Place, Said, Template, UserChoice};
+use super::evidence::{Content, Evidence, LogPolicy, Place, UserChoice};
 use crate::declared::Nature;
-use crate::environments::{Part, PartOf};
+use crate::environments::Part;
 use crate::image::Difference;
 use crate::layout::Worth;
-use crate::verdict::{Class, Origin};
-
-/// Why a path has its class. The words are shown to people and stored in bundles.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Reason {
-    /// The user's `--include`.
-    Included(String),
-    /// The user's `--exclude`.
-    Excluded(String),
-    /// Sockets hold nothing.
-    Socket,
-    /// A place that only a running system fills.
-    Runtime,
-    /// The engine writes it into every container.
-    EngineManaged,
-    /// Merged by name at the restore.
-    Accounts,
-    /// Everything in a volume is kept.
-    Volume,
-    /// Like a volume: on the user's request.
-    Bind,
-    /// A rule, with its application and its own words.
-    Rule {
-        /// The rule's application.
-        app: String,
-        /// What the rule calls the path.
-        worth: Worth,
-        /// The rule's reason.
-        why: String,
-    },
-    /// A package no repository offers.
-    NotOffered(String),
-    /// A package's file with other content.
-    PackageFileChanged(String),
-    /// A configuration file that somebody edited.
-    ConffileEdited(String),
-    /// A package's path with another owner, mode or attributes.
-    PackageMetaChanged(String),
-    /// A package's path with an owner, mode or attributes of its own, which nothing recorded.
-    PackageMetaUnrecorded(String),
-    /// What every system has, and the image with another owner, mode or attributes.
-    MetaChanged,
-    /// As the package ships it.
-    AsPackaged(String),
-    /// Recorded by no digest, but by origin and time as the package left it.
-    AsInstalled(String),
-    /// No digest recorded, and changed since the baseline.
-    PackageFileNewer(String),
-    /// A file managed by ucf, unchanged.
-    UcfPristine,
-    /// A file managed by ucf that somebody edited.
-    UcfEdited,
-    /// A file managed by ucf that its package made of answers, edited or not.
-    UcfAnswered,
-    /// A copy of what a package brings.
-    TemplateCopy(Template),
-    /// Chosen by the alternatives system.
-    AlternativeAuto,
-    /// Chosen by hand in the alternatives system.
-    AlternativeManual,
-    /// What the system's own files say.
-    Said(Said),
-    /// In an environment of a language's package manager.
-    Environment(PartOf),
-    /// Compiled from the source beside it.
-    Compiled,
-    /// Equal in the image that can be had again.
-    InBase,
-    /// Somebody removed what was there.
-    Removed,
-    /// Nothing explains it.
-    Unexplained,
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Reason::Included(glob) => write!(f, "included by `{glob}`"),
-            Reason::Excluded(glob) => write!(f, "excluded by `{glob}`"),
-            Reason::Socket => f.write_str("a socket has no content"),
-            Reason::Runtime => f.write_str("only a running system writes there"),
-            Reason::EngineManaged => f.write_str("the engine writes it into every container"),
-            Reason::Accounts => f.write_str("accounts: merged by name"),
-            Reason::Volume => f.write_str("in a volume"),
-            Reason::Bind => f.write_str("in a bind mount"),
-            Reason::Rule { app, worth, why } => write!(f, "{} of {app}: {why}", worth.word()),
-            Reason::NotOffered(package) => write!(f, "no repository offers package {package}"),
-            Reason::PackageFileChanged(package) => write!(f, "differs from package {package}"),
-            Reason::ConffileEdited(package) => {
-                write!(f, "configuration of package {package}, edited")
-            }
-            Reason::PackageMetaChanged(package) => {
-                write!(f, "owner, mode or attributes differ from package {package}")
-            }
-            Reason::PackageMetaUnrecorded(package) => {
-                write!(f, "of package {package}, with an owner, mode or attributes on no record")
-            }
-            Reason::MetaChanged => f.write_str("owner, mode or attributes differ from the image"),
-            Reason::AsPackaged(package) => write!(f, "as package {package} ships it"),
-            Reason::AsInstalled(package) => write!(f, "as package {package} left it"),
-            Reason::PackageFileNewer(package) => {
-                write!(f, "of package {package}, without a digest, changed since the baseline")
-            }
-            Reason::UcfPristine => f.write_str("as its package generated it"),
-            Reason::UcfEdited => f.write_str("generated by its package, then edited"),
-            Reason::UcfAnswered => {
-                f.write_str("generated by its package from the answers to its questions")
-            }
-            Reason::TemplateCopy(template) => write!(f, "copy of {template}"),
-            Reason::AlternativeAuto => f.write_str("link chosen by the alternatives system"),
-            Reason::AlternativeManual => f.write_str("alternative chosen by hand"),
-            Reason::Said(said) => write!(f, "{said}"),
-            Reason::Environment(part) => part.fmt(f),
-            Reason::Compiled => f.write_str("compiled from the source beside it"),
-            Reason::InBase => f.write_str("the base image holds the same"),
-            Reason::Removed => f.write_str("removed by hand"),
-            Reason::Unexplained => f.write_str("nothing explains it"),
-        }
-    }
-}
+use crate::tree::FileType;
+use crate::verdict::{Class, Origin, Reason};
 
 /// What becomes of a path, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -195,13 +75,17 @@ pub fn climb(evidence: &Evidence) -> Vec<(&'static str, Option<(Class, Reason)>)
 
 fn user_glob(e: &Evidence) -> Option<(Class, Reason)> {
     match e.user.as_ref()? {
-        UserChoice::Include(glob) => Some((Class::Mutable, Reason::Included(glob.clone()))),
-        UserChoice::Exclude(glob) => Some((Class::Ephemeral, Reason::Excluded(glob.clone()))),
+        UserChoice::Include(glob) => {
+            Some((Class::Mutable, Reason::Included { glob: glob.clone() }))
+        }
+        UserChoice::Exclude(glob) => {
+            Some((Class::Ephemeral, Reason::Excluded { glob: glob.clone() }))
+        }
     }
 }
 
 fn socket(e: &Evidence) -> Option<(Class, Reason)> {
-    (e.kind == "socket").then_some((Class::Ephemeral, Reason::Socket))
+    (e.file_type == FileType::Socket).then_some((Class::Ephemeral, Reason::Socket))
 }
 
 fn place(e: &Evidence) -> Option<(Class, Reason)> {
@@ -224,14 +108,16 @@ fn mount(e: &Evidence) -> Option<(Class, Reason)> {
 fn not_offered(e: &Evidence) -> Option<(Class, Reason)> {
     let package = e.package.as_ref()?;
     // A directory alone is made again by whatever needs it.
-    (package.offered == Some(false) && e.kind != "directory")
-        .then(|| (Class::Mutable, Reason::NotOffered(package.name.clone())))
+    (package.offered == Some(false) && e.file_type != FileType::Dir)
+        .then(|| (Class::Mutable, Reason::NotOffered { package: package.name.clone() }))
 }
 
 fn conffile(e: &Evidence) -> Option<(Class, Reason)> {
     let package = e.package.as_ref().filter(|p| p.conffile)?;
     match package.content {
-        Content::Differs => Some((Class::Mutable, Reason::ConffileEdited(package.name.clone()))),
+        Content::Differs => {
+            Some((Class::Mutable, Reason::ConffileEdited { package: package.name.clone() }))
+        }
         Content::Equal | Content::Unrecorded => None,
     }
 }
@@ -240,24 +126,26 @@ fn digest(e: &Evidence) -> Option<(Class, Reason)> {
     let package = e.package.as_ref()?;
     let name = || package.name.clone();
     match (package.content, e.image) {
-        (Content::Differs, _) => Some((Class::Mutable, Reason::PackageFileChanged(name()))),
+        (Content::Differs, _) => {
+            Some((Class::Mutable, Reason::PackageFileChanged { package: name() }))
+        }
         // A record inside the source is a claim: content that the image shows to be another wins.
         (Content::Equal, Some(Difference::Content)) => {
-            Some((Class::Mutable, Reason::PackageFileChanged(name())))
+            Some((Class::Mutable, Reason::PackageFileChanged { package: name() }))
         }
         (Content::Equal, Some(Difference::Meta)) => {
-            Some((Class::Mutable, Reason::PackageMetaChanged(name())))
+            Some((Class::Mutable, Reason::PackageMetaChanged { package: name() }))
         }
         (Content::Equal, _) if package.meta == Content::Differs => {
-            Some((Class::Mutable, Reason::PackageMetaChanged(name())))
+            Some((Class::Mutable, Reason::PackageMetaChanged { package: name() }))
         }
         // Installed in the container's life: nothing to compare with but what nearly all files are.
         (Content::Equal, None)
             if !e.plain && e.origin == Origin::Container && package.meta == Content::Unrecorded =>
         {
-            Some((Class::Mutable, Reason::PackageMetaUnrecorded(name())))
+            Some((Class::Mutable, Reason::PackageMetaUnrecorded { package: name() }))
         }
-        (Content::Equal, _) => Some((Class::Immutable, Reason::AsPackaged(name()))),
+        (Content::Equal, _) => Some((Class::Immutable, Reason::AsPackaged { package: name() })),
         (Content::Unrecorded, _) => None,
     }
 }
@@ -266,27 +154,31 @@ fn no_digest(e: &Evidence) -> Option<(Class, Reason)> {
     let package = e.package.as_ref().filter(|p| p.content == Content::Unrecorded)?;
     let name = || package.name.clone();
     let differs = package.meta == Content::Differs;
-    let vouched_for = match e.kind {
-        "symlink" => e.usual_link || e.image == Some(Difference::Same),
+    let vouched_for = match e.file_type {
+        FileType::Symlink => e.usual_link || e.image == Some(Difference::Same),
         _ => e.image == Some(Difference::Same) || e.newer == Some(false),
     };
-    match (e.kind, e.image) {
-        (_, Some(Difference::Meta)) => Some((Class::Mutable, Reason::PackageMetaChanged(name()))),
-        ("directory", _) if differs => Some((Class::Mutable, Reason::PackageMetaChanged(name()))),
+    match (e.file_type, e.image) {
+        (_, Some(Difference::Meta)) => {
+            Some((Class::Mutable, Reason::PackageMetaChanged { package: name() }))
+        }
+        (FileType::Dir, _) if differs => {
+            Some((Class::Mutable, Reason::PackageMetaChanged { package: name() }))
+        }
         // Nothing to compare with: what is not as nearly all directories are is kept.
-        ("directory", None | Some(Difference::Added))
+        (FileType::Dir, None | Some(Difference::Added))
             if !e.plain && package.meta == Content::Unrecorded =>
         {
-            Some((Class::Mutable, Reason::PackageMetaUnrecorded(name())))
+            Some((Class::Mutable, Reason::PackageMetaUnrecorded { package: name() }))
         }
-        ("directory", _) => Some((Class::Immutable, Reason::AsInstalled(name()))),
+        (FileType::Dir, _) => Some((Class::Immutable, Reason::AsInstalled { package: name() })),
         (_, Some(Difference::Content)) => {
-            Some((Class::Mutable, Reason::PackageFileChanged(name())))
+            Some((Class::Mutable, Reason::PackageFileChanged { package: name() }))
         }
         // A package's file that nothing vouches for: the claim alone drops nothing.
-        _ if !vouched_for => Some((Class::Mutable, Reason::PackageFileNewer(name()))),
-        _ if differs => Some((Class::Mutable, Reason::PackageMetaChanged(name()))),
-        _ => Some((Class::Immutable, Reason::AsInstalled(name()))),
+        _ if !vouched_for => Some((Class::Mutable, Reason::PackageFileNewer { package: name() })),
+        _ if differs => Some((Class::Mutable, Reason::PackageMetaChanged { package: name() })),
+        _ => Some((Class::Immutable, Reason::AsInstalled { package: name() })),
     }
 }
 
@@ -312,7 +204,7 @@ fn ucf(e: &Evidence) -> Option<(Class, Reason)> {
 /// A directory that every system has is made again, but not as somebody changed it.
 fn changed_directory(e: &Evidence) -> Option<(Class, Reason)> {
     let made_again = e.rule.as_ref().is_some_and(|rule| rule.worth == Worth::Generated);
-    (made_again && e.kind == "directory" && meta_changed(e))
+    (made_again && e.file_type == FileType::Dir && meta_changed(e))
         .then_some((Class::Mutable, Reason::MetaChanged))
 }
 
@@ -331,15 +223,15 @@ fn rule(e: &Evidence) -> Option<(Class, Reason)> {
         Worth::Generated | Worth::VersionBound => Class::Immutable,
         Worth::Identity => Class::Identity,
     };
-    let (app, worth, why) = (rule.app.clone(), rule.worth, rule.why.clone());
+    let (app, worth, why) = (rule.app.clone(), rule.worth.word().into(), rule.why.clone());
     Some((class, Reason::Rule { app, worth, why }))
 }
 
 fn template(e: &Evidence) -> Option<(Class, Reason)> {
-    let template = e.template.clone()?;
+    let template = e.template.as_ref()?;
     Some(match meta_changed(e) {
         true => (Class::Mutable, Reason::MetaChanged),
-        false => (Class::Immutable, Reason::TemplateCopy(template)),
+        false => (Class::Immutable, template.into()),
     })
 }
 
@@ -352,7 +244,7 @@ fn said(e: &Evidence) -> Option<(Class, Reason)> {
         Nature::Log if e.logs == LogPolicy::Drop => Class::Ephemeral,
         Nature::Log | Nature::State | Nature::Choice => Class::Mutable,
     };
-    Some((class, Reason::Said(said.clone())))
+    Some((class, said.into()))
 }
 
 fn environment(e: &Evidence) -> Option<(Class, Reason)> {
@@ -368,7 +260,7 @@ fn environment(e: &Evidence) -> Option<(Class, Reason)> {
         | Part::Own { .. }
         | Part::Whole { .. } => Class::Mutable,
     };
-    Some((class, Reason::Environment(found.clone())))
+    Some((class, found.into()))
 }
 
 fn compiled(e: &Evidence) -> Option<(Class, Reason)> {
@@ -385,12 +277,12 @@ fn unexplained(_: &Evidence) -> Option<(Class, Reason)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::evidence::{PackageEvidence, RuleEvidence};
+    use super::super::evidence::{PackageEvidence, RuleEvidence, Template};
     use super::*;
     use crate::verdict::Origin;
 
     fn file() -> Evidence {
-        Evidence::none("file", Origin::Image)
+        Evidence::none(FileType::File, Origin::Image)
     }
 
     fn package(conffile: bool, content: Content) -> Option<PackageEvidence> {
@@ -421,13 +313,13 @@ mod tests {
             image: Some(Difference::Content),
             ..file()
         };
-        assert_eq!(decide(&forged).reason, Reason::PackageFileChanged("samba".into()));
+        assert_eq!(decide(&forged).reason, Reason::PackageFileChanged { package: "samba".into() });
         let mut record = package(false, Content::Equal);
         if let Some(package) = &mut record {
             package.meta = Content::Differs;
         }
         let opened = Evidence { package: record, image: None, ..file() };
-        assert_eq!(decide(&opened).reason, Reason::PackageMetaChanged("samba".into()));
+        assert_eq!(decide(&opened).reason, Reason::PackageMetaChanged { package: "samba".into() });
         // Installed in the very layer that holds it: nothing to compare with but the record.
         let upgraded = Evidence { package: package(false, Content::Equal), image: None, ..file() };
         assert_eq!(class(&upgraded), Class::Immutable);
@@ -454,14 +346,14 @@ mod tests {
         let equal = Evidence { package: package(false, Content::Equal), ..file() };
         let differs = Evidence { package: package(false, Content::Differs), ..file() };
         assert_eq!(class(&equal), Class::Immutable);
-        assert_eq!(decide(&differs).reason, Reason::PackageFileChanged("samba".into()));
+        assert_eq!(decide(&differs).reason, Reason::PackageFileChanged { package: "samba".into() });
     }
 
     #[test]
     fn an_edited_conffile_is_kept_and_an_untouched_one_is_not() {
         let edited = Evidence { package: package(true, Content::Differs), ..file() };
         let pristine = Evidence { package: package(true, Content::Equal), ..file() };
-        assert_eq!(decide(&edited).reason, Reason::ConffileEdited("samba".into()));
+        assert_eq!(decide(&edited).reason, Reason::ConffileEdited { package: "samba".into() });
         assert_eq!(class(&pristine), Class::Immutable);
     }
 
@@ -472,23 +364,24 @@ mod tests {
             image: Some(Difference::Meta),
             ..file()
         };
-        assert_eq!(decide(&e).reason, Reason::PackageMetaChanged("samba".into()));
+        assert_eq!(decide(&e).reason, Reason::PackageMetaChanged { package: "samba".into() });
         assert_eq!(class(&e), Class::Mutable);
     }
 
     #[test]
     fn the_owner_of_a_packages_directory_is_kept_where_nothing_says_what_it_was() {
-        let found = |kind, image, plain| {
+        let found = |file_type, image, plain| {
             let package = package(false, Content::Unrecorded);
-            decide(&Evidence { kind, package, image, plain, newer: Some(false), ..file() }).reason
+            decide(&Evidence { file_type, package, image, plain, newer: Some(false), ..file() })
+                .reason
         };
-        let installed = Reason::AsInstalled("samba".into());
-        let unrecorded = Reason::PackageMetaUnrecorded("samba".into());
-        assert_eq!(found("directory", None, true), installed);
-        assert_eq!(found("directory", None, false), unrecorded);
-        assert_eq!(found("directory", Some(Difference::Added), false), unrecorded);
-        assert_eq!(found("directory", Some(Difference::Same), false), installed);
-        let mut e = Evidence { kind: "directory", plain: false, ..file() };
+        let installed = Reason::AsInstalled { package: "samba".into() };
+        let unrecorded = Reason::PackageMetaUnrecorded { package: "samba".into() };
+        assert_eq!(found(FileType::Dir, None, true), installed);
+        assert_eq!(found(FileType::Dir, None, false), unrecorded);
+        assert_eq!(found(FileType::Dir, Some(Difference::Added), false), unrecorded);
+        assert_eq!(found(FileType::Dir, Some(Difference::Same), false), installed);
+        let mut e = Evidence { file_type: FileType::Dir, plain: false, ..file() };
         e.package = package(false, Content::Unrecorded);
         e.package.as_mut().unwrap().meta = Content::Equal;
         assert_eq!(decide(&e).reason, installed);
@@ -497,13 +390,13 @@ mod tests {
     #[test]
     fn a_directory_that_every_system_has_is_kept_when_somebody_changed_it() {
         let rule = |worth| Some(RuleEvidence { app: "x".into(), worth, why: "w".into() });
-        let found = |kind, worth, image| {
-            decide(&Evidence { kind, rule: rule(worth), image: Some(image), ..file() }).class
+        let found = |file_type, worth, image| {
+            decide(&Evidence { file_type, rule: rule(worth), image: Some(image), ..file() }).class
         };
-        assert_eq!(found("directory", Worth::Generated, Difference::Meta), Class::Mutable);
-        assert_eq!(found("directory", Worth::Generated, Difference::Same), Class::Immutable);
-        assert_eq!(found("directory", Worth::Runtime, Difference::Meta), Class::Ephemeral);
-        assert_eq!(found("file", Worth::Generated, Difference::Meta), Class::Immutable);
+        assert_eq!(found(FileType::Dir, Worth::Generated, Difference::Meta), Class::Mutable);
+        assert_eq!(found(FileType::Dir, Worth::Generated, Difference::Same), Class::Immutable);
+        assert_eq!(found(FileType::Dir, Worth::Runtime, Difference::Meta), Class::Ephemeral);
+        assert_eq!(found(FileType::File, Worth::Generated, Difference::Meta), Class::Immutable);
     }
 
     #[test]
@@ -512,8 +405,8 @@ mod tests {
             let package = package(false, Content::Equal);
             decide(&Evidence { package, image, plain, origin, ..file() }).reason
         };
-        let unrecorded = Reason::PackageMetaUnrecorded("samba".into());
-        let packaged = Reason::AsPackaged("samba".into());
+        let unrecorded = Reason::PackageMetaUnrecorded { package: "samba".into() };
+        let packaged = Reason::AsPackaged { package: "samba".into() };
         assert_eq!(reason(Origin::Container, None, false), unrecorded);
         assert_eq!(reason(Origin::Container, None, true), packaged);
         assert_eq!(reason(Origin::Image, Some(Difference::Same), false), packaged);
@@ -536,7 +429,7 @@ mod tests {
     fn a_file_of_a_package_that_no_repository_offers_is_kept_whole() {
         let mut e = Evidence { package: package(false, Content::Equal), ..file() };
         e.package.as_mut().unwrap().offered = Some(false);
-        assert_eq!(decide(&e).reason, Reason::NotOffered("samba".into()));
+        assert_eq!(decide(&e).reason, Reason::NotOffered { package: "samba".into() });
     }
 
     #[test]
@@ -553,10 +446,13 @@ mod tests {
             e.package.as_mut().unwrap().meta = Content::Differs;
             decide(&e).reason
         };
-        let changed = Reason::PackageFileChanged("samba".into());
+        let changed = Reason::PackageFileChanged { package: "samba".into() };
         assert_eq!(reason(Some(Difference::Content), Some(false)), changed);
-        assert_eq!(reason(None, None), Reason::PackageFileNewer("samba".into()));
-        assert_eq!(reason(None, Some(false)), Reason::PackageMetaChanged("samba".into()));
+        assert_eq!(reason(None, None), Reason::PackageFileNewer { package: "samba".into() });
+        assert_eq!(
+            reason(None, Some(false)),
+            Reason::PackageMetaChanged { package: "samba".into() }
+        );
     }
 
     #[test]

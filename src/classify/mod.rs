@@ -8,11 +8,13 @@ mod capabilities;
 mod evidence;
 mod globs;
 mod ladder;
+mod offers;
+mod reasons;
 mod recorded;
 mod said;
 mod unpacked;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::io::Read;
 use std::sync::OnceLock;
 
@@ -23,7 +25,8 @@ pub use evidence::{
     Content, Evidence, LogPolicy, PackageEvidence, Place, RuleEvidence, Said, Template, UserChoice,
 };
 pub use globs::{GlobError, Globs};
-pub use ladder::{Reason, Verdict, climb, decide};
+pub use ladder::{Verdict, climb, decide};
+pub use offers::Offers;
 pub use recorded::Numbers;
 use recorded::{recorded_content, recorded_meta};
 pub use unpacked::Unpacked;
@@ -99,10 +102,8 @@ pub struct Classifier<'a> {
     pub baseline: Baseline,
     /// What becomes of logs.
     pub logs: LogPolicy,
-    /// Packages that the source's own package lists offer no more.
-    pub not_offered: &'a BTreeSet<String>,
-    /// Whether the package lists were there to tell.
-    pub lists_known: Option<()>,
+    /// What the source's own package lists offer.
+    pub offers: &'a Offers,
     /// What packages brought, by digest; gathered when the first file asks.
     pub shipped: OnceLock<HashSet<Recorded>>,
     /// Directories that a server made of an archive; looked at when the first path asks.
@@ -124,7 +125,7 @@ impl Classifier<'_> {
             logs: self.logs,
             newer: self.newer(entry, origin),
             plain: plain(&entry.meta),
-            ..Evidence::none(entry.kind.word(), origin)
+            ..Evidence::none(entry.kind.file_type(), origin)
         };
         if lies != Lies::Root || evidence.place == Place::Runtime {
             return Ok(evidence);
@@ -182,7 +183,7 @@ impl Classifier<'_> {
             environment: self.lacking(path),
             rule: self.rule(absent).map(rule_evidence),
             said: self.declared.switches.of_absent(path).map(Said::Switch),
-            ..Evidence::none(absent.kind.word(), origin)
+            ..Evidence::none(absent.kind.file_type(), origin)
         }
     }
 
@@ -339,7 +340,7 @@ impl Classifier<'_> {
             conffile: claim.role == Role::Config,
             content: recorded_content(self.tree, entry, claim)?,
             meta: recorded_meta(entry, claims, self.numbers),
-            offered: self.lists_known.map(|()| !self.not_offered.contains(&name)),
+            offered: self.offers.offered(&name),
             name,
         }))
     }
@@ -483,9 +484,13 @@ fn feed(tree: &dyn Tree, entry: &Entry, mut take: impl FnMut(&[u8])) -> Result<(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::layout::{Recognised, parse};
+    use crate::tree::FileType;
     use crate::tree::memory::MemoryTree;
+    use crate::verdict::Reason;
 
     /// MD5 of `hello` and a newline, as package managers record it.
     const HELLO: &str = "b1946ac92492d2347c6235b4d2611184";
@@ -514,8 +519,7 @@ mod tests {
         rules: &'static str,
         globs: Vec<UserChoice>,
         baseline: Baseline,
-        not_offered: BTreeSet<String>,
-        lists_known: Option<()>,
+        offers: Offers,
     }
 
     impl Known {
@@ -526,8 +530,7 @@ mod tests {
                 rules: "",
                 globs: vec![],
                 baseline: Baseline::None,
-                not_offered: BTreeSet::new(),
-                lists_known: None,
+                offers: Offers::Unknown,
             }
         }
 
@@ -554,8 +557,7 @@ mod tests {
                 globs: &Globs::new(self.globs.clone()).unwrap(),
                 baseline: self.baseline,
                 logs: LogPolicy::Keep,
-                not_offered: &self.not_offered,
-                lists_known: self.lists_known,
+                offers: &self.offers,
                 shipped: OnceLock::new(),
                 unpacked: Unpacked::default(),
             };
@@ -574,7 +576,7 @@ mod tests {
     }
 
     fn nothing() -> Evidence {
-        Evidence::none("file", Origin::Root)
+        Evidence::none(FileType::File, Origin::Root)
     }
 
     #[test]
@@ -619,12 +621,11 @@ mod tests {
     #[test]
     fn whether_a_repository_offers_the_package_is_said_only_where_lists_tell() {
         let mut known = Known::of(system().file("/usr/bin/app", "hello\n"));
-        known.not_offered.insert("app".to_owned());
         let offered = |known: &Known| known.of_root("/usr/bin/app").package.unwrap().offered;
         assert_eq!(offered(&known), None);
-        known.lists_known = Some(());
+        known.offers = Offers::Known { missing: BTreeSet::from(["app".to_owned()]) };
         assert_eq!(offered(&known), Some(false));
-        known.not_offered.clear();
+        known.offers = Offers::Known { missing: BTreeSet::new() };
         assert_eq!(offered(&known), Some(true));
     }
 
@@ -660,7 +661,7 @@ mod tests {
     #[test]
     fn in_a_volume_the_package_database_has_no_say() {
         let known = Known::of(system().file("/usr/bin/app", "hello\n"));
-        let expected = Evidence::none("file", Origin::Volume);
+        let expected = Evidence::none(FileType::File, Origin::Volume);
         assert_eq!(known.evidence("/usr/bin/app", Lies::Volume), expected);
     }
 

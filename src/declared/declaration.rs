@@ -1,7 +1,5 @@
 //! [`Declaration`]: what a file of the system says about other paths, and who says it.
 
-use std::fmt;
-
 use crate::tree::RootPath;
 
 /// What a declared path is worth.
@@ -44,16 +42,6 @@ pub struct Author {
     pub file: RootPath,
     /// The package that the file came with; `None`: somebody's own.
     pub package: Option<String>,
-}
-
-impl fmt::Display for Author {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} in {}", self.by, self.file)?;
-        match &self.package {
-            Some(package) => write!(f, " of package {package}"),
-            None => Ok(()),
-        }
-    }
 }
 
 /// What is made at a path, where the declaration says it exactly.

@@ -5,7 +5,6 @@
 //! somebody decided: it is not made again by installing the same packages.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use super::reading::{Files, fixed, joined_lines};
 use crate::init::{self, Action, LEVELS, Link, Scope, runlevel};
@@ -50,17 +49,6 @@ pub enum Switch {
     Header,
     /// A person.
     ByHand,
-}
-
-impl fmt::Display for Switch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Switch::Recorded => "a package's script switched the service",
-            Switch::Preset => "switched on by the system's preset",
-            Switch::Header => "runlevels as the service's script asks for",
-            Switch::ByHand => "the service was switched by hand",
-        })
-    }
 }
 
 /// What an init script asks for: the runlevels it starts and stops in.

@@ -9,6 +9,7 @@ use super::error::{About, EngineError, Object};
 use super::stream::EngineReader;
 use super::wire::Call;
 use super::{Engine, at, items, text};
+use crate::service::MountKind;
 use crate::tree::RootPath;
 
 /// A container as the engine describes it.
@@ -47,19 +48,6 @@ pub enum State {
     Exited,
     /// Anything else, in the engine's word.
     Other(String),
-}
-
-/// What is mounted, as far as it matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MountKind {
-    /// A volume of the engine.
-    Volume,
-    /// A path of the engine's machine.
-    Bind,
-    /// Memory.
-    Tmpfs,
-    /// A named pipe, an image, a cluster volume.
-    Other,
 }
 
 /// One mount of a container.
@@ -167,12 +155,7 @@ impl Container {
 
 impl Mount {
     fn new(raw: &Value, about: &About) -> Result<Mount, EngineError> {
-        let kind = match text(raw, &["Type"]).as_str() {
-            "volume" => MountKind::Volume,
-            "bind" => MountKind::Bind,
-            "tmpfs" => MountKind::Tmpfs,
-            _ => MountKind::Other,
-        };
+        let kind = MountKind::of_word(&text(raw, &["Type"]));
         let name = text(raw, &["Name"]);
         Ok(Mount {
             kind,

@@ -40,7 +40,7 @@ use tokio::sync::watch;
 pub use append::LayerFile;
 pub use cleanup::{Leftover, Made, RUN_LABEL, STAGING_LABEL, Staging, Undeleted};
 pub use connect::Which;
-pub use container::{Change, ChangeKind, Container, LayerDirs, Mount, MountKind, State};
+pub use container::{Change, ChangeKind, Container, LayerDirs, Mount, State};
 pub use create::ContainerSpec;
 pub use error::{EngineError, Object};
 pub use image::Image;

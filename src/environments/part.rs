@@ -1,6 +1,5 @@
 //! [`PartOf`]: what a path is to the environment that it lies in.
 
-use std::fmt;
 use std::sync::Arc;
 
 use crate::tree::RootPath;
@@ -49,29 +48,4 @@ pub struct PartOf {
     pub root: Arc<RootPath>,
     /// What it is there.
     pub part: Part,
-}
-
-impl fmt::Display for PartOf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let root = &self.root;
-        match &self.part {
-            Part::Root => write!(f, "the directory of an environment that is rebuilt"),
-            Part::Made => write!(f, "made with the environment {root}, which is rebuilt"),
-            Part::Installed { package, unchanged: true, .. } => {
-                write!(f, "as {package} was installed in {root}, which is rebuilt from its list")
-            }
-            Part::Installed { package, unchanged: false, .. } => {
-                write!(f, "differs from {package} as it was installed in {root}")
-            }
-            Part::Edited => write!(f, "made with the environment {root}, and edited"),
-            Part::NoIndex { package, why } => write!(f, "of {package} in {root}: {why}"),
-            Part::Own { among: Some(package) } => {
-                write!(f, "in {root} among the files of {package}, and not of it")
-            }
-            Part::Own { among: None } => {
-                write!(f, "in the environment {root}, and of none of its packages")
-            }
-            Part::Whole { why } => write!(f, "in the environment {root}, kept whole: {why}"),
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use crate::tree::{DraftNode, RootPath};
-use crate::verdict::Held;
+use crate::verdict::{Held, HeldKind};
 
 /// What is done about a decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl Carried {
         self.acts.push(Act::LeaveOut { path: path.clone(), why: why.to_owned() });
     }
 
-    pub(super) fn hold(&mut self, subject: impl Display, why: impl Display) {
-        self.held.push(Held { subject: subject.to_string(), reason: why.to_string() });
+    pub(super) fn hold(&mut self, kind: HeldKind, subject: impl Display, why: impl Display) {
+        self.held.push(Held::new(kind, subject, why));
     }
 }

@@ -1,15 +1,13 @@
 //! What `inspect` and `explain` show, of a source as of a bundle.
 
-use std::fmt;
-
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::archive::{ClassTotal, ClassTotals, Examined, Explained, Lost, Shown, Verdicts};
 use crate::bundle::{Entries, Listed, Loss, Manifest};
-use crate::classify::{Reason, climb, decide};
+use crate::classify::{climb, decide};
 use crate::tree::RootPath;
-use crate::verdict::{Class, Origin};
+use crate::verdict::{Class, Origin, Reason};
 
 /// Every path with its verdict.
 #[derive(Debug, Serialize)]
@@ -69,8 +67,11 @@ pub struct InspectedEntry<'a> {
     path_hex: Option<String>,
     /// Its class.
     pub class: Class,
-    /// Why.
-    pub reason: Why<'a>,
+    /// Why, as a sentence.
+    #[serde(serialize_with = "sentence")]
+    pub reason: &'a Reason,
+    /// Why, as a code with arguments.
+    pub because: &'a Reason,
     /// Bytes; 0 unless a regular file.
     pub size: u64,
     /// Where it came from.
@@ -80,28 +81,9 @@ pub struct InspectedEntry<'a> {
     pub deleted: bool,
 }
 
-/// Why a path has its class.
-#[derive(Debug, Clone, Copy)]
-pub enum Why<'a> {
-    /// Just found out.
-    Reason(&'a Reason),
-    /// As it stands in a bundle.
-    Text(&'a str),
-}
-
-impl fmt::Display for Why<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Why::Reason(reason) => reason.fmt(f),
-            Why::Text(text) => f.write_str(text),
-        }
-    }
-}
-
-impl Serialize for Why<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
+/// A reason as its sentence.
+fn sentence<S: Serializer>(reason: &Reason, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(reason)
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde hands over a reference
@@ -119,15 +101,15 @@ impl<'a> InspectedEntry<'a> {
     fn of_shown(shown: Shown<'a>) -> InspectedEntry<'a> {
         let Shown { path: bytes, class, reason, size, origin, deleted, .. } = shown;
         let (path, path_hex) = spelled(bytes);
-        let reason = Why::Reason(reason);
-        InspectedEntry { bytes, path, path_hex, class, reason, size, origin, deleted }
+        let because = reason;
+        InspectedEntry { bytes, path, path_hex, class, reason, because, size, origin, deleted }
     }
 
     fn of_listed(listed: Listed<'a>) -> InspectedEntry<'a> {
         let Listed { path: bytes, class, reason, size, origin, deleted, .. } = listed;
         let (path, path_hex) = spelled(bytes);
-        let reason = Why::Text(reason);
-        InspectedEntry { bytes, path, path_hex, class, reason, size, origin, deleted }
+        let because = reason;
+        InspectedEntry { bytes, path, path_hex, class, reason, because, size, origin, deleted }
     }
 }
 
@@ -170,8 +152,10 @@ pub struct Explanation {
     pub path: RootPath,
     /// Its class.
     pub class: Class,
-    /// Why.
+    /// Why, as a sentence.
     pub reason: String,
+    /// Why, as a code with arguments.
+    pub because: Reason,
     /// Every piece of evidence, in words.
     pub evidence: Vec<String>,
     /// The steps of the ladder that had something to say, the deciding one first; empty for a
@@ -195,6 +179,7 @@ impl Explanation {
                     path: path.clone(),
                     class: verdict.class,
                     reason: verdict.reason.to_string(),
+                    because: verdict.reason,
                     evidence: evidence.lines(),
                     ladder,
                 }
@@ -203,6 +188,7 @@ impl Explanation {
                 path: path.clone(),
                 class: judged.class,
                 reason: judged.reason.to_string(),
+                because: judged.reason.clone(),
                 evidence: vec![
                     "is not there any more".to_owned(),
                     format!("origin: {}", judged.origin),
@@ -226,7 +212,8 @@ impl Explanation {
         Some(Explanation {
             path: path.clone(),
             class: entry.class,
-            reason: entry.reason.clone(),
+            reason: entry.reason.to_string(),
+            because: entry.reason,
             evidence,
             ladder: vec![],
         })

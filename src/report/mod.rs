@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-pub use inspection::{Explanation, InspectedEntries, InspectedEntry, Inspection, Why};
+pub use inspection::{Explanation, InspectedEntries, InspectedEntry, Inspection};
 pub use text::{
     archive_text, explanation_text, garbage_text, inspection_text, plan_text, restore_text,
     rules_text, verification_text,

@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 
+use super::decisions::Decisions;
 use super::inputs::{Inputs, unreadable};
-use super::notes::{Notes, PlannedCommand};
+use super::step::PlannedCommand;
 use crate::accounts::{AccountDb, IdMap};
 use crate::failure::Failure;
 use crate::family::{self, Act, New};
@@ -20,7 +21,7 @@ pub(super) fn carry(
     inputs: &Inputs,
     (installed, accounts, ids): (&Installed, &AccountDb, &IdMap),
     draft: &mut Draft,
-    notes: &mut Notes,
+    decisions: &mut Decisions,
 ) -> Result<Vec<DraftNode>, Failure> {
     let installs = inputs.packages.install.iter();
     let renamed = installs.filter_map(|i| Some((i.formerly.as_deref()?, i.name.as_str())));
@@ -31,12 +32,12 @@ pub(super) fn carry(
     for act in carried.acts {
         match act {
             Act::Run { argv, why } => {
-                notes.commands.push(PlannedCommand { argv, stdin: None, expect: None, why });
+                decisions.commands.push(PlannedCommand { argv, stdin: None, expect: None, why });
             }
-            Act::Adapt { path, what } => notes.step("adapt", path, what),
-            Act::LeaveOut { path, why } => notes.step("leave out", path, why),
+            Act::Adapt { path, what } => decisions.adapt(&path, what),
+            Act::LeaveOut { path, why } => decisions.leave_out(path, why),
         }
     }
-    notes.held.extend(carried.held);
+    decisions.held.extend(carried.held);
     Ok(carried.aside)
 }

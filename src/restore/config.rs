@@ -9,13 +9,15 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
+use serde::{Deserialize, Serialize};
+
 use super::merge::{Merged, merge};
 use crate::layout::Worth;
 use crate::packages::{Installed, NEW_DEFAULT, OLD_TEXT, Role};
 use crate::tree::{
     ContentId, Draft, DraftContent, DraftNode, Entry, Kind, RootPath, Store, Tree, TreeError,
 };
-use crate::verdict::Held;
+use crate::verdict::{Held, HeldKind};
 
 /// Largest text that is merged, in bytes; larger files are data.
 const LIMIT: u64 = 4 * 1024 * 1024;
@@ -36,7 +38,8 @@ pub(super) struct Meeting {
 }
 
 /// How two versions of a file came together.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) enum Outcome {
     /// The archived file: a rule calls it a secret or data, and what an installation made in its
     /// place, such as a fresh key, is no default that anybody would want to see.
@@ -89,25 +92,33 @@ impl Meeting {
     /// What is left to a person.
     pub(super) fn held(&self) -> Option<Held> {
         let reason = self.outcome.reason();
-        let reason = match &self.outcome {
+        let held = |kind, why: String| Held::new(kind, &self.path, why);
+        Some(match &self.outcome {
             Outcome::Own | Outcome::Ours | Outcome::Merged | Outcome::Dressed => return None,
-            Outcome::MergedHeld { places, archived, default } => format!(
-                "{reason} ({}); yours are in place there, and all else is merged; the archived \
-                 file is {archived}, the new default is {default}",
-                if *places == 1 {
-                    "in one place".to_owned()
-                } else {
-                    format!("in {places} places")
-                },
-            ),
-            Outcome::OursHeld { default } => {
-                format!("{reason}; the archived file is in place, the new default is {default}")
+            Outcome::MergedHeld { places, archived, default } => {
+                let places = match places {
+                    1 => "in one place".to_owned(),
+                    places => format!("in {places} places"),
+                };
+                let why = format!(
+                    "{reason} ({places}); yours are in place there, and all else is merged; the \
+                     archived file is {archived}, the new default is {default}"
+                );
+                held(HeldKind::Configuration, why).file(archived).file(default)
             }
-            Outcome::TheirsHeld { archived } => format!(
-                "{reason}; the new version's file is in place, the archived one is {archived}"
-            ),
-        };
-        Some(Held { subject: self.path.to_string(), reason })
+            Outcome::OursHeld { default } => {
+                let why = format!(
+                    "{reason}; the archived file is in place, the new default is {default}"
+                );
+                held(HeldKind::Configuration, why).file(default)
+            }
+            Outcome::TheirsHeld { archived } => {
+                let why = format!(
+                    "{reason}; the new version's file is in place, the archived one is {archived}"
+                );
+                held(HeldKind::Program, why).file(archived)
+            }
+        })
     }
 }
 
@@ -269,6 +280,12 @@ fn free_beside(
     Ok(parent.child(&name))
 }
 
+/// The path whose new default stands beside it at `path`, if that is what such a name says.
+pub(super) fn default_of(path: &RootPath) -> Option<RootPath> {
+    let at = path.name().windows(NEW_DEFAULT.len()).position(|part| part == NEW_DEFAULT)?;
+    Some(path.parent()?.child(&path.name()[..at])).filter(|_| at > 0)
+}
+
 fn stored(store: &dyn Store, id: ContentId, path: &RootPath) -> Result<Vec<u8>, TreeError> {
     let failed = |e| TreeError::io("reading the archived", path, e);
     let mut bytes = Vec::new();
@@ -396,8 +413,8 @@ mod tests {
         assert_eq!(found, all);
         let held = meetings[0].held().unwrap();
         assert_eq!(held.subject, "/etc/app.conf");
-        assert!(held.reason.contains("the archived file is /etc/app.conf.dpkg-old"));
-        assert!(held.reason.ends_with("the new default is /etc/app.conf.dpkg-dist"));
+        assert!(held.why.contains("the archived file is /etc/app.conf.dpkg-old"));
+        assert!(held.why.ends_with("the new default is /etc/app.conf.dpkg-dist"));
     }
 
     #[test]
@@ -453,7 +470,7 @@ mod tests {
         );
         assert_eq!(found, files(&[("/usr/bin/app.regrow-old", OURS)]));
         let held = meetings[0].held().unwrap();
-        assert!(held.reason.ends_with("the archived one is /usr/bin/app.regrow-old"));
+        assert!(held.why.ends_with("the archived one is /usr/bin/app.regrow-old"));
     }
 
     #[test]

@@ -1,15 +1,17 @@
 //! [`Journey`]: an application on its way between two versions, and what its rule wants done.
 
 use super::archived::Archived;
+use super::decisions::Decisions;
 use super::inputs::Inputs;
-use super::notes::{Notes, PlannedCommand};
+use super::step::{PlannedCommand, Step as PlanStep};
 use crate::failure::{Failure, Kind as FailureKind};
 use crate::layout::{
-    self, Former, Gap, Instance, Migration, Recognised, Route, Rule, Step, StepOutcome, Vars, When,
+    self, Former, Gap, Migration, Recognised, Route, Rule, Step, StepOutcome, Vars, When,
 };
 use crate::packages::Installed;
 use crate::survey::Survey;
 use crate::tree::{Draft, Tree};
+use crate::verdict::{Held, HeldKind};
 
 /// An application on its way between two versions.
 pub(super) struct Journey {
@@ -39,11 +41,11 @@ pub(super) fn today(inputs: &Inputs, installed: &Installed) -> Result<Vec<Recogn
 pub(super) fn journeys(
     inputs: &Inputs,
     today: &[Recognised],
-    notes: &mut Notes,
+    decisions: &mut Decisions,
 ) -> Result<Vec<Journey>, Failure> {
     let migrations = inputs.layout.migrations(former(inputs.survey), today);
     let migrations = migrations.map_err(Failure::from)?;
-    Ok(migrations.into_iter().map(|migration| journey(migration, notes)).collect())
+    Ok(migrations.into_iter().map(|migration| journey(migration, decisions)).collect())
 }
 
 /// The applications of the old system.
@@ -55,18 +57,22 @@ pub(super) fn former(survey: &Survey) -> impl Iterator<Item = Former<'_>> {
     })
 }
 
-fn journey(migration: Migration, notes: &mut Notes) -> Journey {
+fn journey(migration: Migration, decisions: &mut Decisions) -> Journey {
     let (vars, way) = (migration.vars(), migration.route());
     let Migration { rule, old, new } = migration;
     let mut steps = Vec::new();
     match way {
         Route::Same => {}
         Route::Steps(transitions) => {
-            notes.step("carry", &rule.app, format!("{old} becomes {new}"));
+            let (from, to) = (old.to_string(), new.to_string());
+            decisions.step(PlanStep::Carry { app: rule.app.to_string(), from, to });
             steps.extend(transitions.into_iter().flat_map(|t| t.steps));
         }
         Route::NoRoute { .. } if rule.transitions.is_empty() => {}
-        Route::NoRoute { gap } => notes.hold(&rule.app, gap_words(&gap)),
+        Route::NoRoute { gap } => {
+            let held = Held::new(HeldKind::Version, &rule.app, gap_words(&gap));
+            decisions.held.push(held.was(&old).candidate(&new));
+        }
     }
     let same_version = old == new;
     Journey { rule, vars, steps, same_version }
@@ -88,7 +94,7 @@ pub(super) fn withhold(
     archived: &Archived,
     inputs: &Inputs,
     draft: &mut Draft,
-    notes: &mut Notes,
+    decisions: &mut Decisions,
 ) -> Result<Vec<PlannedCommand>, Failure> {
     let mut imports = Vec::new();
     for journey in journeys {
@@ -106,7 +112,10 @@ pub(super) fn withhold(
                     commands.iter().flat_map(|c| c.stdin.iter().chain(&c.expect)).all(wanted);
                 if exported {
                     draft.take(&instance.directory);
-                    notes.step("withhold", &instance.directory, withheld(instance));
+                    decisions.step(PlanStep::Withhold {
+                        directory: instance.directory.clone(),
+                        version: instance.version.to_string(),
+                    });
                     imports.extend(commands.into_iter().map(|command| PlannedCommand {
                         argv: command.argv,
                         stdin: command.stdin,
@@ -119,16 +128,13 @@ pub(super) fn withhold(
                         "data of version {} without an export: kept in the bundle, not placed",
                         instance.version
                     );
-                    notes.hold(&instance.directory, reason);
+                    let held = Held::new(HeldKind::Data, &instance.directory, reason);
+                    decisions.held.push(held.was(&instance.version));
                 }
             }
         }
     }
     Ok(imports)
-}
-
-fn withheld(instance: &Instance) -> String {
-    format!("data of version {}: its export is imported instead", instance.version)
 }
 
 /// Applies the steps that `wanted` picks, of all journeys in order.
@@ -138,7 +144,7 @@ pub(super) fn apply_steps(
     inputs: &Inputs,
     installed: &Installed,
     draft: &mut Draft,
-    notes: &mut Notes,
+    decisions: &mut Decisions,
 ) -> Result<(), Failure> {
     for journey in journeys {
         let app = journey.rule.app.as_str();
@@ -153,24 +159,26 @@ pub(super) fn apply_steps(
                 {
                     continue;
                 }
-                note_outcome(app, outcome, notes);
+                note_outcome(app, outcome, decisions);
             }
         }
     }
     Ok(())
 }
 
-fn note_outcome(app: &str, outcome: StepOutcome, notes: &mut Notes) {
+fn note_outcome(app: &str, outcome: StepOutcome, decisions: &mut Decisions) {
     match outcome {
         StepOutcome::Changed { path, what } => {
-            notes.step("adapt", path, format!("{app}: {what}"));
+            decisions.adapt(&path, format!("{app}: {what}"));
         }
         StepOutcome::Dropped { path, entries, why } => {
-            notes.step("leave out", path, format!("{app}: {why} ({entries} entries)"));
+            decisions.leave_out(path, format!("{app}: {why} ({entries} entries)"));
         }
-        StepOutcome::Hold { path, why } => notes.hold(path, format!("{app}: {why}")),
+        StepOutcome::Hold { path, why } => {
+            decisions.hold(HeldKind::Rule, path, format!("{app}: {why}"));
+        }
         StepOutcome::Run { argv, why, when: _ } => {
-            notes.commands.push(PlannedCommand { argv, stdin: None, expect: None, why });
+            decisions.commands.push(PlannedCommand { argv, stdin: None, expect: None, why });
         }
         // Names of packages and accounts are asked for before anything is installed or merged.
         StepOutcome::Package { .. } | StepOutcome::Account { .. } => {}
@@ -203,14 +211,14 @@ pub(super) fn rebuilds(
     Ok(commands)
 }
 
+/// The commands of the rules that have to accept their applications' files become steps.
 pub(super) fn validators(
     journeys: &[Journey],
     target: &dyn Tree,
     draft: &Draft,
     installed: &Installed,
-    notes: &mut Notes,
-) -> Result<Vec<Vec<String>>, Failure> {
-    let mut all = Vec::new();
+    decisions: &mut Decisions,
+) -> Result<(), Failure> {
     for journey in journeys {
         let app = journey.rule.app.as_str();
         for validator in &journey.rule.validate {
@@ -221,12 +229,11 @@ pub(super) fn validators(
             };
             if holds {
                 let argv = validator.run.expand(&journey.vars).map_err(|e| misfit(app, e))?;
-                notes.step("check", argv.join(" "), format!("{app} accepts its files"));
-                all.push(argv);
+                decisions.step(PlanStep::Check { app: app.to_owned(), argv });
             }
         }
     }
-    Ok(all)
+    Ok(())
 }
 
 /// Whether a condition holds in the system that the draft makes of the target.

@@ -7,18 +7,19 @@
 
 use std::collections::BTreeSet;
 
+use super::decisions::Decisions;
 use super::inputs::unreadable;
 use super::journey::{Journey, misfit};
-use super::notes::Notes;
 use crate::failure::Failure;
 use crate::init::{self, Link};
 use crate::tree::{Draft, Kind, RootPath, Tree, TreeError, list, resolve};
+use crate::verdict::HeldKind;
 
 /// Gives the links of `draft` the names that the services have today.
 pub(super) fn rename(
     journeys: &[Journey],
     draft: &mut Draft,
-    notes: &mut Notes,
+    decisions: &mut Decisions,
 ) -> Result<(), Failure> {
     let nodes: Vec<RootPath> = draft.nodes().map(|node| node.entry.path.clone()).collect();
     for path in nodes.into_iter().filter(is_switch) {
@@ -44,7 +45,7 @@ pub(super) fn rename(
             node.entry.path = place.clone();
             draft.put(node);
         }
-        notes.step("adapt", &place, format!("was {path}: the service has another name"));
+        decisions.adapt(&place, format!("was {path}: the service has another name"));
     }
     let deletions: Vec<RootPath> = draft.deletions().cloned().collect();
     for path in deletions.into_iter().filter(is_switch) {
@@ -64,10 +65,10 @@ pub(super) fn fit(
     draft: &mut Draft,
     target: &dyn Tree,
     still_on: &dyn Fn(&[u8]) -> bool,
-    notes: &mut Notes,
+    decisions: &mut Decisions,
 ) -> Result<(), Failure> {
-    units(draft, target, still_on, notes).map_err(unreadable)?;
-    runlevels(draft, target, notes).map_err(unreadable)
+    units(draft, target, still_on, decisions).map_err(unreadable)?;
+    runlevels(draft, target, decisions).map_err(unreadable)
 }
 
 /// Whether `path` is a link that pulls the unit of its name in.
@@ -79,7 +80,7 @@ fn units(
     draft: &mut Draft,
     target: &dyn Tree,
     still_on: &dyn Fn(&[u8]) -> bool,
-    notes: &mut Notes,
+    decisions: &mut Decisions,
 ) -> Result<(), TreeError> {
     let nodes: Vec<(RootPath, Vec<u8>)> = draft
         .nodes()
@@ -105,7 +106,7 @@ fn units(
             draft.take(&path);
             let reason =
                 "somebody switched this service on, and the new system has none of its name";
-            notes.hold(&path, reason);
+            decisions.hold(HeldKind::Service, &path, reason);
         }
     }
     // A service that was switched off is so wherever the new system switches it on.
@@ -127,7 +128,11 @@ fn units(
     Ok(())
 }
 
-fn runlevels(draft: &mut Draft, target: &dyn Tree, notes: &mut Notes) -> Result<(), TreeError> {
+fn runlevels(
+    draft: &mut Draft,
+    target: &dyn Tree,
+    decisions: &mut Decisions,
+) -> Result<(), TreeError> {
     let nodes: Vec<RootPath> = draft.nodes().map(|node| node.entry.path.clone()).collect();
     let mut without_script = BTreeSet::new();
     for path in nodes {
@@ -141,7 +146,7 @@ fn runlevels(draft: &mut Draft, target: &dyn Tree, notes: &mut Notes) -> Result<
         }
     }
     for name in without_script {
-        notes.step("leave out", name, "the new system has no such service in runlevels");
+        decisions.leave_out(name, "the new system has no such service in runlevels");
     }
     let gone: Vec<RootPath> = draft.deletions().cloned().collect();
     for path in gone.iter().filter(|path| script_of(path).is_some()) {
@@ -242,7 +247,7 @@ mod tests {
         draft.put(link("/etc/rc2.d/K01x7", "../init.d/x7"));
         draft.delete(path("/etc/systemd/system/b.wants/x7.service"));
         draft.delete(path("/etc/systemd/system/b.wants/y.service"));
-        rename(&[journey(rule, "7", "8")], &mut draft, &mut Notes::default()).unwrap();
+        rename(&[journey(rule, "7", "8")], &mut draft, &mut Decisions::default()).unwrap();
         assert_eq!(
             shown(&draft),
             [
@@ -277,8 +282,8 @@ mod tests {
         draft.put(link(&format!("{wants}/mine.service"), "/etc/systemd/system/mine.service"));
         draft.delete(path(&format!("{wants}/off.service")));
         draft.delete(path(&format!("{wants}/half.service")));
-        let mut notes = Notes::default();
-        fit(&mut draft, &target, &|name| name == b"half.service", &mut notes).unwrap();
+        let mut decisions = Decisions::default();
+        fit(&mut draft, &target, &|name| name == b"half.service", &mut decisions).unwrap();
         assert_eq!(
             shown(&draft),
             [
@@ -289,7 +294,7 @@ mod tests {
                 "- /etc/systemd/system/new.wants/off.service",
             ]
         );
-        let held: Vec<_> = notes.held.iter().map(|held| held.subject.as_str()).collect();
+        let held: Vec<_> = decisions.held.iter().map(|held| held.subject.as_str()).collect();
         assert_eq!(held, ["/etc/systemd/system/a.wants/gone.service"]);
     }
 
@@ -317,7 +322,7 @@ mod tests {
         draft.put(link("/etc/rc2.d/K01nginx", "../init.d/nginx"));
         draft.put(link("/etc/rc2.d/K01gone", "../init.d/gone"));
         draft.delete(path("/etc/rc3.d/S01cron"));
-        fit(&mut draft, &target, &|_| false, &mut Notes::default()).unwrap();
+        fit(&mut draft, &target, &|_| false, &mut Decisions::default()).unwrap();
         assert_eq!(
             shown(&draft),
             [

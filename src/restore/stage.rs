@@ -6,16 +6,15 @@ use std::fs::File;
 use std::io::{Read, Seek};
 
 use super::journey::former;
-use super::notes::PlannedCommand;
 use super::packages::{Market, PackagePlan, Renamed, plan_packages};
-use super::target::Target;
+use super::step::PlannedCommand;
 use crate::bundle::Contents;
 use crate::failure::{Failure, Kind};
 use crate::family::{self, Family, Order};
 use crate::layout::{LayoutDb, Migration, Vars};
 use crate::monitor::Monitor;
 use crate::survey::{IntentFact, IntentWhy, Survey};
-use crate::system::{Command, Ran, System};
+use crate::system::{Command, System};
 use crate::tree::{RootPath, Store};
 
 /// Largest list of paths that is read.
@@ -35,13 +34,12 @@ pub(super) struct Equipped {
 /// # Errors
 /// No network (environment); packages that cannot be installed (step).
 pub(super) fn install(
-    target: &mut dyn Target,
+    system: &mut dyn System,
     survey: &Survey,
     layout: &LayoutDb,
     monitor: &dyn Monitor,
 ) -> Result<Equipped, Failure> {
     let family = family::of_bundle(survey)?;
-    let system = &mut Staged(target);
     family.check(system, survey)?;
     let installed = family.installed(system)?;
     let intents = intents(survey, family);
@@ -66,15 +64,6 @@ pub(super) fn install(
     }
     family.clean(system)?;
     Ok(Equipped { packages: plan, state_before })
-}
-
-/// The staged system, where commands run.
-struct Staged<'a>(&'a mut dyn Target);
-
-impl System for Staged<'_> {
-    fn run(&mut self, commands: Vec<Command>) -> Result<Vec<Ran>, Failure> {
-        self.0.run(commands)
-    }
 }
 
 /// What the old system was asked for, and what its environments are rebuilt with.
@@ -145,8 +134,8 @@ impl Fates {
 /// # Errors
 /// A command that does not exit 0, or whose output is not the expected one (step).
 pub(super) fn execute(
-    target: &mut dyn Target,
-    commands: &[PlannedCommand],
+    system: &mut dyn System,
+    commands: &[&PlannedCommand],
     contents: &Contents,
     monitor: &dyn Monitor,
 ) -> Result<(), Failure> {
@@ -161,7 +150,7 @@ pub(super) fn execute(
             Ok(Command { argv: command.argv.clone(), stdin, env: vec![] })
         })
         .collect::<Result<Vec<_>, Failure>>()?;
-    let ran = target.run(batch)?;
+    let ran = system.run(batch)?;
     for (command, mut ran) in commands.iter().zip(ran) {
         let failed = |why: String| {
             Failure::new(Kind::Step, "running", command.argv.join(" "))
@@ -210,14 +199,13 @@ fn same_content(a: &mut File, b: &mut File) -> std::io::Result<bool> {
 /// # Errors
 /// The first validator that does not exit 0 (step).
 pub(super) fn validate(
-    target: &mut dyn Target,
-    validators: &[Vec<String>],
+    system: &mut dyn System,
+    validators: &[&[String]],
     monitor: &dyn Monitor,
 ) -> Result<(), Failure> {
     for argv in validators {
         monitor.phase(&format!("checking with {}", argv.join(" ")));
-        let command = Command { argv: argv.clone(), stdin: None, env: vec![] };
-        let ran = Staged(target).run_one(command)?;
+        let ran = system.run_one(Command { argv: argv.to_vec(), stdin: None, env: vec![] })?;
         if ran.code != 0 {
             return Err(Failure::new(Kind::Step, "checking with", argv.join(" "))
                 .why(format!("it ended with {}: {}", ran.code, ran.complaint()))

@@ -13,10 +13,11 @@ use super::below::Below;
 use super::container::Layers;
 use super::saved;
 use super::shelf::{Shelf, StoredError, spool};
-use crate::engine::{Container, Engine, EngineError, Flavour, Mount, MountKind};
+use crate::engine::{Container, Engine, EngineError, Flavour, Mount};
 use crate::image::{Fidelity, Told, equal_streams};
 use crate::monitor::Monitor;
 use crate::pax::{Keep, ReadError, TarTree};
+use crate::service::MountKind;
 use crate::tree::{
     Content, Entry, Extent, Kind, Layer, LayerStack, LinkGroup, Meta, RootPath, Tree, TreeError,
     Whiteouts,

@@ -11,10 +11,11 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{Binds, LeftOut, Mount, OpenOptions, Source, SourceSpec, by_api, on_disk};
-use crate::engine::{Container, Engine, EngineError, MountKind, State, Which};
+use crate::engine::{Container, Engine, EngineError, State, Which};
 use crate::failure::{Failure, Kind};
 use crate::image::{Fidelity, ImageView};
 use crate::monitor::Monitor;
+use crate::service::MountKind;
 use crate::survey::MountFact;
 use crate::tree::{Layer, LayerStack, Mounted, RootPath, Rootfs, Tree, TreeError};
 use crate::verdict::Lies;
@@ -202,7 +203,7 @@ impl Mounts {
         let place = crate::tree::resolve(root, asked).map_err(|e| unreadable(spec, e))?;
         let place = place.unwrap_or_else(|| asked.clone());
         let mut fact = MountFact {
-            kind: word(mount.kind).to_owned(),
+            kind: mount.kind,
             name: match mount.kind {
                 MountKind::Volume => mount.name.clone(),
                 _ => mount.source.to_string_lossy().into_owned(),
@@ -254,15 +255,6 @@ impl Mounts {
         self.trees.push((place, tree));
         self.mounted.push(Mount { fact, lies, single });
         Ok(())
-    }
-}
-
-fn word(kind: MountKind) -> &'static str {
-    match kind {
-        MountKind::Volume => "volume",
-        MountKind::Bind => "bind",
-        MountKind::Tmpfs => "tmpfs",
-        MountKind::Other => "other",
     }
 }
 

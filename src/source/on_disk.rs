@@ -15,11 +15,11 @@ use super::below::Below;
 use super::container::{Layers, Way};
 use super::snapshots;
 use crate::engine::{
-    Container, ContainerSpec, Engine, EngineError, LayerDirs, Mount, MountKind, Staging, Volume,
-    run_id,
+    Container, ContainerSpec, Engine, EngineError, LayerDirs, Mount, Staging, Volume, run_id,
 };
 use crate::image::Fidelity;
 use crate::pax;
+use crate::service::MountKind;
 use crate::tree::{Kind, Layer, Meta, RootPath, Rootfs, Time, Tree, TreeError, Whiteouts, Xattrs};
 
 /// Name of the file that proves where layers are.

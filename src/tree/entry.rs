@@ -1,6 +1,7 @@
 //! [`Entry`]: one name in a tree with everything that belongs to it but its content.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::{RootPath, TreeError};
 
@@ -51,18 +52,63 @@ pub enum Kind {
     Socket,
 }
 
+/// What kind of node an entry is, without what only one kind has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FileType {
+    /// A regular file.
+    File,
+    /// A directory.
+    Dir,
+    /// A symbolic link.
+    Symlink,
+    /// A named pipe.
+    Fifo,
+    /// A character device.
+    Char,
+    /// A block device.
+    Block,
+    /// A socket.
+    Socket,
+}
+
+impl FileType {
+    /// The word for this type in messages.
+    pub fn word(self) -> &'static str {
+        match self {
+            FileType::File => "file",
+            FileType::Dir => "directory",
+            FileType::Symlink => "symlink",
+            FileType::Fifo => "FIFO",
+            FileType::Char => "character device",
+            FileType::Block => "block device",
+            FileType::Socket => "socket",
+        }
+    }
+}
+
+impl fmt::Display for FileType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
 impl Kind {
+    /// The kind alone.
+    pub fn file_type(&self) -> FileType {
+        match self {
+            Kind::File { .. } => FileType::File,
+            Kind::Dir => FileType::Dir,
+            Kind::Symlink { .. } => FileType::Symlink,
+            Kind::Fifo => FileType::Fifo,
+            Kind::Char { .. } => FileType::Char,
+            Kind::Block { .. } => FileType::Block,
+            Kind::Socket => FileType::Socket,
+        }
+    }
+
     /// The word for this kind in messages.
     pub fn word(&self) -> &'static str {
-        match self {
-            Kind::File { .. } => "file",
-            Kind::Dir => "directory",
-            Kind::Symlink { .. } => "symlink",
-            Kind::Fifo => "FIFO",
-            Kind::Char { .. } => "character device",
-            Kind::Block { .. } => "block device",
-            Kind::Socket => "socket",
-        }
+        self.file_type().word()
     }
 
     /// Whether this is a directory.

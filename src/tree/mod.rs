@@ -5,16 +5,19 @@
 //! names are bytes, and the last component of a path is never followed. Nothing here knows about
 //! containers, packages or bundles.
 
+mod census;
 mod content;
 mod copy;
 mod descent;
 mod dir;
 mod draft;
+mod draft_json;
 mod entry;
 mod layer_index;
 #[cfg(test)]
 pub(crate) mod memory;
 mod mounted;
+mod named;
 mod nearby;
 mod packed;
 mod path;
@@ -27,15 +30,17 @@ mod stack;
 mod stamp;
 mod temp;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod whiteout;
 
 use std::io::{Read, Seek};
 
-pub use copy::{copy_tree, exchange, exchangeable, remove_tree};
+pub use census::{Census, CensusError, Differences};
+pub use copy::{copy_into, copy_tree, remove_tree};
 pub use draft::{ContentId, Draft, DraftContent, DraftNode, Store};
-pub use entry::{Entry, Extent, Kind, LinkGroup, Meta, Time, Xattrs};
+pub use entry::{Entry, Extent, FileType, Kind, LinkGroup, Meta, Time, Xattrs};
 pub use mounted::Mounted;
+pub use named::{DirId, Exchanged, NamedDir};
 pub(crate) use nearby::near_partition_point;
 pub(crate) use packed::Packed;
 pub use path::{PathError, RootPath, escaped};

@@ -235,8 +235,8 @@ fn a_later_bundle_says_so() {
         assert_eq!(kind, Kind::Refused);
         text
     };
-    let text = needs(|p| p.manifest.format = 2);
-    assert!(text.starts_with("made by a newer regrow: format 2"), "{text}");
+    let text = needs(|p| p.manifest.format = 3);
+    assert!(text.starts_with("made by a newer regrow: format 3"), "{text}");
     let text = needs(|p| p.manifest.features_required.push("deltas".to_owned()));
     assert!(text.starts_with("made by a newer regrow: feature `deltas`"), "{text}");
 }
@@ -251,10 +251,10 @@ fn a_text_that_is_no_manifest_of_ours_is_refused() {
     let mut text = vec![];
     parts.manifest.write(&mut text).unwrap();
     let text = String::from_utf8(text).unwrap();
-    let first = "{\"format\":1,\n";
+    let first = "{\"format\":2,\n";
     let cases = [
-        (text.replacen(first, "{\"format\":1,\"more\":1,\n", 1), "unknown field `more`"),
-        (text.replacen(first, "{\"format\":1,\"format\":1,\n", 1), "duplicate field"),
+        (text.replacen(first, "{\"format\":2,\"more\":1,\n", 1), "unknown field `more`"),
+        (text.replacen(first, "{\"format\":2,\"format\":2,\n", 1), "duplicate field"),
         (text.replacen("\"kind\":\"fifo\"", "\"kind\":\"fifo\",\"size\":3", 1), "does not belong"),
         (text.replacen("\"0600\"", "\"600\"", 1), "four octal digits"),
         (text.replacen("\"path\":\"/etc\"", "\"path\":\"/x/../etc\"", 1), ".."),
@@ -263,8 +263,8 @@ fn a_text_that_is_no_manifest_of_ours_is_refused() {
         ("[".repeat(100_000), "expected"),
         (String::new(), "EOF"),
         (
-            text.replacen(first, "{\"format\":2,\"more\":1,\n", 1),
-            "made by a newer regrow: format 2 (written by ",
+            text.replacen(first, "{\"format\":3,\"more\":1,\n", 1),
+            "made by a newer regrow: format 3 (written by ",
         ),
     ];
     for (forged, why) in cases {

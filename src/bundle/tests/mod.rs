@@ -173,7 +173,7 @@ fn the_manifest_is_one_line_an_entry() {
     manifest.write(&mut text).unwrap();
     assert_eq!(
         String::from_utf8(text).unwrap(),
-        r#"{"format":1,
+        r#"{"format":2,
 "regrow":"0.1.0",
 "id":"",
 "features_required":[],
@@ -186,9 +186,9 @@ fn the_manifest_is_one_line_an_entry() {
 "limitations":["no ACLs"],
 "counts":{"entries":0,"stored":0,"members":0,"bytes":0},
 "entries":[
-{"path":"/etc/motd","class":"mutable","reason":"removed by hand","origin":"container","deleted":true},
-{"path":"/srv/first","class":"mutable","reason":"nothing explains it","origin":"container","kind":"file","size":9,"mode":"0644","uid":1000,"gid":1000,"mtime":[1600000000,5],"links":77},
-{"path":"/srv/null","class":"mutable","reason":"nothing explains it","origin":"container","kind":"char","mode":"0666","uid":1000,"gid":1000,"mtime":[1600000000,5],"rdev":[1,3]}
+{"path":"/etc/motd","class":"mutable","reason":{"code":"removed"},"origin":"container","deleted":true},
+{"path":"/srv/first","class":"mutable","reason":{"code":"unexplained"},"origin":"container","kind":"file","size":9,"mode":"0644","uid":1000,"gid":1000,"mtime":[1600000000,5],"links":77},
+{"path":"/srv/null","class":"mutable","reason":{"code":"unexplained"},"origin":"container","kind":"char","mode":"0666","uid":1000,"gid":1000,"mtime":[1600000000,5],"rdev":[1,3]}
 ]}
 "#
     );

@@ -10,7 +10,7 @@ use crate::bundle::{
 };
 use crate::monitor::Silent;
 use crate::tree::{Content, Entry, Extent, Kind, LinkGroup, Meta, RootPath, Time, Xattrs};
-use crate::verdict::{Class, Origin};
+use crate::verdict::{Class, Origin, Reason};
 
 pub(super) struct Added {
     area: &'static str,
@@ -60,7 +60,7 @@ pub(super) fn file(path: &str, size: u64) -> Entry {
 }
 
 pub(super) fn verdict(entry: &Entry) -> ManifestEntry {
-    ManifestEntry::new(entry, Class::Mutable, "nothing explains it", Origin::Container)
+    ManifestEntry::new(entry, Class::Mutable, Reason::Unexplained, Origin::Container)
 }
 
 impl Sample {
@@ -118,9 +118,10 @@ impl Sample {
         });
         let gone = path("/etc/motd");
         let deleted =
-            ManifestEntry::deleted(gone, Class::Mutable, "removed by hand", Origin::Container);
+            ManifestEntry::deleted(gone, Class::Mutable, Reason::Removed, Origin::Container);
         let tool = file("/usr/bin/tool", 12);
-        let owned = ManifestEntry::new(&tool, Class::Immutable, "package app", Origin::Base);
+        let packaged = Reason::AsPackaged { package: "app".to_owned() };
+        let owned = ManifestEntry::new(&tool, Class::Immutable, packaged, Origin::Base);
         sample.entries.extend([deleted, owned]);
         sample.sort();
         sample

@@ -80,7 +80,7 @@ pub(super) fn add_architectures(
 /// Fetches today's lists of packages.
 pub(super) fn fetch_lists(system: &mut dyn System) -> Result<(), Failure> {
     let argv = ["apt-get", "-q", "-o", "APT::Update::Error-Mode=any", "update"];
-    let ran = system.run_one(Command::new(&argv))?;
+    let ran = system.download(Command::new(&argv))?;
     if ran.code == 0 {
         return Ok(());
     }
@@ -139,19 +139,26 @@ fn read(text: &str, native: &str) -> Offered {
 /// Installs packages; no service starts.
 pub(super) fn install(system: &mut dyn System, packages: &[&str]) -> Result<(), Failure> {
     set_policy(system, "denying services to start with", DENY)?;
-    let mut argv = vec![
-        "apt-get",
-        "-qy",
-        "--no-install-recommends",
-        "-o",
-        "Dpkg::Options::=--force-confdef",
-        "-o",
-        "Dpkg::Options::=--force-confold",
-        "install",
-        "--",
-    ];
-    argv.extend(packages);
-    let ran = system.run_one(Command::new(&argv))?;
+    let order = |how: &str| {
+        let fixed = [
+            "apt-get",
+            "-qy",
+            "--no-install-recommends",
+            "-o",
+            "Dpkg::Options::=--force-confdef",
+            "-o",
+            "Dpkg::Options::=--force-confold",
+            how,
+            "install",
+            "--",
+        ];
+        Command::new(&[&fixed[..], packages].concat())
+    };
+    // The packages' own scripts run in the second, which has no network.
+    let mut ran = system.download(order("--download-only"))?;
+    if ran.code == 0 {
+        ran = system.run_one(order("--no-download"))?;
+    }
     if ran.code != 0 {
         return Err(Failure::new(kind_of(&ran), "installing", packages.join(" "))
             .why(ran.complaint())

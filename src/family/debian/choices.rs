@@ -14,6 +14,7 @@ use crate::tree::{
     Draft, DraftContent, DraftNode, Entry, Kind, RootPath, Tree, TreeError, read_file,
     real_directory, real_place, resolve,
 };
+use crate::verdict::{Held, HeldKind};
 
 /// Largest file of a package that is moved by a diversion.
 const LIMIT: u64 = 64 << 20;
@@ -41,15 +42,15 @@ pub(super) fn carry(
         let name = names.get(hold.package.as_str()).copied().unwrap_or(&hold.package);
         if let Some(today) = installed.version(name).filter(|today| *today != hold.version) {
             let old = &hold.version;
-            let reason =
-                format!("the package was on hold at {old}, and the new system has {today}");
-            carried.hold(&hold.package, reason);
+            let why = format!("the package was on hold at {old}, and the new system has {today}");
+            let held = Held::new(HeldKind::Package, &hold.package, why);
+            carried.held.push(held.was(old).candidate(today));
         }
     }
     for repository in choices.repositories.iter().filter(|r| r.file.as_bytes() == SOURCES) {
         let reason =
             format!("it named a repository that is not the release's own: {}", repository.line);
-        carried.hold(&repository.file, reason);
+        carried.hold(HeldKind::Repository, &repository.file, reason);
     }
     Ok(carried)
 }
@@ -89,12 +90,13 @@ impl Carrier<'_> {
             let small = theirs.as_ref().is_none_or(|e| !e.kind.is_dir() && e.kind.size() <= LIMIT);
             let taken = taken && theirs.is_some();
             let (Some(from_text), Some(to_text)) = (text(&from), text(&to)) else {
-                carried.hold(&from, "its diversion has a name that no command can be given");
+                let why = "its diversion has a name that no command can be given";
+                carried.hold(HeldKind::Diversion, &from, why);
                 continue;
             };
             if known.is_some() || taken || !small || self.parent_is_missing(&to, draft)? {
                 let why = format!("it was diverted to {to}, which does not fit the new system");
-                carried.hold(&from, why);
+                carried.hold(HeldKind::Diversion, &from, why);
                 continue;
             }
             if let Some(theirs) = theirs {
@@ -167,7 +169,7 @@ impl Carrier<'_> {
                 // The packages' own affair, as long as nobody but them fixed it.
                 (Some(_), Some(_), ..) => {
                     let why = format!("{} was fixed otherwise in the old system", shown(fixed));
-                    carried.hold(&path, why);
+                    carried.hold(HeldKind::Ownership, &path, why);
                 }
                 (_, _, Some(user), Some(group), Some(at)) => {
                     let there = draft.get(&path).is_some() || self.target.entry(&path)?.is_some();
@@ -186,7 +188,7 @@ impl Carrier<'_> {
                         "{} was fixed, and the new system has no such account",
                         shown(fixed)
                     );
-                    carried.hold(&path, why);
+                    carried.hold(HeldKind::Ownership, &path, why);
                 }
             }
         }
@@ -259,7 +261,10 @@ impl Carrier<'_> {
             _ => {
                 let why =
                     format!("{chosen} was chosen by hand, and the new system does not offer it");
-                carried.hold(format!("alternative {}", fact.name), why);
+                let subject = format!("alternative {}", fact.name);
+                let mut held = Held::new(HeldKind::Alternative, subject, why).was(chosen);
+                held.candidates = offered.iter().map(|(_, path)| path.to_string()).collect();
+                carried.held.push(held);
             }
         }
         Ok(())
