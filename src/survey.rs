@@ -149,10 +149,11 @@ const OS_RELEASE_LIMIT: u64 = 64 * 1024;
 
 /// Reads the OS of `tree`; everything empty when it does not say.
 pub fn os_release(tree: &dyn Tree) -> Result<OsRelease, TreeError> {
-    for place in ["/etc/os-release", "/usr/lib/os-release"] {
-        let Ok(path) = RootPath::parse(place.as_bytes()) else { continue };
+    const PLACES: [RootPath; 2] =
+        [RootPath::literal("/etc/os-release"), RootPath::literal("/usr/lib/os-release")];
+    for path in &PLACES {
         // Anything but a readable small file is the source's oddity, not a reason to stop.
-        if let Ok(Some(bytes)) = read_file(tree, &path, OS_RELEASE_LIMIT) {
+        if let Ok(Some(bytes)) = read_file(tree, path, OS_RELEASE_LIMIT) {
             return Ok(parse_os_release(&bytes));
         }
     }

@@ -6,33 +6,33 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::reading::{Files, fixed, joined_lines};
+use super::reading::{Files, joined_lines};
 use crate::init::{self, Action, LEVELS, Link, Scope, runlevel};
 use crate::packages::{Moment, matches};
 use crate::tree::{Entry, Kind, RootPath, resolve, resolve_parent};
 
 /// Where packages write down which links they made.
-const MADE: &[(Scope, &str)] = &[
-    (Scope::System, "/var/lib/systemd/deb-systemd-helper-enabled"),
-    (Scope::User, "/var/lib/systemd/deb-systemd-user-helper-enabled"),
+const MADE: &[(Scope, RootPath)] = &[
+    (Scope::System, RootPath::literal("/var/lib/systemd/deb-systemd-helper-enabled")),
+    (Scope::User, RootPath::literal("/var/lib/systemd/deb-systemd-user-helper-enabled")),
 ];
 
 /// Where packages write down what they masked when they were removed.
-const MASKED: &[(Scope, &str)] = &[
-    (Scope::System, "/var/lib/systemd/deb-systemd-helper-masked"),
-    (Scope::User, "/var/lib/systemd/deb-systemd-user-helper-masked"),
+const MASKED: &[(Scope, RootPath)] = &[
+    (Scope::System, RootPath::literal("/var/lib/systemd/deb-systemd-helper-masked")),
+    (Scope::User, RootPath::literal("/var/lib/systemd/deb-systemd-user-helper-masked")),
 ];
 
 /// Where packages have their units, whoever's they are.
 const PACKAGED: &[&str] = &["/lib/systemd/", "/usr/lib/systemd/"];
 
 /// Presets, the strongest first.
-const PRESETS: &[&str] = &[
-    "/etc/systemd/system-preset",
-    "/run/systemd/system-preset",
-    "/usr/local/lib/systemd/system-preset",
-    "/usr/lib/systemd/system-preset",
-    "/lib/systemd/system-preset",
+const PRESETS: &[RootPath] = &[
+    RootPath::literal("/etc/systemd/system-preset"),
+    RootPath::literal("/run/systemd/system-preset"),
+    RootPath::literal("/usr/local/lib/systemd/system-preset"),
+    RootPath::literal("/usr/lib/systemd/system-preset"),
+    RootPath::literal("/lib/systemd/system-preset"),
 ];
 
 /// More records than any system has.
@@ -101,8 +101,8 @@ impl Switches {
             presets: presets(files),
             ..Switches::default()
         };
-        for dir in Scope::ALL.iter().flat_map(|scope| scope.units()).map(|dir| fixed(dir)) {
-            let there = files.list(&dir).into_iter();
+        for dir in Scope::ALL.iter().flat_map(|scope| scope.units()) {
+            let there = files.list(dir).into_iter();
             let file = there.filter(|e| matches!(e.kind, Kind::File { .. }));
             switches.units.extend(file.map(|entry| entry.path.name().to_vec()));
         }
@@ -204,11 +204,11 @@ fn template(name: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The links whose records lie in `places`.
-fn records(files: &Files<'_>, places: &[(Scope, &str)]) -> BTreeSet<RootPath> {
+fn records(files: &Files<'_>, places: &[(Scope, RootPath)]) -> BTreeSet<RootPath> {
     let mut all = BTreeSet::new();
     for (scope, records) in places {
         let links = scope.links();
-        for entry in files.list(&fixed(records)) {
+        for entry in files.list(records) {
             let name = entry.path.name();
             if entry.kind.is_dir() {
                 let inside = files.list(&entry.path);
@@ -228,7 +228,7 @@ fn records(files: &Files<'_>, places: &[(Scope, &str)]) -> BTreeSet<RootPath> {
 fn aliases(files: &Files<'_>) -> BTreeMap<RootPath, Vec<u8>> {
     let mut all = BTreeMap::new();
     for (_, records) in MADE {
-        for entry in files.list(&fixed(records)) {
+        for entry in files.list(records) {
             let Some(unit) = entry.path.name().strip_suffix(b".dsh-also") else { continue };
             let Some(text) = files.read(&entry.path) else { continue };
             for line in text.split(|&b| b == b'\n').filter(|line| !line.is_empty()) {

@@ -43,11 +43,11 @@ impl Link<'_> {
         let unit = path.name();
         for scope in Scope::ALL {
             let links = scope.links();
-            if parent == links {
+            if parent == *links {
                 return Some(Link::Alias { scope, unit });
             }
             let is_group = GROUPS.iter().any(|ending| parent.name().ends_with(ending));
-            if is_group && parent.parent() == Some(links) {
+            if is_group && parent.parent().as_ref() == Some(links) {
                 return Some(Link::Pulled { scope, unit });
             }
         }

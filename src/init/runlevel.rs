@@ -26,12 +26,12 @@ impl Action {
 
 /// The directory of a runlevel.
 pub fn runlevel(level: u8) -> RootPath {
-    RootPath::root().child(b"etc").child(&[&b"rc"[..], &[level], b".d"].concat())
+    const { RootPath::literal("/etc") }.child(&[&b"rc"[..], &[level], b".d"].concat())
 }
 
 /// The script of a service.
 pub fn script(service: &[u8]) -> RootPath {
-    RootPath::root().child(b"etc").child(b"init.d").child(service)
+    const { RootPath::literal("/etc/init.d") }.child(service)
 }
 
 /// The name of a link in a runlevel, such as `S01name`, in parts: what it does, and the service.

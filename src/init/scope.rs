@@ -12,21 +12,21 @@ pub enum Scope {
 }
 
 /// Units of the system, the strongest first.
-const SYSTEM: &[&str] = &[
-    "/etc/systemd/system",
-    "/run/systemd/system",
-    "/usr/local/lib/systemd/system",
-    "/usr/lib/systemd/system",
-    "/lib/systemd/system",
+const SYSTEM: &[RootPath] = &[
+    RootPath::literal("/etc/systemd/system"),
+    RootPath::literal("/run/systemd/system"),
+    RootPath::literal("/usr/local/lib/systemd/system"),
+    RootPath::literal("/usr/lib/systemd/system"),
+    RootPath::literal("/lib/systemd/system"),
 ];
 
 /// Units of sessions, the strongest first.
-const USER: &[&str] = &[
-    "/etc/systemd/user",
-    "/run/systemd/user",
-    "/usr/local/lib/systemd/user",
-    "/usr/lib/systemd/user",
-    "/lib/systemd/user",
+const USER: &[RootPath] = &[
+    RootPath::literal("/etc/systemd/user"),
+    RootPath::literal("/run/systemd/user"),
+    RootPath::literal("/usr/local/lib/systemd/user"),
+    RootPath::literal("/usr/lib/systemd/user"),
+    RootPath::literal("/lib/systemd/user"),
 ];
 
 /// How many of them, at the end, only packages write to.
@@ -37,7 +37,7 @@ impl Scope {
     pub const ALL: [Scope; 2] = [Scope::System, Scope::User];
 
     /// Where units are, the strongest first.
-    pub fn units(self) -> &'static [&'static str] {
+    pub fn units(self) -> &'static [RootPath] {
         match self {
             Scope::System => SYSTEM,
             Scope::User => USER,
@@ -45,13 +45,12 @@ impl Scope {
     }
 
     /// Where links switch units on and off.
-    pub fn links(self) -> RootPath {
-        let dir = self.units().first().copied().unwrap_or_default();
-        RootPath::parse(dir.as_bytes()).unwrap_or_else(|_| RootPath::root())
+    pub fn links(self) -> &'static RootPath {
+        &self.units()[0]
     }
 
     /// Where packages have their units.
-    pub fn packaged(self) -> &'static [&'static str] {
+    pub fn packaged(self) -> &'static [RootPath] {
         let dirs = self.units();
         &dirs[dirs.len() - PACKAGED..]
     }

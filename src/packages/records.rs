@@ -156,11 +156,6 @@ pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.strip_suffix(b"\n").unwrap_or(bytes).split(|&b| b == b'\n')
 }
 
-/// A path written in this program.
-pub(crate) fn fixed(path: &'static [u8]) -> RootPath {
-    RootPath::parse(path).unwrap_or_else(|_| RootPath::root())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

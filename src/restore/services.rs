@@ -92,14 +92,13 @@ fn units(
     for (path, leads_to) in nodes {
         let Some(scope) = Link::parse(&path).and_then(|link| link.scope()) else { continue };
         let unit = path.aim(&leads_to);
-        let dirs = scope.packaged().iter().filter_map(|dir| RootPath::parse(dir.as_bytes()).ok());
-        let dirs: Vec<RootPath> = dirs.collect();
+        let dirs = scope.packaged();
         let packaged = dirs.iter().any(|dir| unit != *dir && unit.is_within(dir));
         if !packaged || draft.get(&unit).is_some() {
             continue;
         }
         let mut there = false;
-        for dir in &dirs {
+        for dir in dirs {
             there |= resolve(target, &dir.child(unit.name()))?.is_some();
         }
         if !there {
@@ -117,7 +116,7 @@ fn units(
         .collect();
     for path in gone {
         let Some(scope) = Link::parse(&path).and_then(|link| link.scope()) else { continue };
-        for group in list(target, &scope.links())?.iter().filter(|entry| entry.kind.is_dir()) {
+        for group in list(target, scope.links())?.iter().filter(|entry| entry.kind.is_dir()) {
             let link = scope.links().child(group.path.name()).child(path.name());
             let there = pulls_in(&link) && target.entry(&link)?.is_some();
             if there && draft.get(&link).is_none() {

@@ -23,7 +23,7 @@ pub use world::Constraint;
 use self::protected::{Protected, Protection};
 use super::index::{Brought, Index};
 use super::problem::{BadLines, Damage, LineFault, Problem};
-use super::records::{MAX_TABLE, Records, fixed, lines};
+use super::records::{MAX_TABLE, Records, lines};
 use super::{FileRecord, RecordedKind, Role};
 use crate::tree::{self, Kind, RootPath, Tree, TreeError};
 
@@ -99,7 +99,9 @@ impl Apk {
 /// The directory of the records and the content of `installed`.
 fn find(records: &mut Records<'_>) -> Result<Option<(RootPath, Vec<u8>)>, TreeError> {
     let mut binary = None;
-    for dir in [fixed(b"/lib/apk/db"), fixed(b"/usr/lib/apk/db")] {
+    for dir in
+        [const { RootPath::literal("/lib/apk/db") }, const { RootPath::literal("/usr/lib/apk/db") }]
+    {
         let file = dir.child(b"installed");
         match tree::read_file(records.tree, &file, MAX_INSTALLED) {
             Ok(Some(bytes)) if bytes.starts_with(b"ADB") => binary = binary.or(Some((dir, file))),
@@ -132,7 +134,9 @@ fn asked_for(
 ) -> Vec<Constraint> {
     let Some(world) = world::load(records) else {
         if !packages.is_empty() {
-            records.problems.note(Problem::NothingAskedFor { file: fixed(b"/etc/apk/world") });
+            records.problems.note(Problem::NothingAskedFor {
+                file: const { RootPath::literal("/etc/apk/world") },
+            });
         }
         return vec![];
     };

@@ -4,7 +4,7 @@
 //! explains them.
 
 use super::super::problem::{LineFault, Problem};
-use super::super::records::{MAX_TABLE, Records, fixed, lines, recorded_path};
+use super::super::records::{MAX_TABLE, Records, lines, recorded_path};
 use super::admin::admin;
 use crate::tree::{Kind, RootPath};
 
@@ -141,7 +141,7 @@ impl Alternatives {
 }
 
 fn directory() -> RootPath {
-    fixed(b"/etc/alternatives")
+    const { RootPath::literal("/etc/alternatives") }
 }
 
 /// Puts the links where they really lie, and looks up the current choice.

@@ -5,7 +5,7 @@
 
 use super::super::md5::Md5;
 use super::super::problem::{BadLines, LineFault};
-use super::super::records::{MAX_TABLE, Records, fixed, lines, recorded_path};
+use super::super::records::{MAX_TABLE, Records, lines, recorded_path};
 use crate::tree::RootPath;
 
 /// ucf's records of a system, by canonical path.
@@ -18,12 +18,14 @@ pub(super) struct Ucf {
 impl Ucf {
     /// Reads them from the tree.
     pub(super) fn load(records: &mut Records<'_>) -> Ucf {
-        let digests = table(records, &fixed(b"/var/lib/ucf/hashfile"), |digest| {
-            Md5::parse(digest).ok_or(LineFault::Digest)
-        });
-        let packages = table(records, &fixed(b"/var/lib/ucf/registry"), |name| {
-            std::str::from_utf8(name).map(str::to_owned).map_err(|_| LineFault::Incomplete)
-        });
+        let digests =
+            table(records, &const { RootPath::literal("/var/lib/ucf/hashfile") }, |digest| {
+                Md5::parse(digest).ok_or(LineFault::Digest)
+            });
+        let packages =
+            table(records, &const { RootPath::literal("/var/lib/ucf/registry") }, |name| {
+                std::str::from_utf8(name).map(str::to_owned).map_err(|_| LineFault::Incomplete)
+            });
         Ucf { digests, packages }
     }
 
@@ -38,7 +40,7 @@ impl Ucf {
         self.digest(path)?;
         let name: Vec<u8> =
             path.as_bytes().iter().map(|&b| if b == b'/' { b':' } else { b }).collect();
-        Some(fixed(b"/var/lib/ucf/cache").child(&name))
+        Some(const { RootPath::literal("/var/lib/ucf/cache") }.child(&name))
     }
 
     /// The package that registered `path`.
