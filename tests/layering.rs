@@ -187,8 +187,7 @@ const CIRCLES: &[&[&str]] = &[
     ],
     &["engine/stream", "engine/wire"],
     &["environments/dist", "environments/fact"],
-    &["layout/change", "layout/model"],
-    &["layout/db", "layout/lint", "layout/load", "layout/matcher", "layout/rows"],
+    &["layout/db", "layout/joined", "layout/lint", "layout/load", "layout/matcher"],
     &["layout/relocation", "layout/step"],
     &["namespace", "namespace/launch"],
     &["pax/content", "pax/reader"],
@@ -196,9 +195,13 @@ const CIRCLES: &[&[&str]] = &[
     &["pax/spool", "pax/tarball"],
     &[
         "restore",
+        "restore/accounts",
+        "restore/difference",
         "restore/engine_target",
         "restore/journey",
+        "restore/options",
         "restore/plan",
+        "restore/planner",
         "restore/services",
         "restore/stage",
     ],
@@ -245,8 +248,10 @@ fn sources() -> Vec<Source> {
 /// The name after `mod` in a line that declares a module.
 fn declared(line: &str) -> Option<&str> {
     let line = line.trim();
-    let line =
-        line.strip_prefix("pub(crate) ").or_else(|| line.strip_prefix("pub ")).unwrap_or(line);
+    let line = match line.strip_prefix("pub(") {
+        Some(rest) => rest.split_once(") ")?.1,
+        None => line.strip_prefix("pub ").unwrap_or(line),
+    };
     line.strip_prefix("mod ").map(|rest| rest.trim_end_matches([';', '{', ' ', '}']))
 }
 
