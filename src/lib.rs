@@ -43,6 +43,7 @@ pub mod environments;
 pub mod failure;
 pub mod family;
 pub mod image;
+pub mod init;
 pub mod layout;
 pub mod monitor;
 pub mod namespace;

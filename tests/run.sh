@@ -35,11 +35,11 @@ documentation  root         the commands in the documentation, run
 '
 
 # Each test binary is named by exactly one part; tests/layering.rs looks.
-data_tests='cases layering rules'
+data_tests='cases formats layering rules'
 command_tests='cli'
 oracle_tests='apk_oracle dpkg_oracle pacman_oracle rpm_oracle'
 root_tests='broken_packages changing_source hostile_root namespace roots'
-engine_tests='cli_engine engine tar_sources'
+engine_tests='cli_engine engine plan_engine tar_sources'
 
 # ---- what parts need; each ends the part with exit code 7 where it cannot be had
 

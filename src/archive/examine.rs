@@ -252,9 +252,7 @@ fn grounds(
     let tree = source.tree();
     let failed = |e| unreadable(source, e, "reading packages of");
     let installed = Installed::load(tree).map_err(failed)?;
-    let exists =
-        |path: &RootPath| crate::tree::resolve(tree, path).is_ok_and(|found| found.is_some());
-    let apps = layout.recognise(&installed.recognisable(), &exists).map_err(Failure::from)?;
+    let apps = layout.recognise_in(tree, &installed.recognisable()).map_err(Failure::from)?;
     let rules = layout.layout(&apps).map_err(Failure::from)?;
     let globs = Globs::new(options.globs.clone()).map_err(|e| {
         Failure::new(FailureKind::Usage, "reading globs for", source.to_string())

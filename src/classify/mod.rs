@@ -34,7 +34,7 @@ pub use unpacked::Unpacked;
 use crate::declared::Declared;
 use crate::environments::{Environments, Part, PartOf};
 use crate::image::{Difference, ImageView};
-use crate::layout::{LayoutMatch, LayoutMatcher, Surroundings, Worth};
+use crate::layout::{LayoutMatch, LayoutMatcher, Surroundings, Unpacking, Worth};
 use crate::packages::Md5 as Recorded;
 use crate::packages::{Alternative, AlternativeStatus, Claim, Installed, RecordedKind, Role};
 use crate::tree::{
@@ -422,8 +422,8 @@ impl Surroundings for Classifier<'_> {
         })
     }
 
-    fn is_unpacked(&self, path: &RootPath, ending: &str) -> bool {
-        self.unpacked.holds(self.tree, path, ending)
+    fn is_unpacked(&self, path: &RootPath, unpacking: &Unpacking) -> bool {
+        self.unpacked.holds(self.tree, path, unpacking)
     }
 }
 

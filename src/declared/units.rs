@@ -6,16 +6,8 @@ use super::declaration::{Nature, Reach};
 use super::pattern::Pattern;
 use super::reading::{Files, joined_lines};
 use super::{Book, CACHE_PLACES, RUNTIME_PLACES};
+use crate::init::Scope;
 use crate::tree::{Kind, RootPath};
-
-/// Where units are, the strongest first.
-pub(super) const UNITS: &[RootPath] = &[
-    RootPath::literal("/etc/systemd/system"),
-    RootPath::literal("/run/systemd/system"),
-    RootPath::literal("/usr/local/lib/systemd/system"),
-    RootPath::literal("/usr/lib/systemd/system"),
-    RootPath::literal("/lib/systemd/system"),
-];
 
 /// The settings that make directories, and where.
 const DIRECTORIES: &[(&str, RootPath, Nature)] = &[
@@ -27,9 +19,10 @@ const DIRECTORIES: &[(&str, RootPath, Nature)] = &[
 
 /// Reads all units of the system.
 pub(super) fn load(files: &Files<'_>, book: &mut Book) {
-    let units = files.overlaid(UNITS, b"");
+    let dirs = Scope::System.units();
+    let units = files.overlaid(dirs, b"");
     let mut drop_ins: BTreeMap<Vec<u8>, BTreeMap<Vec<u8>, RootPath>> = BTreeMap::new();
-    for dir in UNITS {
+    for dir in dirs {
         for entry in files.list(dir).iter().filter(|entry| entry.kind.is_dir()) {
             let Some(unit) = entry.path.name().strip_suffix(b".d") else { continue };
             let settings = drop_ins.entry(unit.to_vec()).or_default();

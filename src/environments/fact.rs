@@ -136,10 +136,21 @@ pub struct EnvironmentFact {
     pub list: Option<String>,
 }
 
+/// What environments of Python came with and no longer do, and what is asked for in its place:
+/// later versions than that have no `pkg_resources`, which programs of the time import.
+const NO_LONGER_MADE: &[(&str, &str)] = &[("setuptools", "setuptools<81")];
+
 impl EnvironmentFact {
     /// Whether it is one of Python's.
     pub fn is_python(&self) -> bool {
         matches!(self.kind, Kind::Venv | Kind::System | Kind::User)
+    }
+
+    /// What its maker put into it at the time and today's does not, as its index is asked for it.
+    pub fn no_longer_made(&self) -> impl Iterator<Item = &'static str> {
+        let had = |name: &str| self.packages.iter().any(|package| package.name == name);
+        let gone = NO_LONGER_MADE.iter().filter(|_| self.is_python());
+        gone.filter(move |(name, _)| had(name)).map(|(_, requirement)| *requirement)
     }
 
     /// The name of its list among a bundle's exports; `None` where there is nothing to list.

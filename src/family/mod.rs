@@ -57,7 +57,7 @@ mod tests {
     fn a_bundle_of_another_managers_system_is_refused_and_one_of_before_is_not() {
         let of = |manager: &str| {
             let survey = Survey { manager: manager.to_owned(), ..Survey::default() };
-            of_bundle(&survey).map(|family| family.manager())
+            of_bundle(&survey).map(Family::manager)
         };
         assert_eq!(of("").ok(), Some(Manager::Dpkg));
         assert_eq!(of("dpkg").ok(), Some(Manager::Dpkg));

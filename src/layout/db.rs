@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 use super::embedded::{MIGRATIONS, RULES};
 use super::joined::joined;
 use super::{LayoutError, LayoutMatcher, Pattern, Rule, Vars, Version, load};
-use crate::tree::RootPath;
+use crate::tree::{RootPath, Tree, resolve};
 
 /// All rules, in SQLite.
 ///
@@ -174,6 +174,18 @@ impl LayoutDb {
             }));
         }
         Ok(found)
+    }
+
+    /// The applications of the system `tree`, which has `packages`.
+    ///
+    /// # Errors
+    /// The database cannot be read, or a rule's pattern cannot be used.
+    pub fn recognise_in(
+        &self,
+        tree: &dyn Tree,
+        packages: &[(&str, &str)],
+    ) -> Result<Vec<Recognised>> {
+        self.recognise(packages, &|path| resolve(tree, path).is_ok_and(|found| found.is_some()))
     }
 
     /// The paths by which rules recognise what came without a package.

@@ -18,6 +18,7 @@ mod joined;
 mod lint;
 mod load;
 mod matcher;
+mod migration;
 mod model;
 mod pattern;
 mod relocation;
@@ -25,6 +26,7 @@ mod renaming;
 mod route;
 mod scalar;
 mod step;
+mod unpacking;
 mod version;
 
 use std::path::PathBuf;
@@ -37,6 +39,7 @@ pub use db::{LayoutDb, Recognised, RuleSource};
 pub use edit::{Edited, edit};
 pub use load::{MAX_RULE, RuleError, parse};
 pub use matcher::{LayoutMatch, LayoutMatcher, Surroundings};
+pub use migration::{Former, Migration};
 pub use model::{
     Created, Earlier, LayoutEntry, PackageChange, PackageMark, PathMark, Recognise, Renaming, Rule,
     Scope, SecretMark, Transition, VersionRule, Worth,
@@ -48,6 +51,7 @@ pub use scalar::{
     Argv, Digest, ExpandError, Mode, PathPattern, PathTemplate, ScalarError, Word, Words,
 };
 pub use step::{StepError, StepOutcome, apply};
+pub use unpacking::Unpacking;
 pub use version::{Range, Version, VersionError};
 
 use crate::failure;

@@ -10,6 +10,7 @@ use super::change::Step;
 use super::command::{Database, Rebuild, Validator};
 use super::pattern::Template;
 use super::scalar::{Digest, PathPattern, PathTemplate, Word};
+use super::unpacking::Unpacking;
 use super::version::{Range, Version};
 
 /// One application on one distribution.
@@ -168,10 +169,10 @@ pub struct LayoutEntry {
     /// With `link`: only to what a package brought or made.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub packaged: bool,
-    /// Only what a server unpacked of an archive beside the directory, called as the directory with
-    /// this ending, and only while all of it is as in the archive.
+    /// Only what a server unpacked of an archive beside the directory, and only while all of it is
+    /// as in the archive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unpacked: Option<String>,
+    pub unpacked: Option<Unpacking>,
     /// The reason, for people.
     pub why: String,
 }

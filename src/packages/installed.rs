@@ -123,8 +123,8 @@ impl Installed {
 
     /// As [`Ledger::brought_as`], of the first manager that knows.
     pub fn brought_as(&self, path: &RootPath) -> RecordedKind {
-        let all = self.ledgers().map(|ledger| ledger.brought_as(path));
-        all.into_iter().find(|kind| *kind != RecordedKind::Unknown).unwrap_or(RecordedKind::Unknown)
+        let mut all = self.ledgers().map(|ledger| ledger.brought_as(path));
+        all.find(|kind| *kind != RecordedKind::Unknown).unwrap_or(RecordedKind::Unknown)
     }
 
     /// As [`Ledger::shipped`].

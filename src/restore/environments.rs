@@ -25,10 +25,6 @@ const BESIDE: &[u8] = b".regrow-old";
 /// The name of the list that is put into an environment.
 const LIST: &[u8] = b"requirements.regrow.txt";
 
-/// Setuptools no longer come with an environment. Later ones have no `pkg_resources`, which
-/// programs of the time import.
-const SETUPTOOLS: &str = "setuptools<81";
-
 /// Where the things of one environment go.
 struct Way {
     root: RootPath,
@@ -100,7 +96,6 @@ pub(super) fn carry(
             .filter(|package| package.is_pinned())
             .map(|package| (package.name.clone(), package.version.clone()))
             .collect();
-        let had = |name: &str| fact.packages.iter().any(|package| package.name == name);
         decisions.step(Step::Rebuild(Box::new(Rebuild {
             kind: fact.kind,
             root,
@@ -118,7 +113,7 @@ pub(super) fn carry(
                 .filter(|package| package.compiled && package.is_pinned())
                 .map(|package| package.name.clone())
                 .collect(),
-            tools: had("setuptools").then(|| SETUPTOOLS.to_owned()).into_iter().collect(),
+            tools: fact.no_longer_made().map(str::to_owned).collect(),
             list: text(&list),
             parked,
             removed: removed

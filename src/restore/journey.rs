@@ -6,11 +6,11 @@ use super::inputs::Inputs;
 use super::step::{PlannedCommand, Step as PlanStep};
 use crate::failure::{Failure, Kind as FailureKind};
 use crate::layout::{
-    self, Gap, LayoutDb, Recognised, Route, Rule, Step, StepOutcome, Vars, Version, When, route,
+    self, Former, Gap, Migration, Recognised, Route, Rule, Step, StepOutcome, Vars, When,
 };
 use crate::packages::Installed;
-use crate::survey::AppFact;
-use crate::tree::{Draft, RootPath, Tree};
+use crate::survey::Survey;
+use crate::tree::{Draft, Tree};
 use crate::verdict::{Held, HeldKind};
 
 /// An application on its way between two versions.
@@ -33,10 +33,8 @@ pub(super) fn misfit(
 
 /// The applications of the staged system.
 pub(super) fn today(inputs: &Inputs, installed: &Installed) -> Result<Vec<Recognised>, Failure> {
-    let exists = |path: &RootPath| {
-        crate::tree::resolve(inputs.target, path).is_ok_and(|found| found.is_some())
-    };
-    inputs.layout.recognise(&installed.recognisable(), &exists).map_err(Failure::from)
+    let packages = installed.recognisable();
+    inputs.layout.recognise_in(inputs.target, &packages).map_err(Failure::from)
 }
 
 /// The archived applications with the way each has to go.
@@ -45,47 +43,39 @@ pub(super) fn journeys(
     today: &[Recognised],
     decisions: &mut Decisions,
 ) -> Result<Vec<Journey>, Failure> {
-    let mut journeys = Vec::new();
-    for app in &inputs.survey.apps {
-        if let Some(journey) = journey(app, today, inputs.layout, decisions)? {
-            journeys.push(journey);
-        }
-    }
-    Ok(journeys)
+    let migrations = inputs.layout.migrations(former(inputs.survey), today);
+    let migrations = migrations.map_err(Failure::from)?;
+    Ok(migrations.into_iter().map(|migration| journey(migration, decisions)).collect())
 }
 
-fn journey(
-    app: &AppFact,
-    today: &[Recognised],
-    layout: &LayoutDb,
-    decisions: &mut Decisions,
-) -> Result<Option<Journey>, Failure> {
-    let found = layout.rule(&app.name, &app.distribution).map_err(Failure::from)?;
-    let (Some(rule), Some((old, new))) = (found, versions(app, today)) else { return Ok(None) };
-    let vars = Vars::versions(&old, &new);
+/// The applications of the old system.
+pub(super) fn former(survey: &Survey) -> impl Iterator<Item = Former<'_>> {
+    survey.apps.iter().map(|app| Former {
+        app: &app.name,
+        distribution: &app.distribution,
+        version: app.version.as_deref(),
+    })
+}
+
+fn journey(migration: Migration, decisions: &mut Decisions) -> Journey {
+    let (vars, way) = (migration.vars(), migration.route());
+    let Migration { rule, old, new } = migration;
     let mut steps = Vec::new();
-    match route(&rule, &old, &new) {
+    match way {
         Route::Same => {}
         Route::Steps(transitions) => {
             let (from, to) = (old.to_string(), new.to_string());
-            decisions.step(PlanStep::Carry { app: app.name.clone(), from, to });
+            decisions.step(PlanStep::Carry { app: rule.app.to_string(), from, to });
             steps.extend(transitions.into_iter().flat_map(|t| t.steps));
         }
         Route::NoRoute { .. } if rule.transitions.is_empty() => {}
         Route::NoRoute { gap } => {
-            let held = Held::new(HeldKind::Version, &app.name, gap_words(&gap));
+            let held = Held::new(HeldKind::Version, &rule.app, gap_words(&gap));
             decisions.held.push(held.was(&old).candidate(&new));
         }
     }
     let same_version = old == new;
-    Ok(Some(Journey { rule, vars, steps, same_version }))
-}
-
-/// The archived version of `app` and the newest one of `today`, where both can be told.
-pub(super) fn versions(app: &AppFact, today: &[Recognised]) -> Option<(Version, Version)> {
-    let old = app.version.as_ref()?.parse().ok()?;
-    let found = today.iter().filter(|found| found.app == app.name);
-    Some((old, found.filter_map(|found| found.version.clone()).max()?))
+    Journey { rule, vars, steps, same_version }
 }
 
 fn gap_words(gap: &Gap) -> String {

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read, Seek};
 
-use super::journey::versions;
+use super::journey::former;
 use super::packages::{Market, PackagePlan, Renamed, plan_packages};
 use super::step::PlannedCommand;
 use crate::bundle::Contents;
 use crate::failure::{Failure, Kind};
 use crate::family::{self, Family, Order};
-use crate::layout::{LayoutDb, Rule, Vars};
+use crate::layout::{LayoutDb, Migration, Vars};
 use crate::monitor::Monitor;
 use crate::survey::{IntentFact, IntentWhy, Survey};
 use crate::system::{Command, System};
@@ -95,7 +95,7 @@ fn state(system: &mut dyn System) -> Result<BTreeSet<RootPath>, Failure> {
 
 /// What the rules say about package names on the way to what is offered today.
 struct Fates {
-    journeys: Vec<(Rule, Vars)>,
+    migrations: Vec<(Migration, Vars)>,
 }
 
 impl Fates {
@@ -104,26 +104,23 @@ impl Fates {
         layout: &LayoutDb,
         offered: &[(String, String)],
     ) -> Result<Fates, Failure> {
-        let nowhere = |_: &crate::tree::RootPath| false;
         let offered: Vec<(&str, &str)> =
             offered.iter().map(|(name, version)| (name.as_str(), version.as_str())).collect();
-        let today = layout.recognise(&offered, &nowhere).map_err(Failure::from)?;
-        let mut journeys = Vec::new();
-        for app in &survey.apps {
-            let rule = layout.rule(&app.name, &app.distribution).map_err(Failure::from)?;
-            let (Some(rule), Some((old, new))) = (rule, versions(app, &today)) else { continue };
-            let vars = Vars::versions(&old, &new);
-            journeys.push((rule, vars));
-        }
-        Ok(Fates { journeys })
+        let today = layout.recognise(&offered, &|_| false).map_err(Failure::from)?;
+        let migrations = layout.migrations(former(survey), &today).map_err(Failure::from)?;
+        let with_vars = migrations.into_iter().map(|migration| {
+            let vars = migration.vars();
+            (migration, vars)
+        });
+        Ok(Fates { migrations: with_vars.collect() })
     }
 
     fn of(&self, name: &str) -> Option<Renamed> {
         let (name, arch) = name.split_once(':').map_or((name, None), |(n, a)| (n, Some(a)));
         let full = |name: String| arch.map_or(name.clone(), |arch| format!("{name}:{arch}"));
-        self.journeys.iter().find_map(|(rule, vars)| {
+        self.migrations.iter().find_map(|(migration, vars)| {
             // A pattern that cannot be filled in says nothing about this name.
-            let fate = rule.package(name, vars).ok()??;
+            let fate = migration.rule.package(name, vars).ok()??;
             Some(match fate.to.is_empty() {
                 true => Renamed::Dropped(fate.why),
                 false => Renamed::To(fate.to.into_iter().map(full).collect()),
