@@ -42,7 +42,7 @@ pub use model::{
 };
 pub use pattern::{Pattern, PatternError, Template, Vars};
 pub use renaming::PackageFate;
-pub use route::{Gap, Route, route};
+pub use route::{Gap, Link, Route, route};
 pub use scalar::{
     Argv, Digest, ExpandError, Mode, PathPattern, PathTemplate, ScalarError, Word, Words,
 };

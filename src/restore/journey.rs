@@ -16,7 +16,8 @@ use crate::tree::{Draft, RootPath, Tree};
 pub(super) struct Journey {
     pub(super) rule: Rule,
     pub(super) vars: Vars,
-    steps: Vec<Step>,
+    /// What is to be done on the way, with the versions that each step speaks of.
+    steps: Vec<(Step, Vars)>,
     /// The data of its databases stays readable: the version is the same.
     same_version: bool,
 }
@@ -67,16 +68,14 @@ fn journey(
     let found = layout.rule(&app.name, &app.distribution).map_err(Failure::from)?;
     let (Some(rule), Some((old, new))) = (found, versions(app, today)) else { return Ok(None) };
     let vars = Vars::versions(&old, &new);
-    let mut steps = Vec::new();
-    match route(&rule, &old, &new) {
+    let way = route(&rule, &old, &new);
+    match &way {
         Route::Same => {}
-        Route::Steps(transitions) => {
-            notes.step("carry", &app.name, format!("{old} becomes {new}"));
-            steps.extend(transitions.into_iter().flat_map(|t| t.steps));
-        }
+        Route::Chain(_) => notes.step("carry", &app.name, format!("{old} becomes {new}")),
         Route::NoRoute { .. } if rule.transitions.is_empty() => {}
-        Route::NoRoute { gap } => notes.hold(&app.name, gap_words(&gap)),
+        Route::NoRoute { gap } => notes.hold(&app.name, gap_words(gap)),
     }
+    let steps = way.steps(&vars);
     let same_version = old == new;
     Ok(Some(Journey { rule, vars, steps, same_version }))
 }
@@ -158,10 +157,9 @@ pub(super) fn apply_steps(
 ) -> Result<(), Failure> {
     for journey in journeys {
         let app = journey.rule.app.as_str();
-        for step in journey.steps.iter().filter(|step| wanted(step)) {
-            let outcomes =
-                layout::apply(step, &journey.vars, draft, inputs.contents, inputs.target)
-                    .map_err(|e| misfit(app, e))?;
+        for (step, vars) in journey.steps.iter().filter(|(step, _)| wanted(step)) {
+            let outcomes = layout::apply(step, vars, draft, inputs.contents, inputs.target)
+                .map_err(|e| misfit(app, e))?;
             for outcome in outcomes {
                 if let StepOutcome::Run { when: Some(when), .. } = &outcome
                     && !holds(when, &journey.vars, inputs.target, draft, dpkg)
