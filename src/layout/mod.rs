@@ -13,6 +13,7 @@ mod db;
 mod edit;
 mod embedded;
 mod failing;
+mod joined;
 mod lint;
 mod load;
 mod matcher;
@@ -21,7 +22,6 @@ mod pattern;
 mod relocation;
 mod renaming;
 mod route;
-mod rows;
 mod scalar;
 mod step;
 mod version;
@@ -103,6 +103,16 @@ pub enum LayoutError {
 }
 
 impl LayoutError {
+    /// An error about a value that the database gave back.
+    fn row(what: &'static str, why: impl std::fmt::Display) -> LayoutError {
+        LayoutError::Row { what, why: why.to_string() }
+    }
+
+    /// An error about a rule as it is stored.
+    fn body(why: serde_json::Error) -> LayoutError {
+        LayoutError::row("a rule", why)
+    }
+
     /// What sort of failure it is: a mistake in a rule is refused input.
     pub fn kind(&self) -> failure::Kind {
         match self {
