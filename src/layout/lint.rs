@@ -4,8 +4,9 @@
 use std::fmt;
 
 use super::change::{Edit, Op, Step, Syntax};
+use super::command::Database;
 use super::matcher::line_glob;
-use super::model::{Database, Rule, Worth};
+use super::model::{Rule, Worth};
 
 /// Something in a rule that cannot be meant.
 #[derive(Debug, Clone, PartialEq, Eq)]

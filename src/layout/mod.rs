@@ -8,6 +8,7 @@
 
 mod change;
 mod check;
+mod command;
 mod database;
 mod db;
 mod edit;
@@ -30,15 +31,15 @@ use std::path::PathBuf;
 
 pub use change::{Edit, Op, Step, Syntax};
 pub use check::{lint_paths, render};
+pub use command::{Database, Export, Import, Rebuild, Validator, When};
 pub use database::{Command, Instance, InstanceError};
 pub use db::{LayoutDb, Recognised, RuleSource};
 pub use edit::{Edited, edit};
 pub use load::{MAX_RULE, RuleError, parse};
 pub use matcher::{LayoutMatch, LayoutMatcher, Surroundings};
 pub use model::{
-    Created, Database, Earlier, Export, Import, LayoutEntry, PackageChange, PackageMark, PathMark,
-    Rebuild, Recognise, Renaming, Rule, Scope, SecretMark, Transition, Validator, VersionRule,
-    When, Worth,
+    Created, Earlier, LayoutEntry, PackageChange, PackageMark, PathMark, Recognise, Renaming, Rule,
+    Scope, SecretMark, Transition, VersionRule, Worth,
 };
 pub use pattern::{Pattern, PatternError, Template, Vars};
 pub use renaming::PackageFate;
