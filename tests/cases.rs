@@ -14,7 +14,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use regrow::layout::{LayoutDb, Route, StepOutcome, Vars, apply, route};
+use regrow::layout::{LayoutDb, Mentions, Route, StepOutcome, Vars, adapt, apply, route};
 use regrow::tree::{
     Content, ContentId, Draft, DraftContent, DraftNode, Entry, Extent, Kind, Meta, RootPath, Store,
     Time, Tree, TreeError,
@@ -123,14 +123,23 @@ fn shown(draft: &Draft) -> BTreeMap<String, String> {
 
 fn run(case: &Case, db: &LayoutDb, draft: &mut Draft) -> Vec<StepOutcome> {
     let mut outcomes = Vec::new();
+    let mut ways = Vec::new();
     for app in &case.apps {
         let rule = db.rule(&app.app, "debian").unwrap().unwrap();
         let (from, to) = (app.from.parse().unwrap(), app.to.parse().unwrap());
         let way = route(&rule, &from, &to);
         assert!(matches!(way, Route::Chain(_)), "{}: {way:?}", app.app);
-        for (step, vars) in way.steps(&Vars::versions(&from, &to)) {
+        let vars = Vars::versions(&from, &to);
+        for (step, vars) in way.steps(&vars) {
             outcomes.extend(apply(&step, &vars, draft, &Empty, &Empty).unwrap());
         }
+        ways.push((rule, vars));
+    }
+    let system = db.rule("debian", "debian").unwrap().unwrap();
+    let apps = ways.iter().map(|(rule, _)| rule).filter(|rule| rule.app != system.app);
+    let mentions = Mentions::joined(apps.chain([&system]).map(|rule| &rule.mentions));
+    for (rule, vars) in &ways {
+        outcomes.extend(adapt(rule, &mentions, vars, draft, &Empty).unwrap());
     }
     outcomes
 }
@@ -202,7 +211,8 @@ fn every_rule_that_changes_files_has_a_case() {
     let texts: Vec<String> =
         cases().iter().map(|dir| fs::read_to_string(dir.join("case.yaml")).unwrap()).collect();
     for rule in LayoutDb::open(&[]).unwrap().apps().unwrap() {
-        let changes = rule.transitions.iter().any(|t| !t.steps.is_empty());
+        let moves = rule.transitions.iter().any(|t| !t.steps.is_empty());
+        let changes = moves || !rule.settings.is_empty() || !rule.everywhere.is_empty();
         let named = format!("app: {}", rule.app);
         assert!(!changes || texts.iter().any(|text| text.contains(&named)), "{named}");
     }

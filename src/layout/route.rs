@@ -17,7 +17,7 @@ use super::{Rule, Step, Transition, Vars, Version};
 pub enum Route {
     /// Nothing differs: the versions are the same as far as the layout goes.
     Same,
-    /// These links, in order.
+    /// These links, in order; none where a rule has no transitions, so that nothing moves.
     Chain(Vec<Link>),
     /// No known way.
     NoRoute {
@@ -73,6 +73,9 @@ pub fn route(rule: &Rule, from: &Version, to: &Version) -> Route {
     }
     if to < from {
         return Route::NoRoute { gap: Gap::Older { from: from.clone(), to: to.clone() } };
+    }
+    if rule.transitions.is_empty() {
+        return Route::Chain(vec![]);
     }
     let starts = rule.transitions.iter().any(|transition| transition.from.contains(from));
     if !starts {
@@ -142,7 +145,8 @@ impl Route {
         let Route::Chain(links) = self else { return vec![] };
         let of_link = |link: &Link| {
             let own = Vars::versions(&link.from, &link.to);
-            let steps = link.transition.steps.iter();
+            let crossed = |step: &&Step| own.cross(step.since());
+            let steps = link.transition.steps.iter().filter(crossed);
             let with_vars = |step: &Step| match step {
                 Step::Run { .. } => (step.clone(), whole.clone()),
                 _ => (step.clone(), own.clone()),
@@ -195,7 +199,8 @@ mod tests {
             (short, "1", "3", "1→3"),
             (cycle, "1", "3", "no known transition leads to version 3"),
             (&[("<1:0", ">=1:0")], "4.2", "1:1.2", "<1:0→>=1:0"),
-            (&[], "1", "2", "no known transition starts from version 1"),
+            (&[], "1", "2", ""),
+            (&[], "2", "1", "version 1 of the new system is older than the archived 2"),
         ];
         for (transitions, from, to, expected) in cases {
             assert_eq!(told(transitions, from, to), expected, "{from} {to}");
@@ -232,5 +237,28 @@ mod tests {
             let expected = format!("no known transition leads to version {to}");
             assert_eq!(told(transitions, from, to), expected);
         }
+    }
+
+    #[test]
+    fn a_step_is_done_by_the_link_that_crosses_its_version_and_a_command_speaks_of_the_ends() {
+        let text = "app: x\ntitle: X\nrecognise: {paths: [{path: /x}]}\ntransitions:\n  \
+                    - from: '1'\n    to: '2'\n    steps:\n      \
+                    - drop: {path: /a, why: w, since: '2'}\n      \
+                    - hold: {path: /a, why: w, since: '3'}\n  \
+                    - from: '2'\n    to: '3'\n    steps:\n      \
+                    - drop: {path: /b, why: w, since: '2'}\n      \
+                    - run: {argv: [x], why: w, since: '3'}\n";
+        let rule = load::parse("x.yaml", text).unwrap();
+        let (old, new) = ("1".parse().unwrap(), "3".parse().unwrap());
+        let steps = route(&rule, &old, &new).steps(&Vars::versions(&old, &new));
+        let told: Vec<_> = steps
+            .iter()
+            .map(|(step, vars)| {
+                let version = |name| String::from_utf8_lossy(vars.get(name).unwrap()).into_owned();
+                let word = if matches!(step, Step::Run { .. }) { "run" } else { "drop" };
+                format!("{word} {} {}", version("old"), version("new"))
+            })
+            .collect();
+        assert_eq!(told, ["drop 1 2", "run 1 3"]);
     }
 }
