@@ -8,7 +8,7 @@ use super::edit::{Edited, edit};
 use super::model::{Rule, Worth};
 use super::pattern::{PatternError, Vars};
 use super::scalar::PathPattern;
-use super::setting::{Mentions, Op, Replace, Syntax};
+use super::setting::{Mentions, Op, Syntax};
 use super::step::{MAX_FILE, StepError, StepOutcome, content, matching, start};
 use crate::tree::{Draft, DraftNode, Entry, Kind, RootPath, Store, escaped};
 
@@ -40,7 +40,7 @@ pub fn adapt(
         ops: crossed(rule.everywhere.iter().map(Op::Replace).collect(), vars),
     };
     let own = rule.layout.iter().filter(|entry| entry.worth == Worth::Config);
-    let mut files: Vec<PathPattern> = own.map(|entry| entry.glob.clone()).collect();
+    let mut files: Vec<PathPattern> = own.flat_map(|entry| entry.globs.clone()).collect();
     files.extend(mentions.files.iter().cloned());
     // A layout calls the version by its name.
     let mut vars = vars.clone();
@@ -52,19 +52,33 @@ pub fn adapt(
     Ok(done)
 }
 
-/// `text` with what the application of `rule` is called now, whole words and paths only; `None`
-/// when it does not speak of it.
+/// A text that spoke of an application, with what it is called now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mentioned {
+    /// The new text.
+    pub text: String,
+    /// What was changed in it, in words, each once.
+    pub changes: Vec<String>,
+}
+
+/// What `text` has to be where it speaks of the application of `rule`, whole words and paths only;
+/// `None` when it does not.
 ///
 /// # Errors
 /// A variable without a value.
-pub fn mentioning(rule: &Rule, vars: &Vars, text: &str) -> Result<Option<String>, PatternError> {
-    let mut new = text.as_bytes().to_vec();
-    let crossed = |replace: &&Replace| vars.cross(replace.since.as_ref());
-    for replace in rule.everywhere.iter().filter(crossed) {
-        new = replace.filled(vars)?.apply(&new);
+pub fn mentioned(rule: &Rule, vars: &Vars, text: &str) -> Result<Option<Mentioned>, PatternError> {
+    let (mut bytes, mut changes) = (text.as_bytes().to_vec(), Vec::new());
+    for replace in rule.everywhere.iter().filter(|replace| vars.cross(replace.since.as_ref())) {
+        let replacement = replace.filled(vars)?;
+        let new = replacement.apply(&bytes);
+        if new != bytes {
+            let (text, with) = (escaped(&replacement.text), escaped(&replacement.with));
+            changes.push(format!("`{text}` is now `{with}`"));
+            bytes = new;
+        }
     }
-    let Ok(new) = String::from_utf8(new) else { return Ok(None) };
-    Ok((new != text).then_some(new))
+    let text = String::from_utf8(bytes).ok().filter(|_| !changes.is_empty());
+    Ok(text.map(|text| Mentioned { text, changes }))
 }
 
 /// The operations whose version the way crosses.
@@ -334,7 +348,7 @@ mod tests {
             .file("/etc/cron.d/job", "0 3 * * * root /opt/x13/bin /srv/opt/x13\n")
             .file("/etc/other", "/opt/x13\n");
         let mut d = draft(&tree, 0o644);
-        let more = "layout: [{glob: '/etc/x/{version}/**', worth: config, why: w}]\n\
+        let more = "layout: [{globs: ['/etc/x/{version}/**'], worth: config, why: w}]\n\
                     everywhere: [{text: '/opt/x{old}', with: '/opt/x{new}'}]";
         let mentions =
             Mentions { files: vec!["/etc/cron.d/*".parse().unwrap()], ..Mentions::default() };
@@ -346,8 +360,10 @@ mod tests {
             ]
         );
         assert_eq!(text(&d, "/etc/cron.d/job"), "0 3 * * * root /opt/x17/bin /srv/opt/x13\n");
-        let said = |text: &str| mentioning(&rule(more), &vars(), text).unwrap();
-        assert_eq!(said("PATH=/opt/x13/bin:/bin").as_deref(), Some("PATH=/opt/x17/bin:/bin"));
+        let said = |text: &str| mentioned(&rule(more), &vars(), text).unwrap();
+        let told = said("PATH=/opt/x13/bin:/bin").unwrap();
+        assert_eq!(told.text, "PATH=/opt/x17/bin:/bin");
+        assert_eq!(told.changes, ["`/opt/x13` is now `/opt/x17`"]);
         assert_eq!(said("/opt/x131"), None);
     }
 

@@ -352,14 +352,15 @@ mod tests {
     fn a_later_file_takes_the_place_of_an_earlier_one_or_adds_to_it() {
         let first = "app: x\ntitle: First\nrecognise: {packages: [{name: x}]}\n\
                      packages: [{from: a, to: [first], why: w}]\n\
-                     layout: [{glob: /a, worth: log, why: w}]\n";
+                     layout: [{globs: [/a], worth: log, why: w}]\n";
         let more = "app: x\ntitle: More\nearlier: extend\n\
                     packages: [{from: a, to: [more], why: w}]\n\
-                    layout: [{glob: /b, worth: data, why: w}]\n";
+                    layout: [{globs: [/b], worth: data, why: w}]\n";
         let other = first.replace("First", "Other");
         let db = of(&[("1.yaml", first), ("2.yaml", more)]).unwrap();
         let rule = db.rule("x", "debian").unwrap().unwrap();
-        let globs: Vec<_> = rule.layout.iter().map(|e| e.glob.as_str()).collect();
+        let globs: Vec<_> =
+            rule.layout.iter().flat_map(|e| &e.globs).map(|glob| glob.as_str()).collect();
         assert_eq!((rule.title.as_str(), globs), ("First", vec!["/a", "/b"]));
         let fate = rule.package("a", &Vars::default()).unwrap().unwrap();
         assert_eq!(fate.to, ["more"]);

@@ -26,6 +26,7 @@ pub(super) const RULES: &[(&str, &str)] = &[
     ("rpm.yaml", include_str!("../../rules/rpm.yaml")),
     ("ruby.yaml", include_str!("../../rules/ruby.yaml")),
     ("samba.yaml", include_str!("../../rules/samba.yaml")),
+    ("secrets.yaml", include_str!("../../rules/secrets.yaml")),
     ("squid.yaml", include_str!("../../rules/squid.yaml")),
     ("tomcat.yaml", include_str!("../../rules/tomcat.yaml")),
     ("varnish.yaml", include_str!("../../rules/varnish.yaml")),
@@ -36,6 +37,7 @@ pub(super) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "layout", include_str!("../../migrations-db/0001_layout.sql")),
     (2, "bodies", include_str!("../../migrations-db/0002_bodies.sql")),
     (3, "settings", include_str!("../../migrations-db/0003_settings.sql")),
+    (4, "lists", include_str!("../../migrations-db/0004_lists.sql")),
 ];
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! What a rule must keep beyond the form of its parts: every variable has a value, every operation
 //! fits its syntax. Checked when a rule is loaded, so that a restore never meets it.
 
-use std::fmt;
+use std::collections::BTreeSet;
+use std::fmt::{self, Display};
 
 use super::change::Step;
 use super::command::Database;
 use super::matcher::line_glob;
-use super::model::{Rule, Worth};
+use super::model::{LayoutEntry, Rule, Worth};
+use super::scalar::{PathPattern, PathTemplate};
 use super::settings_lint::settings;
 
 /// Something in a rule that cannot be meant.
@@ -17,7 +19,7 @@ pub(super) struct Fault {
     what: String,
 }
 
-impl fmt::Display for Fault {
+impl Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)
     }
@@ -69,46 +71,73 @@ fn recognised(rule: &Rule) -> Option<Fault> {
 }
 
 fn layouts(rule: &Rule) -> Option<Fault> {
-    for entry in &rule.layout {
-        if let Some(fault) = unknown(entry.glob.as_str(), &entry.glob.names(), &["version"]) {
-            return Some(fault);
-        }
-        let is_copy = entry.worth == Worth::TemplateCopy;
-        if is_copy != (entry.template.is_some() || !entry.sha256.is_empty()) {
-            let what = "needs `template` or `sha256` exactly with `template-copy`";
-            return Some(fault(entry.glob.as_str(), format!("`{}` {what}", entry.glob)));
-        }
-        if let Some(link) = &entry.link
-            && let Some(fault) = unknown(link.as_str(), &link.names(), &["version", "name"])
-        {
-            return Some(fault);
-        }
-        if let Some(ending) = &entry.unpacked
-            && (!ending.starts_with('.') || ending.len() < 2 || ending.contains('/'))
-        {
-            let what = format!("`{ending}` is no ending of a name such as `.war`");
-            return Some(fault(ending, what));
-        }
-        if entry.packaged && entry.link.is_none() {
-            let what = format!("`{}` has `packaged` without `link`", entry.glob);
-            return Some(fault(entry.glob.as_str(), what));
-        }
-        if let Some(template) = &entry.template
-            && let Some(fault) = unknown(template.as_str(), &template.names(), &["version"])
-        {
-            return Some(fault);
-        }
+    let created = || {
+        rule.created.iter().find_map(|created| {
+            let paths = &created.paths;
+            let version = |path: &PathTemplate| unknown(path.as_str(), &path.names(), &["version"]);
+            listed("paths", paths).or_else(|| paths.iter().find_map(version))
+        })
+    };
+    rule.layout.iter().find_map(layout).or_else(created)
+}
+
+fn layout(entry: &LayoutEntry) -> Option<Fault> {
+    let Some(first) = entry.globs.first().map(PathPattern::as_str) else {
+        return listed("globs", &entry.globs);
+    };
+    let version = |glob: &PathPattern| unknown(glob.as_str(), &glob.names(), &["version"]);
+    let bad = listed("globs", &entry.globs).or_else(|| entry.globs.iter().find_map(version));
+    if bad.is_some() {
+        return bad;
     }
-    rule.created.iter().find_map(|c| unknown(c.path.as_str(), &c.path.names(), &["version"]))
+    let is_copy = entry.worth == Worth::TemplateCopy;
+    if is_copy != (entry.template.is_some() || !entry.sha256.is_empty()) {
+        let what = "needs `template` or `sha256` exactly with `template-copy`";
+        return Some(fault(first, format!("`{first}` {what}")));
+    }
+    if let Some(ending) = &entry.unpacked
+        && (!ending.starts_with('.') || ending.len() < 2 || ending.contains('/'))
+    {
+        let what = format!("`{ending}` is no ending of a name such as `.war`");
+        return Some(fault(ending, what));
+    }
+    if entry.packaged && entry.link.is_none() {
+        return Some(fault(first, format!("`{first}` has `packaged` without `link`")));
+    }
+    let link = entry.link.as_ref().map(|link| (link.as_str(), link.names()));
+    let template = entry.template.as_ref().map(|template| (template.as_str(), template.names()));
+    let named = template.as_ref().is_some_and(|(_, names)| names.contains(&"name"));
+    let wild = |glob: &&PathPattern| {
+        glob.as_str().rsplit('/').next().is_some_and(|name| name.contains(['*', '?', '[', '{']))
+    };
+    if let Some(glob) = entry.globs.iter().filter(wild).next().filter(|_| named) {
+        let what = format!("`{glob}` is no one name that `{{name}}` could stand for");
+        return Some(fault(glob.as_str(), what));
+    }
+    link.into_iter()
+        .chain(template)
+        .find_map(|(text, names)| unknown(text, &names, &["version", "name"]))
+}
+
+/// Whether a list names something, and each once.
+pub(super) fn listed<T: Display + Ord>(key: &str, all: &[T]) -> Option<Fault> {
+    if all.is_empty() {
+        return Some(fault(&format!("{key}:"), format!("`{key}` is an empty list")));
+    }
+    let mut seen = BTreeSet::new();
+    let again = all.iter().find(|item| !seen.insert(*item))?.to_string();
+    Some(fault(&again, format!("`{again}` stands twice in one list of `{key}`")))
 }
 
 fn secrets(rule: &Rule) -> Option<Fault> {
     for secret in &rule.secrets {
-        let glob = &secret.glob;
-        if let Some(fault) = unknown(glob.as_str(), &glob.names(), &["version"]) {
-            return Some(fault);
+        let version = |glob: &PathPattern| unknown(glob.as_str(), &glob.names(), &["version"]);
+        let globs = &secret.globs;
+        let bad = listed("globs", globs).or_else(|| globs.iter().find_map(version));
+        if bad.is_some() {
+            return bad;
         }
-        if secret.lines.is_empty() {
+        if let Some(glob) = globs.first().filter(|_| secret.lines.is_empty()) {
             let what = format!("`{glob}` needs `lines`; for a whole file there is `worth: secret`");
             return Some(fault(glob.as_str(), what));
         }
@@ -189,6 +218,16 @@ fn database(database: &Database) -> Option<Fault> {
 }
 
 fn steps(rule: &Rule) -> Option<Fault> {
+    for transition in &rule.transitions {
+        let mut seen = Vec::new();
+        for step in &transition.steps {
+            if seen.contains(&step) {
+                let to = transition.to.to_string();
+                return Some(fault(&to, format!("one step stands twice on the way to `{to}`")));
+            }
+            seen.push(step);
+        }
+    }
     rule.transitions.iter().flat_map(|t| &t.steps).find_map(step)
 }
 

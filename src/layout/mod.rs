@@ -34,7 +34,7 @@ mod version;
 
 use std::path::PathBuf;
 
-pub use adapt::{adapt, mentioning};
+pub use adapt::{Mentioned, adapt, mentioned};
 pub use change::Step;
 pub use check::{lint_paths, render};
 pub use command::{Database, Export, Import, Rebuild, Validator, When};

@@ -24,7 +24,7 @@ pub struct Rule {
     pub distribution: Word,
     /// The application's name for people.
     pub title: String,
-    /// Whether it is a service or the system below all services.
+    /// Whether it is a service, or the system below all services.
     #[serde(default)]
     pub scope: Scope,
     /// What becomes of an earlier rule for the same application and distribution.
@@ -86,6 +86,8 @@ fn debian() -> Word {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
+    /// What is so on every system, whatever it is: gives way to the system's own layout.
+    Common,
     /// The system: its layout gives way to every application's.
     System,
     /// An application.
@@ -154,16 +156,17 @@ pub struct PathMark {
     pub version: Option<Version>,
 }
 
-/// What the paths of one glob are worth.
+/// What some paths are worth.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LayoutEntry {
     /// Which paths; `/a/**` is the directory `/a` and everything below it. `{version}` is the
     /// version of the installation.
-    pub glob: PathPattern,
+    pub globs: Vec<PathPattern>,
     /// Their worth.
     pub worth: Worth,
-    /// With [`Worth::TemplateCopy`]: the file it was copied from.
+    /// With [`Worth::TemplateCopy`]: the file it was copied from; `{name}` is the name that the copy
+    /// has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<PathTemplate>,
     /// With [`Worth::TemplateCopy`]: what a package's script writes there, where the text is in no
@@ -191,8 +194,8 @@ pub struct LayoutEntry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SecretMark {
-    /// Which files, as [`LayoutEntry::glob`].
-    pub glob: PathPattern,
+    /// Which files, as [`LayoutEntry::globs`].
+    pub globs: Vec<PathPattern>,
     /// Only those with such a line: globs of which `*` matches any text, that heed neither case nor
     /// the space around a line.
     pub lines: Vec<String>,
@@ -244,13 +247,13 @@ impl Worth {
     }
 }
 
-/// A path that a package's scripts make without owning it.
+/// Paths that a package's scripts make without owning them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Created {
-    /// The path; may hold `{version}`.
-    pub path: PathTemplate,
-    /// What makes it.
+    /// The paths; may hold `{version}`.
+    pub paths: Vec<PathTemplate>,
+    /// What makes them.
     pub why: String,
 }
 

@@ -80,7 +80,54 @@ macro_rules! as_text {
     )*};
 }
 
-as_text!(Version, Range, Template, Word, Mode, Digest, PathPattern, PathTemplate);
+as_text!(Template, Word, Mode, Digest, PathPattern, PathTemplate);
+
+/// Reads versions: as text, or as a whole number, which every program reads alike.
+struct Numbered<T>(PhantomData<T>);
+
+impl<T> Visitor<'_> for Numbered<T>
+where
+    T: FromStr,
+    T::Err: fmt::Display,
+{
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a version")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<T, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<T, E> {
+        Err(E::custom(format!(
+            "the version {number} needs quotes: without them it is a number, in which 1.10 is 1.1"
+        )))
+    }
+}
+
+/// As [`as_text`], for what consists of versions.
+macro_rules! as_version {
+    ($($type:ty),*) => {$(
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_any(Numbered(PhantomData))
+            }
+        }
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+    )*};
+}
+
+as_version!(Version, Range);
 
 /// The name of an application or a distribution: lower-case letters, digits and `-`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::lint::{Fault, fault, unknown};
+use super::lint::{Fault, fault, listed, unknown};
 use super::model::Rule;
 use super::setting::{Op, Replace, Setting, Syntax};
 
@@ -14,9 +14,8 @@ pub(super) fn settings(rule: &Rule) -> Option<Fault> {
 }
 
 fn setting(setting: &Setting) -> Option<Fault> {
-    let Some(first) = setting.files.first() else {
-        return Some(fault("files:", "`files` names no file"));
-    };
+    let bad = listed("files", &setting.files);
+    let Some(first) = setting.files.first().filter(|_| bad.is_none()) else { return bad };
     let ops = setting.ops();
     if ops.is_empty() {
         return Some(fault(first.as_str(), format!("nothing is said of `{first}`")));
@@ -58,16 +57,6 @@ fn replace(op: &Replace, given: &[&str]) -> Option<Fault> {
         return Some(fault(op.text.as_str(), "an ending is not empty"));
     }
     [&op.text, &op.with].into_iter().find_map(|t| unknown(t.as_str(), &t.names(), given))
-}
-
-/// Whether a list names something, and each once.
-fn listed(key: &str, all: &[String]) -> Option<Fault> {
-    if all.is_empty() {
-        return Some(fault(&format!("{key}:"), format!("`{key}` is an empty list")));
-    }
-    let mut seen = BTreeSet::new();
-    let again = all.iter().find(|text| !seen.insert(text.as_str()))?;
-    Some(fault(again, format!("`{again}` stands twice in one list of `{key}`")))
 }
 
 /// The first operation of the rule that is written a second time.
