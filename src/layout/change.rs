@@ -3,9 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::command::When;
+use super::command::RunStep;
 use super::pattern::Template;
-use super::scalar::{Argv, Mode, PathPattern, PathTemplate, Words};
+use super::scalar::{Mode, PathPattern, PathTemplate, Words};
 use super::version::Version;
 
 /// One change, as data.
@@ -58,30 +58,8 @@ pub enum Step {
     },
     /// Changes inside files.
     Edit(Edit),
-    /// A package to install instead of another, for this transition only.
-    RenamePackage {
-        /// The old name.
-        from: Template,
-        /// The new name.
-        to: Template,
-    },
-    /// An account that takes the place of another, for this transition only.
-    RenameAccount {
-        /// The old name.
-        from: Template,
-        /// The new name.
-        to: Template,
-    },
     /// A command inside the new system.
-    Run {
-        /// The command; no shell sees it unless it is one.
-        argv: Argv,
-        /// The reason, for people.
-        why: String,
-        /// Run only then.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        when: Option<When>,
-    },
+    Run(RunStep),
     /// Nobody but a person can decide: the new default is placed, the old one kept beside it.
     Hold {
         /// Which paths.

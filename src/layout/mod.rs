@@ -24,6 +24,7 @@ mod relocation;
 mod renaming;
 mod route;
 mod scalar;
+mod script;
 mod step;
 mod version;
 
@@ -31,7 +32,9 @@ use std::path::PathBuf;
 
 pub use change::{Edit, Op, Step, Syntax};
 pub use check::{lint_paths, render};
-pub use command::{Database, Export, Import, Rebuild, Validator, When};
+pub use command::{
+    Call, CallError, Check, Database, Export, Import, Rebuild, RunStep, Stop, Validator, When,
+};
 pub use database::{Command, Instance, InstanceError};
 pub use db::{LayoutDb, Recognised, RuleSource};
 pub use edit::{Edited, edit};
@@ -45,8 +48,10 @@ pub use pattern::{Pattern, PatternError, Template, Vars};
 pub use renaming::PackageFate;
 pub use route::{Gap, Route, route};
 pub use scalar::{
-    Argv, Digest, ExpandError, Mode, PathPattern, PathTemplate, ScalarError, Word, Words,
+    Argv, Digest, ExpandError, Mode, PathPattern, PathTemplate, ScalarError, ScriptName, Word,
+    Words,
 };
+pub use script::MAX_SCRIPT;
 pub use step::{StepError, StepOutcome, apply};
 pub use version::{Range, Version, VersionError};
 
