@@ -11,6 +11,7 @@ mod check;
 mod command;
 mod database;
 mod db;
+mod digests;
 mod edit;
 mod embedded;
 mod failing;
@@ -37,6 +38,7 @@ pub use command::{
 };
 pub use database::{Command, Instance, InstanceError};
 pub use db::{LayoutDb, Recognised, RuleSource};
+pub use digests::Digests;
 pub use edit::{Edited, edit};
 pub use load::{MAX_RULE, RuleError, parse};
 pub use matcher::{LayoutMatch, LayoutMatcher, Surroundings};
