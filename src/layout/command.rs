@@ -8,6 +8,7 @@ use super::model::Rule;
 use super::pattern::{PatternError, Template, Vars};
 use super::scalar::{Argv, PathPattern, PathTemplate, ScriptName};
 use super::script::interpreter;
+use super::version::Version;
 use crate::tree::{Draft, RootPath};
 
 /// Defines a place of the rule language that runs something: the words that say what, which are the
@@ -197,6 +198,9 @@ runs! {
         /// Run only then.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         when: Option<When>,
+        /// The first version in which it is needed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<Version>,
     }
 }
 

@@ -56,6 +56,7 @@ pub(super) const SCRIPTS: &[(&str, &str)] = &[
 pub(super) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "layout", include_str!("../../migrations-db/0001_layout.sql")),
     (2, "bodies", include_str!("../../migrations-db/0002_bodies.sql")),
+    (3, "settings", include_str!("../../migrations-db/0003_settings.sql")),
     (4, "words", include_str!("../../migrations-db/0004_words.sql")),
 ];
 

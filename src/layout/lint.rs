@@ -5,9 +5,10 @@ mod commands;
 
 use std::fmt;
 
-use super::change::{Edit, Op, Step, Syntax};
+use super::change::Step;
 use super::matcher::line_glob;
 use super::model::{Rule, Worth};
+use super::settings_lint::settings;
 
 /// Something in a rule that cannot be meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +24,7 @@ impl fmt::Display for Fault {
     }
 }
 
-fn fault(subject: &str, what: impl Into<String>) -> Fault {
+pub(super) fn fault(subject: &str, what: impl Into<String>) -> Fault {
     Fault { subject: subject.to_owned(), what: what.into() }
 }
 
@@ -31,8 +32,8 @@ fn fault(subject: &str, what: impl Into<String>) -> Fault {
 type Check = fn(&Rule) -> Option<Fault>;
 
 /// All checks, in the order in which their faults are told.
-const CHECKS: [Check; 7] =
-    [recognised, layouts, secrets, names, commands::databases, steps, commands::others];
+const CHECKS: [Check; 8] =
+    [recognised, layouts, secrets, names, commands::databases, settings, steps, commands::others];
 
 /// The first fault of `rule`.
 pub(super) fn first_fault(rule: &Rule) -> Option<Fault> {
@@ -40,7 +41,7 @@ pub(super) fn first_fault(rule: &Rule) -> Option<Fault> {
 }
 
 /// The first of `used` that is not in `given`.
-fn unknown(subject: &str, used: &[&str], given: &[&str]) -> Option<Fault> {
+pub(super) fn unknown(subject: &str, used: &[&str], given: &[&str]) -> Option<Fault> {
     let name = used.iter().find(|name| !given.contains(*name))?;
     let given = if given.is_empty() {
         "none is known here".to_owned()
@@ -164,40 +165,7 @@ fn step(step: &Step) -> Option<Fault> {
             given.extend(versions);
             owner.iter().chain(group).find_map(|who| unknown(who.as_str(), &who.names(), &given))
         }
-        Step::Edit(edit) => edit_ops(edit),
         // Commands are looked at with all others.
         Step::Run(_) | Step::Drop { .. } | Step::Chmod { .. } | Step::Hold { .. } => None,
     }
-}
-
-fn edit_ops(edit: &Edit) -> Option<Fault> {
-    let mut given = edit.file.names();
-    given.extend(["old", "new"]);
-    for op in &edit.ops {
-        if edit.syntax == Syntax::Text && !matches!(op, Op::Replace { .. }) {
-            let what = format!("`{}` is edited as `text`, which only knows `replace`", edit.file);
-            return Some(fault(edit.file.as_str(), what));
-        }
-        let (section, values) = match op {
-            Op::Set { value, section, .. } | Op::SetIfUnset { value, section, .. } => {
-                (section.as_ref(), vec![value])
-            }
-            Op::Replace { text, .. } if text.as_str().is_empty() => {
-                return Some(fault("text:", "an empty text cannot be replaced"));
-            }
-            Op::Replace { text, with, .. } => (None, vec![text, with]),
-            _ => (None, vec![]),
-        };
-        if let Some(section) = section
-            && edit.syntax != Syntax::Ini
-        {
-            let what = format!("the section `{section}` needs the syntax `ini`");
-            return Some(fault(section, what));
-        }
-        let bad = values.iter().find_map(|v| unknown(v.as_str(), &v.names(), &given));
-        if bad.is_some() {
-            return bad;
-        }
-    }
-    None
 }

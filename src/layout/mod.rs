@@ -6,9 +6,11 @@
 //! [`route`] orders transitions, [`apply`] does one [`Step`] to a draft, [`LayoutMatcher`] says
 //! what a path is worth. Nothing about an application is in code.
 
+mod adapt;
 mod change;
 mod check;
 mod command;
+mod config_file;
 mod database;
 mod db;
 mod digests;
@@ -23,15 +25,19 @@ mod model;
 mod pattern;
 mod relocation;
 mod renaming;
+mod replace;
 mod route;
 mod scalar;
 mod script;
+mod setting;
+mod settings_lint;
 mod step;
 mod version;
 
 use std::path::PathBuf;
 
-pub use change::{Edit, Op, Step, Syntax};
+pub use adapt::{adapt, mentioning};
+pub use change::Step;
 pub use check::{lint_paths, render};
 pub use command::{
     Call, CallError, Check, Database, Export, Import, Rebuild, RunStep, Stop, Validator, When,
@@ -39,7 +45,6 @@ pub use command::{
 pub use database::{Command, Instance, InstanceError};
 pub use db::{LayoutDb, Recognised, RuleSource};
 pub use digests::Digests;
-pub use edit::{Edited, edit};
 pub use load::{MAX_RULE, RuleError, parse};
 pub use matcher::{LayoutMatch, LayoutMatcher, Surroundings};
 pub use model::{
@@ -48,12 +53,16 @@ pub use model::{
 };
 pub use pattern::{Pattern, PatternError, Template, Vars};
 pub use renaming::PackageFate;
-pub use route::{Gap, Route, route};
+pub use route::{Gap, Link, Route, route};
 pub use scalar::{
     Argv, Digest, ExpandError, Mode, PathPattern, PathTemplate, ScalarError, ScriptName, Word,
     Words,
 };
 pub use script::MAX_SCRIPT;
+pub use setting::{
+    Ask, ContainerText, DropItem, Gone, MapValue, Mentions, RenameKey, Replace, SetKey, Setting,
+    Syntax,
+};
 pub use step::{StepError, StepOutcome, apply};
 pub use version::{Range, Version, VersionError};
 

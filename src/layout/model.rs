@@ -11,6 +11,7 @@ use super::command::{Database, Rebuild, Validator};
 use super::digests::Digests;
 use super::pattern::Template;
 use super::scalar::{PathPattern, PathTemplate, Word};
+use super::setting::{Mentions, Replace, Setting};
 use super::version::{Range, Version};
 
 /// One application on one distribution.
@@ -57,6 +58,16 @@ pub struct Rule {
     /// Data that only the program of its own version can read.
     #[serde(default)]
     pub databases: Vec<Database>,
+    /// What configuration files need in newer versions.
+    #[serde(default)]
+    pub settings: Vec<Setting>,
+    /// Paths and names of the application that are others now, in its own configuration and
+    /// wherever a rule's `mentions` say.
+    #[serde(default)]
+    pub everywhere: Vec<Replace>,
+    /// Where other applications' paths and names are spoken of.
+    #[serde(default)]
+    pub mentions: Mentions,
     /// How one version's files become another's.
     #[serde(default)]
     pub transitions: Vec<Transition>,

@@ -5,8 +5,8 @@ use super::inputs::Inputs;
 use super::notes::{Notes, PlannedCommand};
 use crate::failure::{Failure, Kind as FailureKind};
 use crate::layout::{
-    self, Gap, Instance, LayoutDb, Recognised, Route, Rule, Step, StepOutcome, Vars, Version, When,
-    route,
+    self, Gap, Instance, LayoutDb, Mentions, Recognised, Route, Rule, Step, StepOutcome, Vars,
+    Version, When, route,
 };
 use crate::packages::dpkg::Dpkg;
 use crate::survey::AppFact;
@@ -17,7 +17,10 @@ use crate::tree::{Draft, RootPath, Tree};
 pub(super) struct Journey {
     pub(super) rule: Rule,
     pub(super) vars: Vars,
-    steps: Vec<Step>,
+    /// What is to be done on the way, with the versions that each step speaks of.
+    steps: Vec<(Step, Vars)>,
+    /// Its rule knows the way: settings are adapted.
+    on_its_way: bool,
     /// The data of its databases stays readable: the version is the same.
     same_version: bool,
 }
@@ -68,18 +71,18 @@ fn journey(
     let found = layout.rule(&app.name, &app.distribution).map_err(Failure::from)?;
     let (Some(rule), Some((old, new))) = (found, versions(app, today)) else { return Ok(None) };
     let vars = Vars::versions(&old, &new);
-    let mut steps = Vec::new();
-    match route(&rule, &old, &new) {
+    let way = route(&rule, &old, &new);
+    match &way {
         Route::Same => {}
-        Route::Steps(transitions) => {
-            notes.step("carry", &app.name, format!("{old} becomes {new}"));
-            steps.extend(transitions.into_iter().flat_map(|t| t.steps));
-        }
+        Route::Chain(links) if links.is_empty() => {}
+        Route::Chain(_) => notes.step("carry", &app.name, format!("{old} becomes {new}")),
         Route::NoRoute { .. } if rule.transitions.is_empty() => {}
-        Route::NoRoute { gap } => notes.hold(&app.name, gap_words(&gap)),
+        Route::NoRoute { gap } => notes.hold(&app.name, gap_words(gap)),
     }
+    let steps = way.steps(&vars);
     let same_version = old == new;
-    Ok(Some(Journey { rule, vars, steps, same_version }))
+    let on_its_way = matches!(way, Route::Chain(_));
+    Ok(Some(Journey { rule, vars, steps, on_its_way, same_version }))
 }
 
 /// The archived version of `app` and the newest one of `today`, where both can be told.
@@ -148,10 +151,9 @@ fn withheld(instance: &Instance) -> String {
     format!("data of version {}: its export is imported instead", instance.version)
 }
 
-/// Applies the steps that `wanted` picks, of all journeys in order.
+/// Applies the steps of all journeys in order.
 pub(super) fn apply_steps(
     journeys: &[Journey],
-    wanted: &dyn Fn(&Step) -> bool,
     inputs: &Inputs,
     dpkg: Option<&Dpkg>,
     draft: &mut Draft,
@@ -159,10 +161,9 @@ pub(super) fn apply_steps(
 ) -> Result<(), Failure> {
     for journey in journeys {
         let app = journey.rule.app.as_str();
-        for step in journey.steps.iter().filter(|step| wanted(step)) {
-            let outcomes =
-                layout::apply(step, &journey.vars, draft, inputs.contents, inputs.target)
-                    .map_err(|e| misfit(app, e))?;
+        for (step, vars) in &journey.steps {
+            let outcomes = layout::apply(step, vars, draft, inputs.contents, inputs.target)
+                .map_err(|e| misfit(app, e))?;
             for outcome in outcomes {
                 if let StepOutcome::Run { when: Some(when), .. } = &outcome
                     && !holds(when, &journey.vars, inputs.target, draft, dpkg)
@@ -173,6 +174,26 @@ pub(super) fn apply_steps(
                 note_outcome(app, outcome, notes);
             }
         }
+    }
+    Ok(())
+}
+
+/// Adapts the settings of all journeys in order, where the rules of `today` say that applications
+/// are spoken of.
+pub(super) fn adapt_settings(
+    journeys: &[Journey],
+    today: &[Recognised],
+    inputs: &Inputs,
+    draft: &mut Draft,
+    notes: &mut Notes,
+) -> Result<(), Failure> {
+    let mentions = Mentions::joined(today.iter().map(|found| &found.rule.mentions));
+    for journey in journeys.iter().filter(|journey| journey.on_its_way) {
+        let app = journey.rule.app.as_str();
+        let outcomes =
+            layout::adapt(&journey.rule, &mentions, &journey.vars, draft, inputs.contents)
+                .map_err(|e| misfit(app, e))?;
+        outcomes.into_iter().for_each(|outcome| note_outcome(app, outcome, notes));
     }
     Ok(())
 }
@@ -282,7 +303,7 @@ pub(super) mod testing {
         let text = format!("app: x\ntitle: X\nrecognise: {{paths: [{{path: /x}}]}}\n{more}\n");
         let rule = crate::layout::parse("x.yaml", &text).unwrap();
         let vars = Vars::versions(&old.parse().unwrap(), &new.parse().unwrap());
-        Journey { rule, vars, steps: vec![], same_version: false }
+        Journey { rule, vars, steps: vec![], on_its_way: true, same_version: false }
     }
 }
 

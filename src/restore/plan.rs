@@ -13,7 +13,7 @@ use super::environments::{self, Rebuild};
 use super::fresh;
 use super::inputs::{Inputs, VolumesAs, unreadable};
 use super::journey::{
-    Journey, apply_steps, journeys, misfit, rebuilds, today, validators, withhold,
+    Journey, adapt_settings, apply_steps, journeys, misfit, rebuilds, today, validators, withhold,
 };
 use super::localhost;
 use super::notes::{Notes, PlannedCommand};
@@ -24,7 +24,7 @@ use super::target::VolumePlan;
 use crate::accounts::{self, AccountDb, AccountFile, IdMap, MergeOptions};
 use crate::bundle::Loss;
 use crate::failure::Failure;
-use crate::layout::{Step, Worth};
+use crate::layout::Worth;
 use crate::packages::dpkg::Dpkg;
 use crate::survey::{MountFact, Survey};
 use crate::system::line;
@@ -66,8 +66,7 @@ pub(super) fn plan(inputs: &Inputs) -> Result<Plan, Failure> {
     let journeys = journeys(inputs, &today, &mut notes)?;
     let mut draft = archived.draft();
     let imports = withhold(&journeys, &archived, inputs, &mut draft, &mut notes)?;
-    let structure = |step: &Step| !matches!(step, Step::Edit(_));
-    apply_steps(&journeys, &structure, inputs, dpkg.as_ref(), &mut draft, &mut notes)?;
+    apply_steps(&journeys, inputs, dpkg.as_ref(), &mut draft, &mut notes)?;
     services::rename(&journeys, &mut draft, &mut notes)?;
     let on: BTreeSet<Vec<u8>> = inputs
         .manifest
@@ -95,8 +94,7 @@ pub(super) fn plan(inputs: &Inputs) -> Result<Plan, Failure> {
             .map_err(unreadable)?;
     aside.into_iter().for_each(|node| draft.put(node));
     notes.meetings(&met.meetings);
-    let edits = |step: &Step| matches!(step, Step::Edit(_));
-    apply_steps(&journeys, &edits, inputs, dpkg.as_ref(), &mut draft, &mut notes)?;
+    adapt_settings(&journeys, &today, inputs, &mut draft, &mut notes)?;
     // Only now: what is kept to be looked at is not to be edited.
     met.beside.into_iter().for_each(|node| draft.put(node));
     let secrets = archived.secrets();
