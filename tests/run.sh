@@ -27,9 +27,13 @@ part() {
 }
 
 scripts_are_clean() {
+  local scripts
   shellcheck fixtures/*.sh fixtures/rpm/*.sh fixtures/oracle/*.sh tests/*.sh benches/*.sh .ci/run
   # Parts of a service are given to a shell inside it, some to a plain sh.
   shellcheck --shell=bash fixtures/services/*/*.sh fixtures/services/*/*/*.sh fixtures/oracle/*/*.sh
+  # Scripts of rules, and those that the program brings: each says its shell.
+  mapfile -t scripts < <(find rules src -name '*.sh')
+  shellcheck "${scripts[@]}"
 }
 
 cd "$repo"

@@ -400,7 +400,7 @@ impl Classifier<'_> {
         }
         if !rule.entry.sha256.is_empty() {
             let found = hex::encode(sha256(self.tree, entry)?);
-            if rule.entry.sha256.iter().any(|known| known.as_str() == found) {
+            if rule.entry.sha256.contains(&found) {
                 return Ok(Some(Template::Script));
             }
         }

@@ -3,9 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::command::When;
+use super::command::RunStep;
 use super::pattern::Template;
-use super::scalar::{Argv, Mode, PathPattern, PathTemplate};
+use super::scalar::{Mode, PathPattern, PathTemplate};
 use super::version::Version;
 
 /// One change, as data.
@@ -59,33 +59,8 @@ pub enum Step {
         /// Permission bits in octal.
         mode: Mode,
     },
-    /// A package to install instead of another, for this transition only.
-    RenamePackage {
-        /// The old name.
-        from: Template,
-        /// The new name.
-        to: Template,
-    },
-    /// An account that takes the place of another, for this transition only.
-    RenameAccount {
-        /// The old name.
-        from: Template,
-        /// The new name.
-        to: Template,
-    },
     /// A command inside the new system.
-    Run {
-        /// The command; no shell sees it unless it is one.
-        argv: Argv,
-        /// The reason, for people.
-        why: String,
-        /// Run only then.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        when: Option<When>,
-        /// The first version in which it is needed.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        since: Option<Version>,
-    },
+    Run(RunStep),
     /// Nobody but a person can decide: the new default is placed, the old one kept beside it.
     Hold {
         /// Which paths.
@@ -102,9 +77,8 @@ impl Step {
     /// The version from which on the step is needed; `None`: always.
     pub fn since(&self) -> Option<&Version> {
         match self {
-            Step::Drop { since, .. } | Step::Run { since, .. } | Step::Hold { since, .. } => {
-                since.as_ref()
-            }
+            Step::Drop { since, .. } | Step::Hold { since, .. } => since.as_ref(),
+            Step::Run(run) => run.since.as_ref(),
             _ => None,
         }
     }

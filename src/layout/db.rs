@@ -61,7 +61,7 @@ impl LayoutDb {
     pub fn open(extra: &[PathBuf]) -> Result<LayoutDb> {
         let mut rules = Vec::new();
         for (name, text) in RULES {
-            let rule = load::parse(name, text).map_err(LayoutError::Rule)?;
+            let rule = load::embedded(name, text).map_err(LayoutError::Rule)?;
             rules.push((RuleSource { file: (*name).to_owned(), embedded: true }, rule));
         }
         for dir in extra {

@@ -1,15 +1,16 @@
 //! What a rule must keep beyond the form of its parts: every variable has a value, every operation
 //! fits its syntax. Checked when a rule is loaded, so that a restore never meets it.
 
+mod commands;
+mod settings;
+
 use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 
 use super::change::Step;
-use super::command::Database;
 use super::matcher::line_glob;
 use super::model::{LayoutEntry, Rule, Worth};
 use super::scalar::{PathPattern, PathTemplate};
-use super::settings_lint::settings;
 
 /// Something in a rule that cannot be meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +26,7 @@ impl Display for Fault {
     }
 }
 
-pub(super) fn fault(subject: &str, what: impl Into<String>) -> Fault {
+fn fault(subject: &str, what: impl Into<String>) -> Fault {
     Fault { subject: subject.to_owned(), what: what.into() }
 }
 
@@ -33,8 +34,16 @@ pub(super) fn fault(subject: &str, what: impl Into<String>) -> Fault {
 type Check = fn(&Rule) -> Option<Fault>;
 
 /// All checks, in the order in which their faults are told.
-const CHECKS: [Check; 8] =
-    [recognised, layouts, secrets, names, databases, settings, steps, conditions];
+const CHECKS: [Check; 8] = [
+    recognised,
+    layouts,
+    secrets,
+    names,
+    commands::databases,
+    settings::settings,
+    steps,
+    commands::others,
+];
 
 /// The first fault of `rule`.
 pub(super) fn first_fault(rule: &Rule) -> Option<Fault> {
@@ -42,7 +51,7 @@ pub(super) fn first_fault(rule: &Rule) -> Option<Fault> {
 }
 
 /// The first of `used` that is not in `given`.
-pub(super) fn unknown(subject: &str, used: &[&str], given: &[&str]) -> Option<Fault> {
+fn unknown(subject: &str, used: &[&str], given: &[&str]) -> Option<Fault> {
     let name = used.iter().find(|name| !given.contains(*name))?;
     let given = if given.is_empty() {
         "none is known here".to_owned()
@@ -120,7 +129,7 @@ fn layout(entry: &LayoutEntry) -> Option<Fault> {
 }
 
 /// Whether a list names something, and each once.
-pub(super) fn listed<T: Display + Ord>(key: &str, all: &[T]) -> Option<Fault> {
+fn listed<T: Display + Ord>(key: &str, all: &[T]) -> Option<Fault> {
     if all.is_empty() {
         return Some(fault(&format!("{key}:"), format!("`{key}` is an empty list")));
     }
@@ -171,52 +180,6 @@ fn names(rule: &Rule) -> Option<Fault> {
     })
 }
 
-fn databases(rule: &Rule) -> Option<Fault> {
-    rule.databases.iter().find_map(database)
-}
-
-fn database(database: &Database) -> Option<Fault> {
-    let captured = database.find.names();
-    if database.find.as_str().contains("**") {
-        let what = format!("`{}` has to say how deep to look", database.find);
-        return Some(fault(database.find.as_str(), what));
-    }
-    let directory = &database.directory;
-    if let Some(fault) = unknown(directory.as_str(), &directory.names(), &captured) {
-        return Some(fault);
-    }
-    let mut files = Vec::new();
-    for export in &database.export {
-        let file = export.file.iter();
-        for word in export.run.words().iter().chain(file) {
-            if let Some(fault) = unknown(word.as_str(), &word.names(), &captured) {
-                return Some(fault);
-            }
-        }
-        if let Some(file) = &export.file {
-            if file.as_str().contains('/') {
-                return Some(fault(file.as_str(), format!("`{file}` is not a file's name")));
-            }
-            files.push(file.as_str());
-        }
-    }
-    let mut given = captured.clone();
-    given.extend(["old", "new"]);
-    for import in &database.import {
-        for word in import.run.words() {
-            if let Some(fault) = unknown(word.as_str(), &word.names(), &given) {
-                return Some(fault);
-            }
-        }
-        for file in import.stdin.iter().chain(&import.expect) {
-            if !files.contains(&file.as_str()) {
-                return Some(fault(file.as_str(), format!("no export makes the file `{file}`")));
-            }
-        }
-    }
-    None
-}
-
 fn steps(rule: &Rule) -> Option<Fault> {
     for transition in &rule.transitions {
         let mut seen = Vec::new();
@@ -249,38 +212,7 @@ fn step(step: &Step) -> Option<Fault> {
             given.extend(versions);
             owner.iter().chain(group).find_map(|who| unknown(who.as_str(), &who.names(), &given))
         }
-        Step::RenamePackage { from, to } | Step::RenameAccount { from, to } => {
-            unknown(from.as_str(), &from.names(), &versions)
-                .or_else(|| unknown(to.as_str(), &to.names(), &versions))
-        }
-        Step::Run { argv, .. } => {
-            argv.words().iter().find_map(|word| unknown(word.as_str(), &word.names(), &versions))
-        }
-        Step::Drop { .. } | Step::Chmod { .. } | Step::Hold { .. } => None,
+        // Commands are looked at with all others.
+        Step::Run(_) | Step::Drop { .. } | Step::Chmod { .. } | Step::Hold { .. } => None,
     }
-}
-
-fn conditions(rule: &Rule) -> Option<Fault> {
-    let in_validators = rule.validate.iter().filter_map(|v| v.when.as_ref());
-    let in_rebuilds = rule.rebuild.iter().filter_map(|r| r.when.as_ref());
-    let in_steps = rule.transitions.iter().flat_map(|t| &t.steps).filter_map(|step| match step {
-        Step::Run { when, .. } => when.as_ref(),
-        _ => None,
-    });
-    for when in in_validators.chain(in_rebuilds).chain(in_steps) {
-        if when.package.is_none() && when.path.is_none() {
-            return Some(fault("when:", "`when` needs a `package` or a `path`"));
-        }
-        let package = when.package.iter().map(|p| (p.as_str(), p.names()));
-        let path = when.path.iter().map(|p| (p.as_str(), p.names()));
-        let bad = package.chain(path).find_map(|(text, used)| unknown(text, &used, &["new"]));
-        if bad.is_some() {
-            return bad;
-        }
-    }
-    let words = |run: &super::Argv| run.words().to_vec();
-    rule.validate
-        .iter()
-        .flat_map(|v| words(&v.run))
-        .find_map(|word| unknown(word.as_str(), &word.names(), &["new"]))
 }

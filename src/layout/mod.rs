@@ -13,6 +13,7 @@ mod command;
 mod config_file;
 mod database;
 mod db;
+mod digests;
 mod edit;
 mod embedded;
 mod failing;
@@ -27,8 +28,8 @@ mod renaming;
 mod replace;
 mod route;
 mod scalar;
+mod script;
 mod setting;
-mod settings_lint;
 mod step;
 mod version;
 
@@ -37,9 +38,12 @@ use std::path::PathBuf;
 pub use adapt::{Mentioned, adapt, mentioned};
 pub use change::Step;
 pub use check::{lint_paths, render};
-pub use command::{Database, Export, Import, Rebuild, Validator, When};
+pub use command::{
+    Call, CallError, Check, Database, Export, Import, Rebuild, RunStep, Stop, Validator, When,
+};
 pub use database::{Command, Instance, InstanceError};
 pub use db::{LayoutDb, Recognised, RuleSource};
+pub use digests::Digests;
 pub use load::{MAX_RULE, RuleError, parse};
 pub use matcher::{LayoutMatch, LayoutMatcher, Surroundings};
 pub use model::{
@@ -50,8 +54,10 @@ pub use pattern::{Pattern, PatternError, Template, Vars};
 pub use renaming::PackageFate;
 pub use route::{Gap, Link, Route, route};
 pub use scalar::{
-    Argv, Digest, ExpandError, Mode, PathPattern, PathTemplate, ScalarError, Word, Words,
+    Argv, Digest, ExpandError, Mode, PathPattern, PathTemplate, ScalarError, ScriptName, Word,
+    Words,
 };
+pub use script::MAX_SCRIPT;
 pub use setting::{
     Ask, ContainerText, DropItem, Gone, MapValue, Mentions, RenameKey, Replace, SetKey, Setting,
     Syntax,

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::change::Step;
 use super::command::{Database, Rebuild, Validator};
+use super::digests::Digests;
 use super::pattern::Template;
-use super::scalar::{Digest, PathPattern, PathTemplate, Word};
+use super::scalar::{PathPattern, PathTemplate, Word};
 use super::setting::{Mentions, Replace, Setting};
 use super::version::{Range, Version};
 
@@ -170,9 +171,9 @@ pub struct LayoutEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<PathTemplate>,
     /// With [`Worth::TemplateCopy`]: what a package's script writes there, where the text is in no
-    /// file of its own.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub sha256: Vec<Digest>,
+    /// file of its own; by the release it was seen in, and matched whatever the release.
+    #[serde(default, skip_serializing_if = "Digests::is_empty")]
+    pub sha256: Digests,
     /// Only symbolic links that lead there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<PathPattern>,

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use super::change::Step;
-use super::command::When;
+use super::command::{CallError, When};
 use super::pattern::{Pattern, PatternError, Vars};
 use super::relocation::{copied, moved};
 use super::scalar::{ExpandError, PathPattern};
@@ -56,20 +56,6 @@ pub enum StepOutcome {
         /// Only when this holds in the new system.
         when: Option<When>,
     },
-    /// A package to install instead of another.
-    Package {
-        /// The old name.
-        from: String,
-        /// The new name.
-        to: String,
-    },
-    /// An account that takes the place of another.
-    Account {
-        /// The old name.
-        from: String,
-        /// The new name.
-        to: String,
-    },
 }
 
 /// Why a step could not be done.
@@ -78,6 +64,9 @@ pub enum StepError {
     /// A variable has no value or a pattern does not compile with its values.
     #[error("the step does not fit what was found")]
     Pattern(#[from] PatternError),
+    /// What is to be run cannot be said.
+    #[error("the step cannot be run")]
+    Call(#[from] CallError),
     /// The values make no path.
     #[error("the step leads to no path")]
     Expand(#[from] ExpandError),
@@ -136,18 +125,10 @@ pub fn apply(
             }
             Ok(done)
         }
-        Step::RenamePackage { from, to } => Ok(vec![StepOutcome::Package {
-            from: from.expand_text(vars)?,
-            to: to.expand_text(vars)?,
-        }]),
-        Step::RenameAccount { from, to } => Ok(vec![StepOutcome::Account {
-            from: from.expand_text(vars)?,
-            to: to.expand_text(vars)?,
-        }]),
-        Step::Run { argv, why, when, .. } => Ok(vec![StepOutcome::Run {
-            argv: argv.expand(vars)?,
-            why: why.clone(),
-            when: when.clone(),
+        Step::Run(run) => Ok(vec![StepOutcome::Run {
+            argv: run.call().expand(vars)?,
+            why: run.why.clone(),
+            when: run.when.clone(),
         }]),
         Step::Hold { path, why, .. } => {
             let held = matching(path, vars, draft)?.into_iter();
@@ -570,17 +551,6 @@ mod tests {
         assert_eq!(
             done(run, &mut d),
             [StepOutcome::Run { argv, why: "because".into(), when: None }]
-        );
-        let named = |from: &str, to: &str| (from.to_owned(), to.to_owned());
-        let (from, to) = named("p13", "p17");
-        assert_eq!(
-            done("rename-package: {from: 'p{old}', to: 'p{new}'}", &mut d),
-            [StepOutcome::Package { from, to }]
-        );
-        let (from, to) = named("u", "v");
-        assert_eq!(
-            done("rename-account: {from: u, to: v}", &mut d),
-            [StepOutcome::Account { from, to }]
         );
         assert_eq!(told("hold: {path: /a/x, why: ask}", &mut d), ["/a/x held: ask"]);
         assert_eq!(shown(&d), ["/a/x"]);

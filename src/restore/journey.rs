@@ -10,6 +10,7 @@ use crate::layout::{
 };
 use crate::packages::dpkg::Dpkg;
 use crate::survey::AppFact;
+use crate::system::line;
 use crate::tree::{Draft, RootPath, Tree};
 
 /// An application on its way between two versions.
@@ -209,8 +210,6 @@ fn note_outcome(app: &str, outcome: StepOutcome, notes: &mut Notes) {
         StepOutcome::Run { argv, why, when: _ } => {
             notes.commands.push(PlannedCommand { argv, stdin: None, expect: None, why });
         }
-        // Names of packages and accounts are asked for before anything is installed or merged.
-        StepOutcome::Package { .. } | StepOutcome::Account { .. } => {}
     }
 }
 
@@ -232,7 +231,7 @@ pub(super) fn rebuilds(
                 None => true,
             };
             if rebuild.is_due(draft) && holds {
-                let argv = rebuild.run.expand(&journey.vars).map_err(|e| misfit(app, e))?;
+                let argv = rebuild.call().expand(&journey.vars).map_err(|e| misfit(app, e))?;
                 let why = rebuild.why.clone();
                 commands.push(PlannedCommand { argv, stdin: None, expect: None, why });
             }
@@ -259,8 +258,8 @@ pub(super) fn validators(
                 None => true,
             };
             if holds {
-                let argv = validator.run.expand(&journey.vars).map_err(|e| misfit(app, e))?;
-                notes.step("check", argv.join(" "), format!("{app} accepts its files"));
+                let argv = validator.call().expand(&journey.vars).map_err(|e| misfit(app, e))?;
+                notes.step("check", line(&argv), format!("{app} accepts its files"));
                 all.push(argv);
             }
         }

@@ -27,6 +27,7 @@ use crate::failure::Failure;
 use crate::layout::Worth;
 use crate::packages::dpkg::Dpkg;
 use crate::survey::{MountFact, Survey};
+use crate::system::line;
 use crate::tree::{
     Draft, DraftContent, DraftNode, Entry, Kind, Meta, RootPath, Time, Tree, TreeError, Xattrs,
     read_file, resolve,
@@ -137,7 +138,7 @@ pub(super) fn plan(inputs: &Inputs) -> Result<Plan, Failure> {
     };
     notes.commands.extend(imports);
     for command in &notes.commands {
-        let subject = command.argv.join(" ");
+        let subject = line(&command.argv);
         notes.steps.push(PlanStep {
             action: "run".to_owned(),
             subject,

@@ -16,7 +16,7 @@ use crate::failure::{Failure, Kind};
 use crate::layout::{LayoutDb, Rule, Vars};
 use crate::monitor::Monitor;
 use crate::survey::{IntentFact, IntentWhy, Survey};
-use crate::system::{Command, Ran};
+use crate::system::{Command, Ran, line};
 use crate::tree::{RootPath, Store};
 
 /// Where services are kept from starting while packages are installed. The name is Debian's; a
@@ -333,7 +333,7 @@ pub(super) fn execute(
     let ran = target.run(batch)?;
     for (command, mut ran) in commands.iter().zip(ran) {
         let failed = |why: String| {
-            Failure::new(Kind::Step, "running", command.argv.join(" "))
+            Failure::new(Kind::Step, "running", line(&command.argv))
                 .why(why)
                 .safe("the old container and the bundle are as they were, nothing new was left")
                 .next("correct the rule or the target, then run the same command again")
@@ -384,10 +384,10 @@ pub(super) fn validate(
     monitor: &dyn Monitor,
 ) -> Result<(), Failure> {
     for argv in validators {
-        monitor.phase(&format!("checking with {}", argv.join(" ")));
+        monitor.phase(&format!("checking with {}", line(argv)));
         let ran = run_one(target, Command { argv: argv.clone(), stdin: None, env: vec![] })?;
         if ran.code != 0 {
-            return Err(Failure::new(Kind::Step, "checking with", argv.join(" "))
+            return Err(Failure::new(Kind::Step, "checking with", line(argv))
                 .why(format!("it ended with {}: {}", ran.code, ran.complaint()))
                 .safe("the old container and the bundle are as they were, nothing new was left")
                 .next(

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use super::lint::{Fault, fault, listed, unknown};
-use super::model::Rule;
-use super::setting::{Op, Replace, Setting, Syntax};
+use super::{Fault, fault, listed, unknown};
+use crate::layout::model::Rule;
+use crate::layout::setting::{Op, Replace, Setting, Syntax};
 
 pub(super) fn settings(rule: &Rule) -> Option<Fault> {
     let versions = ["old", "new"];
