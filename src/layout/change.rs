@@ -1,6 +1,7 @@
 //! [`Step`]: the changes a rule can make, as data; what they do to a tree is in `step`, what they
 //! do inside a file in `edit`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::model::When;
@@ -9,7 +10,7 @@ use super::scalar::{Argv, Mode, PathPattern, PathTemplate, Words};
 use super::version::Version;
 
 /// One change, as data.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub enum Step {
     /// Everything at `from` goes to `to`; absolute links that led into it lead to the new place.
@@ -92,7 +93,7 @@ pub enum Step {
 }
 
 /// Changes inside the files of one glob.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
     /// Which regular files.
@@ -104,7 +105,7 @@ pub struct Edit {
 }
 
 /// How a configuration file is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Syntax {
     /// `[section]` and `key = value`, comments with `#` or `;`: smb.conf, php.ini. Case and
@@ -121,7 +122,7 @@ pub enum Syntax {
 }
 
 /// One change inside a file. `since` limits it to transitions that cross that version.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub enum Op {
     /// Makes a comment of every line that sets `key`, with the reason above it.

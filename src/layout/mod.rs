@@ -23,6 +23,7 @@ mod relocation;
 mod renaming;
 mod route;
 mod scalar;
+mod schema;
 mod step;
 mod version;
 
@@ -46,6 +47,7 @@ pub use route::{Gap, Route, route};
 pub use scalar::{
     Argv, Digest, ExpandError, Mode, PathPattern, PathTemplate, ScalarError, Word, Words,
 };
+pub use schema::schema;
 pub use step::{StepError, StepOutcome, apply};
 pub use version::{Range, Version, VersionError};
 

@@ -4,6 +4,7 @@
 //! value that does not parse is refused where it stands, so a loaded rule needs no further checks
 //! of form. Nothing here acts; steps are values. `rules/README.md` explains the language to people.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::change::Step;
@@ -13,7 +14,7 @@ use super::version::{Range, Version};
 use crate::tree::{Draft, RootPath};
 
 /// One application on one distribution.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Rule {
     /// The application's name, shared by the files of all its distributions.
@@ -72,7 +73,9 @@ fn debian() -> Word {
 }
 
 /// Where a rule stands in the order of rules.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
     /// The system: its layout gives way to every application's.
@@ -83,7 +86,7 @@ pub enum Scope {
 }
 
 /// What a rule does to an earlier one of the same application and distribution.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Earlier {
     /// Takes its place.
@@ -94,10 +97,11 @@ pub enum Earlier {
 }
 
 /// How much of a version the layout depends on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VersionRule {
     /// Leading numbers that are kept: 2 makes `7.4` of `7.4.33`.
+    #[schemars(range(min = 1, max = 8))]
     pub components: usize,
 }
 
@@ -108,7 +112,7 @@ impl Default for VersionRule {
 }
 
 /// How an application is recognised; any one of these is enough.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Recognise {
     /// By an installed package.
@@ -120,7 +124,7 @@ pub struct Recognise {
 }
 
 /// A package whose presence shows the application.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PackageMark {
     /// A pattern of its name. With `{version}` the version is in the name, and every version
@@ -133,7 +137,7 @@ pub struct PackageMark {
 }
 
 /// A path whose presence shows the application.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PathMark {
     /// The path, without wildcards.
@@ -144,7 +148,7 @@ pub struct PathMark {
 }
 
 /// What the paths of one glob are worth.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LayoutEntry {
     /// Which paths; `/a/**` is the directory `/a` and everything below it. `{version}` is the
@@ -177,7 +181,7 @@ pub struct LayoutEntry {
 }
 
 /// Files that hold a key or a password.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SecretMark {
     /// Which files, as [`LayoutEntry::glob`].
@@ -190,7 +194,9 @@ pub struct SecretMark {
 }
 
 /// What a path is worth, whoever owns it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Worth {
     /// Configuration: kept.
@@ -234,7 +240,7 @@ impl Worth {
 }
 
 /// A path that a package's scripts make without owning it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Created {
     /// The path; may hold `{version}`.
@@ -244,7 +250,7 @@ pub struct Created {
 }
 
 /// A package that is called otherwise, split or gone in the new version.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PackageChange {
     /// A pattern of its old name; `{old}` is the old version, other names capture.
@@ -259,7 +265,7 @@ pub struct PackageChange {
 }
 
 /// An account or a service with a new name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Renaming {
     /// The old name, with `{old}`.
@@ -275,7 +281,7 @@ pub struct Renaming {
 ///
 /// One is looked for by `find`; every match is an instance, whose captures are variables below.
 /// When the version changes, `directory` is not placed on the new system.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Database {
     /// A file that exists when there is such data.
@@ -290,7 +296,7 @@ pub struct Database {
 }
 
 /// A command in the copy of the old system.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Export {
     /// The command; it fails the export unless it exits 0.
@@ -301,7 +307,7 @@ pub struct Export {
 }
 
 /// A command in the new system.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Import {
     /// The command; it fails the import unless it exits 0.
@@ -315,7 +321,7 @@ pub struct Import {
 }
 
 /// How files of one range of versions become files of another.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Transition {
     /// The versions it starts from.
@@ -328,7 +334,7 @@ pub struct Transition {
 
 /// A command that makes something again which is generated from files: run in the new system once
 /// all files are placed, before imports, also when no version changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rebuild {
     /// The command.
@@ -343,7 +349,7 @@ pub struct Rebuild {
 }
 
 /// A command that succeeds in the new system when the files are right.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Validator {
     /// The command.
@@ -354,7 +360,7 @@ pub struct Validator {
 }
 
 /// A condition on the new system; all that is said has to hold.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct When {
     /// This package is installed.
