@@ -1,6 +1,7 @@
 //! [`Step`]: what a transition does with files, as data; what that makes of a tree is in `step`.
 //! Changes inside files belong to no transition: see `setting`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::command::RunStep;
@@ -9,7 +10,7 @@ use super::scalar::{Mode, PathPattern, PathTemplate};
 use super::version::Version;
 
 /// One change, as data.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub enum Step {
     /// Everything at `from` goes to `to`; absolute links that led into it lead to the new place.

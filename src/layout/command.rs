@@ -1,6 +1,7 @@
 //! Where a rule runs something: [`Database`], [`Rebuild`], [`Validator`] and [`RunStep`], the
 //! [`Call`] that each of them is, and the condition [`When`].
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::change::Step;
@@ -19,7 +20,7 @@ macro_rules! runs {
         $($(#[$field_about:meta])* $field:ident: $kind:ty,)*
     }) => {
         $(#[$about])*
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields)]
         pub struct $place {
             /// A program and its arguments. No shell sees them, unless it is the program.
@@ -110,7 +111,7 @@ impl<'a> Call<'a> {
 ///
 /// One is looked for by `find`; every match is an instance, whose captures are variables below.
 /// When the version changes, `directory` is not placed on the new system.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Database {
     /// A file that exists when there is such data.
@@ -205,7 +206,7 @@ runs! {
 }
 
 /// A condition on the new system; all that is said has to hold.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct When {
     /// This package is installed.

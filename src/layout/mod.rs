@@ -28,6 +28,7 @@ mod renaming;
 mod replace;
 mod route;
 mod scalar;
+mod schema;
 mod script;
 mod setting;
 mod step;
@@ -57,6 +58,7 @@ pub use scalar::{
     Argv, Digest, ExpandError, Mode, PathPattern, PathTemplate, ScalarError, ScriptName, Word,
     Words,
 };
+pub use schema::schema;
 pub use script::MAX_SCRIPT;
 pub use setting::{
     Ask, ContainerText, DropItem, Gone, MapValue, Mentions, RenameKey, Replace, SetKey, Setting,

@@ -4,6 +4,7 @@
 //! value that does not parse is refused where it stands, so a loaded rule needs no further checks
 //! of form. Nothing here acts; steps are values. `rules/README.md` explains the language to people.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::change::Step;
@@ -15,7 +16,7 @@ use super::setting::{Mentions, Replace, Setting};
 use super::version::{Range, Version};
 
 /// One application on one distribution.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Rule {
     /// The application's name, shared by the files of all its distributions.
@@ -84,7 +85,9 @@ fn debian() -> Word {
 }
 
 /// Where a rule stands in the order of rules.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
     /// What is so on every system, whatever it is: gives way to the system's own layout.
@@ -97,7 +100,7 @@ pub enum Scope {
 }
 
 /// What a rule does to an earlier one of the same application and distribution.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Earlier {
     /// Takes its place.
@@ -108,10 +111,11 @@ pub enum Earlier {
 }
 
 /// How much of a version the layout depends on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VersionRule {
     /// Leading numbers that are kept: 2 makes `7.4` of `7.4.33`.
+    #[schemars(range(min = 1, max = 8))]
     pub components: usize,
 }
 
@@ -122,7 +126,7 @@ impl Default for VersionRule {
 }
 
 /// How an application is recognised; any one of these is enough.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Recognise {
     /// By an installed package.
@@ -134,7 +138,7 @@ pub struct Recognise {
 }
 
 /// A package whose presence shows the application.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PackageMark {
     /// A pattern of its name. With `{version}` the version is in the name, and every version
@@ -147,7 +151,7 @@ pub struct PackageMark {
 }
 
 /// A path whose presence shows the application.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PathMark {
     /// The path, without wildcards.
@@ -158,7 +162,7 @@ pub struct PathMark {
 }
 
 /// What some paths are worth.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LayoutEntry {
     /// Which paths; `/a/**` is the directory `/a` and everything below it. `{version}` is the
@@ -192,7 +196,7 @@ pub struct LayoutEntry {
 }
 
 /// Files that hold a key or a password.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SecretMark {
     /// Which files, as [`LayoutEntry::globs`].
@@ -205,7 +209,9 @@ pub struct SecretMark {
 }
 
 /// What a path is worth, whoever owns it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Worth {
     /// Configuration: kept.
@@ -249,7 +255,7 @@ impl Worth {
 }
 
 /// Paths that a package's scripts make without owning them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Created {
     /// The paths; may hold `{version}`.
@@ -259,7 +265,7 @@ pub struct Created {
 }
 
 /// A package that is called otherwise, split or gone in the new version.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PackageChange {
     /// A pattern of its old name; `{old}` is the old version, other names capture.
@@ -274,7 +280,7 @@ pub struct PackageChange {
 }
 
 /// An account or a service with a new name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Renaming {
     /// The old name, with `{old}`.
@@ -287,7 +293,7 @@ pub struct Renaming {
 }
 
 /// How files of one range of versions become files of another.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Transition {
     /// The versions it starts from.

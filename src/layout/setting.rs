@@ -5,6 +5,7 @@
 //! counts when the way from the old version to the new one crosses it: it was older, it is not any
 //! more. Without, it counts on every way to a newer version.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::pattern::Template;
@@ -15,7 +16,7 @@ use super::version::Version;
 ///
 /// Done in the order of `since`, what has none first; within one version in the order of the keys
 /// below, so that a question is asked before its answer is changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Setting {
     /// Which regular files; with the syntax `text` also symbolic links, for where they lead.
@@ -49,7 +50,7 @@ pub struct Setting {
 }
 
 /// How a configuration file is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Syntax {
     /// `[section]` and `key = value`, comments with `#` or `;`: smb.conf, php.ini. Case and
@@ -66,7 +67,7 @@ pub enum Syntax {
 }
 
 /// A question about keys that are set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ask {
     /// The keys.
@@ -83,7 +84,7 @@ pub struct Ask {
 
 /// A text that is put for another wherever that stands as a whole word or path: `/var/lib/ntp` is
 /// no part of `/var/lib/ntpsec`, nor of `/srv/var/lib/ntp`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Replace {
     /// What to look for, literally.
@@ -101,7 +102,7 @@ pub struct Replace {
 
 /// Items that leave lists, which commas or blanks divide. A list of which nothing is left becomes a
 /// comment with the reason; a sign before the first item (`+`, `-`, `^`) belongs to the list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DropItem {
     /// The keys whose values are lists.
@@ -116,7 +117,7 @@ pub struct DropItem {
 }
 
 /// New values for old ones.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MapValue {
     /// The keys.
@@ -129,7 +130,7 @@ pub struct MapValue {
 }
 
 /// A key with another name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RenameKey {
     /// The old name.
@@ -142,7 +143,7 @@ pub struct RenameKey {
 }
 
 /// Keys that are not known any more. Their lines become comments, below the reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Gone {
     /// The keys.
@@ -158,7 +159,7 @@ pub struct Gone {
 }
 
 /// A value for a key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetKey {
     /// The key.
@@ -175,7 +176,7 @@ pub struct SetKey {
 
 /// Where applications are spoken of that own none of these places. What a rule says `everywhere`
 /// is done in all of them, and in its application's own configuration.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Mentions {
     /// Files of any text, and symbolic links for where they lead.
@@ -190,7 +191,9 @@ pub struct Mentions {
 }
 
 /// A setting of a container that is text or a list of texts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum ContainerText {
     /// What it runs.
