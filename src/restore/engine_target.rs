@@ -404,6 +404,10 @@ impl Target for EngineTarget {
         Ok(())
     }
 
+    fn adapt(&mut self, settings: &Value) {
+        self.settings = settings.clone();
+    }
+
     fn publish(&mut self) -> Result<Published, Failure> {
         self.halt()?;
         let failed = |e| failure("making", "the new container", e);

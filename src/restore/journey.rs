@@ -20,7 +20,7 @@ pub(super) struct Journey {
     /// What is to be done on the way, with the versions that each step speaks of.
     steps: Vec<(Step, Vars)>,
     /// Its rule knows the way: settings are adapted.
-    on_its_way: bool,
+    pub(super) on_its_way: bool,
     /// The data of its databases stays readable: the version is the same.
     same_version: bool,
 }
@@ -151,9 +151,10 @@ fn withheld(instance: &Instance) -> String {
     format!("data of version {}: its export is imported instead", instance.version)
 }
 
-/// Applies the steps of all journeys in order.
+/// Applies the steps that `wanted` picks, of all journeys in order.
 pub(super) fn apply_steps(
     journeys: &[Journey],
+    wanted: &dyn Fn(&Step) -> bool,
     inputs: &Inputs,
     dpkg: Option<&Dpkg>,
     draft: &mut Draft,
@@ -161,7 +162,7 @@ pub(super) fn apply_steps(
 ) -> Result<(), Failure> {
     for journey in journeys {
         let app = journey.rule.app.as_str();
-        for (step, vars) in &journey.steps {
+        for (step, vars) in journey.steps.iter().filter(|(step, _)| wanted(step)) {
             let outcomes = layout::apply(step, vars, draft, inputs.contents, inputs.target)
                 .map_err(|e| misfit(app, e))?;
             for outcome in outcomes {
@@ -178,20 +179,23 @@ pub(super) fn apply_steps(
     Ok(())
 }
 
-/// Adapts the settings of all journeys in order, where the rules of `today` say that applications
-/// are spoken of.
+/// Where the rules of `today` say that applications are spoken of.
+pub(super) fn mentions(today: &[Recognised]) -> Mentions {
+    Mentions::joined(today.iter().map(|found| &found.rule.mentions))
+}
+
+/// Adapts the settings of all journeys in order.
 pub(super) fn adapt_settings(
     journeys: &[Journey],
-    today: &[Recognised],
+    mentions: &Mentions,
     inputs: &Inputs,
     draft: &mut Draft,
     notes: &mut Notes,
 ) -> Result<(), Failure> {
-    let mentions = Mentions::joined(today.iter().map(|found| &found.rule.mentions));
     for journey in journeys.iter().filter(|journey| journey.on_its_way) {
         let app = journey.rule.app.as_str();
         let outcomes =
-            layout::adapt(&journey.rule, &mentions, &journey.vars, draft, inputs.contents)
+            layout::adapt(&journey.rule, mentions, &journey.vars, draft, inputs.contents)
                 .map_err(|e| misfit(app, e))?;
         outcomes.into_iter().for_each(|outcome| note_outcome(app, outcome, notes));
     }

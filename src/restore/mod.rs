@@ -8,6 +8,7 @@ mod answers;
 mod archived;
 mod choices;
 mod config;
+mod container;
 mod downloads;
 mod engine_target;
 mod environments;
@@ -214,6 +215,7 @@ pub fn restore(
     plan.losses.extend(rebuilt.losses);
     stage::execute(&mut *target, &plan.commands, &opened.contents, monitor)?;
     target.seal()?;
+    target.adapt(&plan.settings);
     stage::validate(&mut *target, &plan.validators, monitor)?;
     crate::failure::check_cancelled("restoring", &options.target.to_string())?;
     monitor.phase("publishing");

@@ -6,14 +6,18 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use super::archived::Archived;
 use super::choices;
 use super::config;
+use super::container;
 use super::environments::{self, Rebuild};
 use super::fresh;
 use super::inputs::{Inputs, VolumesAs, unreadable};
 use super::journey::{
-    Journey, adapt_settings, apply_steps, journeys, misfit, rebuilds, today, validators, withhold,
+    Journey, adapt_settings, apply_steps, journeys, mentions, misfit, rebuilds, today, validators,
+    withhold,
 };
 use super::localhost;
 use super::notes::{Notes, PlannedCommand};
@@ -24,7 +28,7 @@ use super::target::VolumePlan;
 use crate::accounts::{self, AccountDb, AccountFile, IdMap, MergeOptions};
 use crate::bundle::Loss;
 use crate::failure::Failure;
-use crate::layout::Worth;
+use crate::layout::{Step, Worth};
 use crate::packages::dpkg::Dpkg;
 use crate::survey::{MountFact, Survey};
 use crate::system::line;
@@ -42,6 +46,8 @@ pub(super) struct Plan {
     /// Placed over the staged system.
     pub(super) draft: Draft,
     pub(super) volumes: Vec<VolumePlan>,
+    /// Of the container that was archived, with what applications are called now.
+    pub(super) settings: Value,
     /// Made once everything is placed.
     pub(super) rebuilds: Vec<Rebuild>,
     /// Run in order after that.
@@ -66,7 +72,8 @@ pub(super) fn plan(inputs: &Inputs) -> Result<Plan, Failure> {
     let journeys = journeys(inputs, &today, &mut notes)?;
     let mut draft = archived.draft();
     let imports = withhold(&journeys, &archived, inputs, &mut draft, &mut notes)?;
-    apply_steps(&journeys, inputs, dpkg.as_ref(), &mut draft, &mut notes)?;
+    let owner = |step: &Step| matches!(step, Step::Chown { .. });
+    apply_steps(&journeys, &|step| !owner(step), inputs, dpkg.as_ref(), &mut draft, &mut notes)?;
     services::rename(&journeys, &mut draft, &mut notes)?;
     let on: BTreeSet<Vec<u8>> = inputs
         .manifest
@@ -77,6 +84,8 @@ pub(super) fn plan(inputs: &Inputs) -> Result<Plan, Failure> {
         .collect();
     services::fit(&mut draft, inputs.target, &|name| on.contains(name), &mut notes)?;
     let merged = merge_accounts(&journeys, &archived, inputs, &mut draft, &mut notes)?;
+    // Only now are there the accounts of both systems, with the numbers of the new one.
+    apply_steps(&journeys, &owner, inputs, dpkg.as_ref(), &mut draft, &mut notes)?;
     let environments = environments::carry(inputs, &archived, &merged.ids, &mut draft, &mut notes)?;
     let mut draft = settle(&draft, &Owned { archived: &archived, ids: &merged.ids }, inputs.target)
         .map_err(unreadable)?;
@@ -94,7 +103,12 @@ pub(super) fn plan(inputs: &Inputs) -> Result<Plan, Failure> {
             .map_err(unreadable)?;
     aside.into_iter().for_each(|node| draft.put(node));
     notes.meetings(&met.meetings);
-    adapt_settings(&journeys, &today, inputs, &mut draft, &mut notes)?;
+    let mentions = mentions(&today);
+    adapt_settings(&journeys, &mentions, inputs, &mut draft, &mut notes)?;
+    let mut settings = inputs.manifest.settings.clone();
+    if matches!(inputs.volumes, VolumesAs::Volumes) {
+        container::adapt(&mut settings, &mentions.container, &journeys, &mut notes)?;
+    }
     // Only now: what is kept to be looked at is not to be edited.
     met.beside.into_iter().for_each(|node| draft.put(node));
     let secrets = archived.secrets();
@@ -149,6 +163,7 @@ pub(super) fn plan(inputs: &Inputs) -> Result<Plan, Failure> {
     Ok(Plan {
         draft,
         volumes,
+        settings,
         rebuilds: environments,
         commands: notes.commands,
         validators,

@@ -8,6 +8,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::bundle::Loss;
 use crate::failure::Failure;
 use crate::system::{Command, Ran};
@@ -104,6 +106,9 @@ pub(super) trait Target {
 
     /// Fixes the staged system as it is: what runs later does not become part of it.
     fn seal(&mut self) -> Result<(), Failure>;
+
+    /// Takes these settings in place of the archived ones. A root has none.
+    fn adapt(&mut self, _settings: &Value) {}
 
     /// Gives the staged system its final name; nothing can fail after it.
     fn publish(&mut self) -> Result<Published, Failure>;
