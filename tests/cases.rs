@@ -1,7 +1,8 @@
 //! Every directory in `fixtures/cases` is a golden test of the rules in the binary: the tree
 //! `before` is taken as the draft of a restore, the applications that `case.yaml` names are brought
 //! from one version to another, and the draft has to be the tree `after`. What has to be held is
-//! listed in `case.yaml`, and doing all steps twice has to change nothing more.
+//! listed in `case.yaml`, and doing all steps twice has to change nothing more. A directory `rules`
+//! of a case holds rules of its own.
 //!
 //! With `REGROW_BLESS=1` the trees `after` are written instead; read what changed before keeping it.
 
@@ -13,7 +14,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use regrow::layout::{LayoutDb, Route, StepOutcome, Vars, apply, route};
+use regrow::layout::{LayoutDb, Mentions, Route, StepOutcome, Vars, adapt, apply, route};
 use regrow::tree::{
     Content, ContentId, Draft, DraftContent, DraftNode, Entry, Extent, Kind, Meta, RootPath, Store,
     Time, Tree, TreeError,
@@ -122,16 +123,23 @@ fn shown(draft: &Draft) -> BTreeMap<String, String> {
 
 fn run(case: &Case, db: &LayoutDb, draft: &mut Draft) -> Vec<StepOutcome> {
     let mut outcomes = Vec::new();
+    let mut ways = Vec::new();
     for app in &case.apps {
         let rule = db.rule(&app.app, "debian").unwrap().unwrap();
         let (from, to) = (app.from.parse().unwrap(), app.to.parse().unwrap());
-        let Route::Steps(transitions) = route(&rule, &from, &to) else {
-            panic!("no route of {} from {from} to {to}", app.app)
-        };
+        let way = route(&rule, &from, &to);
+        assert!(matches!(way, Route::Chain(_)), "{}: {way:?}", app.app);
         let vars = Vars::versions(&from, &to);
-        for step in transitions.iter().flat_map(|t| &t.steps) {
-            outcomes.extend(apply(step, &vars, draft, &Empty, &Empty).unwrap());
+        for (step, vars) in way.steps(&vars) {
+            outcomes.extend(apply(&step, &vars, draft, &Empty, &Empty).unwrap());
         }
+        ways.push((rule, vars));
+    }
+    let system = db.rule("debian", "debian").unwrap().unwrap();
+    let apps = ways.iter().map(|(rule, _)| rule).filter(|rule| rule.app != system.app);
+    let mentions = Mentions::joined(apps.chain([&system]).map(|rule| &rule.mentions));
+    for (rule, vars) in &ways {
+        outcomes.extend(adapt(rule, &mentions, vars, draft, &Empty).unwrap());
     }
     outcomes
 }
@@ -163,9 +171,11 @@ fn cases() -> Vec<PathBuf> {
 
 #[test]
 fn the_rules_turn_every_tree_before_into_its_tree_after() {
-    let db = LayoutDb::open(&[]).unwrap();
     for dir in cases() {
         let name = dir.file_name().unwrap().to_str().unwrap().to_owned();
+        let own: Vec<PathBuf> =
+            Some(dir.join("rules")).filter(|dir| dir.exists()).into_iter().collect();
+        let db = LayoutDb::open(&own).unwrap();
         let text = fs::read_to_string(dir.join("case.yaml")).unwrap();
         let case: Case = serde_yaml::from_str(&text).unwrap();
         let mut done = draft(&dir.join("before"), &case.directories);
@@ -201,7 +211,8 @@ fn every_rule_that_changes_files_has_a_case() {
     let texts: Vec<String> =
         cases().iter().map(|dir| fs::read_to_string(dir.join("case.yaml")).unwrap()).collect();
     for rule in LayoutDb::open(&[]).unwrap().apps().unwrap() {
-        let changes = rule.transitions.iter().any(|t| !t.steps.is_empty());
+        let moves = rule.transitions.iter().any(|t| !t.steps.is_empty());
+        let changes = moves || !rule.settings.is_empty() || !rule.everywhere.is_empty();
         let named = format!("app: {}", rule.app);
         assert!(!changes || texts.iter().any(|text| text.contains(&named)), "{named}");
     }

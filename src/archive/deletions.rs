@@ -100,7 +100,8 @@ fn created(apps: &[Recognised]) -> Vec<RootPath> {
             vars.set("version", version.short());
         }
         // A path that needs a version nobody knows is no path.
-        app.rule.created.iter().filter_map(move |created| created.path.expand(&vars).ok())
+        let paths = app.rule.created.iter().flat_map(|created| &created.paths);
+        paths.filter_map(move |path| path.expand(&vars).ok())
     });
     paths.collect()
 }

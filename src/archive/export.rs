@@ -17,7 +17,7 @@ use crate::layout;
 use crate::monitor::Monitor;
 use crate::pack::pack;
 use crate::source::{ContainerFacts, Source};
-use crate::system::{Command, ContainerSystem, RootSystem, System};
+use crate::system::{Command, ContainerSystem, RootSystem, System, line};
 use crate::tree::{Lost, RootPath, copy_tree, remove_tree};
 
 /// One export.
@@ -65,7 +65,7 @@ pub(super) fn run(
     let mut exports = Vec::new();
     for (wanted, ran) in wanted.into_iter().zip(ran) {
         if ran.code != 0 {
-            return Err(Failure::new(Kind::Step, "exporting with", wanted.command.argv.join(" "))
+            return Err(Failure::new(Kind::Step, "exporting with", line(&wanted.command.argv))
                 .why(format!("it ended with {}: {}", ran.code, ran.complaint()))
                 .safe("the source is untouched, no bundle was written")
                 .next("repair the old service, or leave the export out with --no-export"));

@@ -394,7 +394,7 @@ impl Classifier<'_> {
         }
         if !rule.entry.sha256.is_empty() {
             let found = hex::encode(sha256(self.tree, entry)?);
-            if rule.entry.sha256.iter().any(|known| known.as_str() == found) {
+            if rule.entry.sha256.contains(&found) {
                 return Ok(Some(Template::Script));
             }
         }
@@ -537,7 +537,7 @@ mod tests {
         fn evidence(&self, at: &str, lies: Lies) -> Evidence {
             let text = format!(
                 "app: app\ntitle: X\nrecognise: {{paths: [{{path: /x}}]}}\nlayout:\n  \
-                 - {{glob: /never, worth: data, why: because}}\n{}",
+                 - {{globs: [/never], worth: data, why: because}}\n{}",
                 self.rules
             );
             let rule = parse("x.yaml", &text).unwrap();
@@ -738,7 +738,7 @@ mod tests {
 
     #[test]
     fn a_copy_is_recognised_by_its_template_until_it_is_edited() {
-        let rules = "  - {glob: /etc/app.ini, worth: template-copy, template: /usr/share/app.ini, why: copied}\n";
+        let rules = "  - {globs: [/etc/app.ini], worth: template-copy, template: /usr/share/app.ini, why: copied}\n";
         let rule = Some(RuleEvidence {
             app: "app".to_owned(),
             worth: Worth::TemplateCopy,

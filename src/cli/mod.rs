@@ -92,7 +92,7 @@ struct Context<'a> {
 impl Context<'_> {
     /// The layout database with the user's rules.
     fn layout(&self) -> Result<LayoutDb, Failure> {
-        LayoutDb::open(&self.global.rules).map_err(Failure::from)
+        Ok(LayoutDb::open(&self.global.rules)?)
     }
 }
 
@@ -141,7 +141,7 @@ fn run(command: &Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Explain(args) => inspect::explain_path(args, context),
         Command::Verify(args) => verify::run(args, context),
         Command::Gc(args) => gc::run(args, context),
-        Command::Rules(args) => rules::run(args, context),
+        Command::Rules(args) => Ok(rules::run(args, context)?),
     }
 }
 

@@ -32,17 +32,19 @@ enum What {
         #[arg(required = true)]
         paths: Vec<PathBuf>,
     },
+    /// Print the JSON Schema of rule files, with which editors complete and check them
+    Schema,
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     match &args.what {
         What::List => {
-            let rules = context.layout()?.apps().map_err(Failure::from)?;
+            let rules = context.layout()?.apps()?;
             context.output.print(&RuleList::new(&rules), report::rules_text);
         }
         What::Show { app } => {
-            let rules = context.layout()?.apps().map_err(Failure::from)?;
+            let rules = context.layout()?.apps()?;
             let rule =
                 rules.into_iter().find(|rule| rule.app.as_str() == app).ok_or_else(|| {
                     Failure::new(Kind::Precondition, "showing the rule of", app)
@@ -54,8 +56,13 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
             context.output.print(&rule, |_| text);
         }
         What::Lint { paths } => {
-            let checked = layout::lint_paths(paths).map_err(Failure::from)?;
+            let checked = layout::lint_paths(paths)?;
             context.output.print(&checked, |n| format!("{n} rules are well-formed\n"));
+        }
+        What::Schema => {
+            let schema = layout::schema();
+            // `#` writes JSON with indentation.
+            context.output.print(&schema, |schema| format!("{:#}\n", schema.as_value()));
         }
     }
     Ok(Exit::Done)

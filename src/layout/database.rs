@@ -1,8 +1,8 @@
 //! Data that only the program of its own version reads: where it is, and the commands that carry
 //! it over, with all values put in.
 
-use super::command::Database;
-use super::pattern::{PatternError, Vars};
+use super::command::{Call, CallError, Database, Stop};
+use super::pattern::{PatternError, Template, Vars};
 use super::scalar::ExpandError;
 use super::version::Version;
 use crate::tree::{RootPath, Tree, TreeError, list};
@@ -71,39 +71,65 @@ impl Database {
     }
 
     /// The commands for the copy of the old system, in order.
-    pub fn exports(&self, instance: &Instance) -> Result<Vec<Command>, PatternError> {
-        let vars = &instance.vars;
-        let command = |export: &super::command::Export| {
-            Ok(Command {
-                argv: export.run.expand(vars)?,
-                file: export.file.as_ref().map(|file| file.expand_text(vars)).transpose()?,
-                stdin: None,
-                expect: None,
-            })
-        };
-        self.export.iter().map(command).collect()
+    pub fn exports(&self, instance: &Instance) -> Result<Vec<Command>, CallError> {
+        let vars = instance.on(&instance.version);
+        let mut commands = Vec::new();
+        for export in &self.export {
+            let file = named(export.file.as_ref(), &vars)?;
+            commands.push(Command { file, ..Command::of(export.call(), &vars)? });
+        }
+        if let Some(check) = &self.check {
+            let file = named(Some(&check.file), &vars)?;
+            commands.push(Command { file, ..Command::of(check.call(), &vars)? });
+        }
+        commands.extend(self.stopped(&vars)?);
+        Ok(commands)
     }
 
     /// The commands for the new system, in order; `versions` gives `{old}` and `{new}`.
-    pub fn imports(
-        &self,
-        instance: &Instance,
-        versions: &Vars,
-    ) -> Result<Vec<Command>, PatternError> {
-        let vars = instance.vars.and(versions);
-        let file = |file: &Option<super::Template>| {
-            file.as_ref().map(|file| file.expand_text(&instance.vars)).transpose()
-        };
-        let command = |import: &super::command::Import| {
-            Ok(Command {
-                argv: import.run.expand(&vars)?,
-                file: None,
-                stdin: file(&import.stdin)?,
-                expect: file(&import.expect)?,
-            })
-        };
-        self.import.iter().map(command).collect()
+    pub fn imports(&self, instance: &Instance, versions: &Vars) -> Result<Vec<Command>, CallError> {
+        let own = &instance.vars;
+        let vars = own.and(versions);
+        let mut commands = Vec::new();
+        for import in &self.import {
+            let stdin = named(import.stdin.as_ref(), own)?;
+            let expect = named(import.expect.as_ref(), own)?;
+            commands.push(Command { stdin, expect, ..Command::of(import.call(), &vars)? });
+        }
+        let here = versions.get("new").unwrap_or_default();
+        let vars = instance.on(&String::from_utf8_lossy(here));
+        if let Some(check) = &self.check {
+            let expect = named(Some(&check.file), own)?;
+            commands.push(Command { expect, ..Command::of(check.call(), &vars)? });
+        }
+        commands.extend(self.stopped(&vars)?);
+        Ok(commands)
     }
+
+    fn stopped(&self, vars: &Vars) -> Result<Option<Command>, CallError> {
+        self.stop.as_ref().map(Stop::call).map(|call| Command::of(call, vars)).transpose()
+    }
+}
+
+impl Instance {
+    /// Its variables, and the version of the side that something is run on.
+    fn on(&self, version: &str) -> Vars {
+        let mut vars = self.vars.clone();
+        vars.set("at", version);
+        vars
+    }
+}
+
+impl Command {
+    fn of(call: Call<'_>, vars: &Vars) -> Result<Command, CallError> {
+        Ok(Command { argv: call.expand(vars)?, file: None, stdin: None, expect: None })
+    }
+}
+
+/// The name of an export file. Those of an import are made of what `find` captured alone, as they
+/// were when they were exported.
+fn named(file: Option<&Template>, vars: &Vars) -> Result<Option<String>, PatternError> {
+    file.map(|file| file.expand_text(vars)).transpose()
 }
 
 /// How the versions of two instances compare; one that is none is older than all.
@@ -178,9 +204,11 @@ mod tests {
         let version = |text: &str| text.parse::<Version>().unwrap();
         let vars = Vars::versions(&version("13"), &version("17"));
         let imports = database.imports(&found[1], &vars).unwrap();
-        assert_eq!(imports[0].argv[3..], ["sh", "17", "second", "13"].map(String::from));
+        let words = ["postgresql/create.sh", "17", "second", "13"];
+        assert_eq!(imports[0].argv[3..], words.map(String::from));
         assert_eq!(imports[1].stdin.as_deref(), Some("13-second.sql"));
-        assert_eq!(imports[2].expect.as_deref(), Some("13-second.counts"));
+        let expected: Vec<_> = imports.iter().filter_map(|c| c.expect.as_deref()).collect();
+        assert_eq!(expected, ["13-second.counts"]);
     }
 
     #[test]
@@ -217,5 +245,31 @@ mod tests {
         let exports = rule.databases[0].exports(&found[0]).unwrap();
         let files: Vec<_> = exports.iter().filter_map(|c| c.file.as_deref()).collect();
         assert_eq!(files, ["shop.dump"]);
+    }
+
+    #[test]
+    fn a_check_runs_on_both_sides_with_its_side_and_before_what_ends_the_rest() {
+        let tree = Files(&["/var/lib/x/3/shop/schema"]);
+        let text = "app: x\ntitle: X\nrecognise: {packages: [{name: x}]}\ndatabases:\n  \
+                    - find: '/var/lib/x/{version}/{node}/schema'\n    \
+                      directory: '/var/lib/x/{version}/{node}'\n    \
+                      export: [{run: [dump, '{version}'], file: '{node}.dump'}]\n    \
+                      import: [{run: [load, '{new}'], stdin: '{node}.dump'}]\n    \
+                      check: {run: [count, '/var/lib/x/{at}/{node}'], file: '{node}.count'}\n    \
+                      stop: {run: [stop, '{at}']}\n";
+        let rule = crate::layout::parse("x.yaml", text).unwrap();
+        let database = &rule.databases[0];
+        let found = database.instances(&tree, "3").unwrap();
+        let lines = |commands: &[Command]| -> Vec<String> {
+            commands.iter().map(|command| command.argv.join(" ")).collect()
+        };
+        let exports = database.exports(&found[0]).unwrap();
+        assert_eq!(lines(&exports), ["dump 3", "count /var/lib/x/3/shop", "stop 3"]);
+        assert_eq!(exports[1].file.as_deref(), Some("shop.count"));
+        let versions = Vars::versions(&"3".parse().unwrap(), &"7".parse().unwrap());
+        let imports = database.imports(&found[0], &versions).unwrap();
+        assert_eq!(lines(&imports), ["load 7", "count /var/lib/x/7/shop", "stop 7"]);
+        assert_eq!(imports[1].expect.as_deref(), Some("shop.count"));
+        assert_eq!((imports[1].file.as_deref(), imports[2].expect.as_deref()), (None, None));
     }
 }

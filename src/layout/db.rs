@@ -61,7 +61,7 @@ impl LayoutDb {
     pub fn open(extra: &[PathBuf]) -> Result<LayoutDb> {
         let mut rules = Vec::new();
         for (name, text) in RULES {
-            let rule = load::parse(name, text).map_err(LayoutError::Rule)?;
+            let rule = load::embedded(name, text).map_err(LayoutError::Rule)?;
             rules.push((RuleSource { file: (*name).to_owned(), embedded: true }, rule));
         }
         for dir in extra {
@@ -340,7 +340,7 @@ mod tests {
         let rule = load::parse("schema-1.yaml", rule).unwrap();
         for _ in 0..2 {
             let db = LayoutDb::connect(options.clone()).unwrap();
-            assert_eq!(db.apps().unwrap(), [rule.clone()]);
+            assert_eq!(db.apps().unwrap(), std::slice::from_ref(&rule));
             let source = RuleSource { file: "everything.yaml".to_owned(), embedded: false };
             assert_eq!(db.sources("everything", "debian").unwrap(), [source]);
             assert_eq!(found(&db, &[("anything", "4.2")], &[]).len(), 1);
@@ -364,14 +364,15 @@ mod tests {
     fn a_later_file_takes_the_place_of_an_earlier_one_or_adds_to_it() {
         let first = "app: x\ntitle: First\nrecognise: {packages: [{name: x}]}\n\
                      packages: [{from: a, to: [first], why: w}]\n\
-                     layout: [{glob: /a, worth: log, why: w}]\n";
+                     layout: [{globs: [/a], worth: log, why: w}]\n";
         let more = "app: x\ntitle: More\nearlier: extend\n\
                     packages: [{from: a, to: [more], why: w}]\n\
-                    layout: [{glob: /b, worth: data, why: w}]\n";
+                    layout: [{globs: [/b], worth: data, why: w}]\n";
         let other = first.replace("First", "Other");
         let db = of(&[("1.yaml", first), ("2.yaml", more)]).unwrap();
         let rule = db.rule("x", "debian").unwrap().unwrap();
-        let globs: Vec<_> = rule.layout.iter().map(|e| e.glob.as_str()).collect();
+        let globs: Vec<_> =
+            rule.layout.iter().flat_map(|e| &e.globs).map(|glob| glob.as_str()).collect();
         assert_eq!((rule.title.as_str(), globs), ("First", vec!["/a", "/b"]));
         let fate = rule.package("a", &Vars::default()).unwrap().unwrap();
         assert_eq!(fate.to, ["more"]);

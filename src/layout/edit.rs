@@ -1,162 +1,98 @@
 //! Changes inside one configuration file, as a function of its bytes.
 //!
-//! A file is a list of lines; a line that no operation names comes back byte for byte, line ends
-//! included. What an operation would have to guess about is not changed but told as a doubt.
+//! What no operation names comes back byte for byte. What an operation would have to guess about is
+//! not changed but told as a doubt.
 
-use super::change::{Op, Syntax};
+use super::config_file::ConfigFile;
 use super::pattern::{PatternError, Vars};
+use super::setting::{DropItem, Op, SetKey, Syntax};
 use crate::tree::escaped;
 
 /// What became of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Edited {
+pub(super) struct Edited {
     /// The new content.
-    pub bytes: Vec<u8>,
+    pub(super) bytes: Vec<u8>,
     /// What was changed, in words, in order.
-    pub changes: Vec<String>,
-    /// What a person has to decide, in words.
-    pub doubts: Vec<String>,
+    pub(super) changes: Vec<String>,
+    /// What a person has to decide, in words, with the numbers of lines in the new content.
+    pub(super) doubts: Vec<String>,
 }
 
-/// Applies `ops` to `text`, but those whose `since` the transition of `vars` does not cross.
+/// Applies `ops` to `text`, but those whose `since` the way of `vars` does not cross.
 ///
 /// # Errors
 /// A variable without a value.
-pub fn edit(text: &[u8], syntax: Syntax, ops: &[Op], vars: &Vars) -> Result<Edited, PatternError> {
-    let mut file = File::read(text, syntax);
-    for op in ops.iter().filter(|op| vars.cross(op.since())) {
-        file.apply(op, vars)?;
-    }
-    Ok(Edited { bytes: file.lines.concat(), changes: file.changes, doubts: file.doubts })
-}
-
-struct File {
+pub(super) fn edit(
+    text: &[u8],
     syntax: Syntax,
-    /// Each with its line end.
-    lines: Vec<Vec<u8>>,
-    changes: Vec<String>,
-    doubts: Vec<String>,
-}
-
-/// A line that sets something, in parts that make up the line again when joined.
-struct Setting<'a> {
-    indent: &'a [u8],
-    key: &'a [u8],
-    /// What stands between key and value: blanks, `=`.
-    gap: &'a [u8],
-    value: &'a [u8],
-    /// What follows the value: `;`, a comment, the line end.
-    rest: &'a [u8],
-}
-
-impl File {
-    fn read(text: &[u8], syntax: Syntax) -> File {
-        let lines = text.split_inclusive(|&b| b == b'\n').map(<[u8]>::to_vec).collect();
-        File { syntax, lines, changes: vec![], doubts: vec![] }
+    ops: &[Op],
+    vars: &Vars,
+) -> Result<Edited, PatternError> {
+    let mut file = ConfigFile::read(text, syntax);
+    for op in ops.iter().filter(|op| vars.cross(op.since())) {
+        file.apply(*op, vars)?;
     }
+    let bytes = file.lines.concat();
+    let changes = std::mem::take(&mut file.changes);
+    Ok(Edited { bytes, changes, doubts: file.doubts() })
+}
 
-    fn apply(&mut self, op: &Op, vars: &Vars) -> Result<(), PatternError> {
+impl ConfigFile {
+    fn apply(&mut self, op: Op, vars: &Vars) -> Result<(), PatternError> {
         match op {
-            Op::CommentOut { key, value, why, .. } => self.comment_out(key, value.as_deref(), why),
-            Op::Set { key, value, section, .. } => {
-                self.set(key, &value.expand(vars)?, section.as_deref());
-            }
-            Op::SetIfUnset { key, value, section, .. } => {
-                if self.found(key, section.as_deref()).is_empty() {
-                    self.set(key, &value.expand(vars)?, section.as_deref());
+            Op::Ask(op) => {
+                for key in &op.keys {
+                    for at in self.with_value(key, &op.values) {
+                        self.doubt(at, format!("sets `{key}`: {}", op.why));
+                    }
                 }
             }
-            Op::Rename { key, to, .. } => self.rename(key, to),
-            Op::MapValue { key, values, .. } => self.map_value(key, &values.0),
-            Op::Replace { text, with, .. } => {
-                self.replace(&text.expand(vars)?, &with.expand(vars)?);
+            Op::Replace(op) => {
+                let replacement = op.filled(vars)?;
+                let told = (escaped(&replacement.text), escaped(&replacement.with));
+                for (at, line) in self.lines.iter_mut().enumerate() {
+                    let new = replacement.apply(line);
+                    if new != *line {
+                        *line = new;
+                        let (text, with) = &told;
+                        self.changes.push(format!("line {}: `{text}` is now `{with}`", at + 1));
+                    }
+                }
             }
-            Op::Flag { key, value, why, .. } => {
-                for at in self.with_value(key, value.as_deref()) {
-                    self.doubts.push(format!("line {} sets `{key}`: {why}", at + 1));
+            Op::DropItem(op) => op.keys.iter().for_each(|key| self.drop_items(key, op)),
+            Op::MapValue(op) => op.keys.iter().for_each(|key| self.map_value(key, &op.values.0)),
+            Op::Rename(op) => self.rename(&op.key, &op.to),
+            Op::Gone(op) => {
+                for key in &op.keys {
+                    // From the end, so that the lines still to come keep their numbers.
+                    for at in self.with_value(key, &op.values).into_iter().rev() {
+                        self.comment_out(at, key, &op.why);
+                    }
+                }
+            }
+            Op::Set(op) => self.set(op, &op.value.expand(vars)?),
+            Op::SetIfUnset(op) => {
+                if self.found(&op.key, op.section.as_deref()).is_empty() {
+                    self.set(op, &op.value.expand(vars)?);
                 }
             }
         }
         Ok(())
     }
 
-    /// The lines that set `key`, in `section` when one is given (the beginning of the file is the
-    /// section with the empty name).
-    fn found(&self, key: &str, section: Option<&str>) -> Vec<usize> {
-        let mut inside = String::new();
-        let mut found = Vec::new();
-        for (at, line) in self.lines.iter().enumerate() {
-            if let Some(name) = self.section(line) {
-                inside = name;
-            } else if section.is_none_or(|s| same_key(Syntax::Ini, s.as_bytes(), inside.as_bytes()))
-                && self.setting(line).is_some_and(|s| same_key(self.syntax, s.key, key.as_bytes()))
-            {
-                found.push(at);
-            }
+    fn comment_out(&mut self, at: usize, key: &str, why: &str) {
+        if self.shares_its_line(at, key) {
+            return;
         }
-        found
-    }
-
-    /// The lines that set `key`, to `value` when one is given; case does not matter in it.
-    fn with_value(&self, key: &str, value: Option<&str>) -> Vec<usize> {
-        let mut found = self.found(key, None);
-        found.retain(|&at| {
-            let setting = self.setting(&self.lines[at]);
-            let is = |v: &str| setting.is_some_and(|s| s.value.eq_ignore_ascii_case(v.as_bytes()));
-            value.is_none_or(is)
-        });
-        found
-    }
-
-    /// The name of the section that `line` opens.
-    fn section(&self, line: &[u8]) -> Option<String> {
-        let line = line.trim_ascii();
-        (self.syntax == Syntax::Ini && line.starts_with(b"["))
-            .then(|| line[1..].split(|&b| b == b']').next().unwrap_or_default())
-            .map(|name| String::from_utf8_lossy(name.trim_ascii()).into_owned())
-    }
-
-    fn setting<'a>(&self, line: &'a [u8]) -> Option<Setting<'a>> {
-        let body = line.trim_ascii_start();
-        let comment = match self.syntax {
-            Syntax::Ini => body.starts_with(b"#") || body.starts_with(b";"),
-            _ => body.starts_with(b"#"),
-        };
-        if body.is_empty() || comment || self.syntax == Syntax::Text {
-            return None;
-        }
-        let indent = &line[..line.len() - body.len()];
-        let key_end = match self.syntax {
-            // Blanks are part of a key such as `map to guest`.
-            Syntax::Ini => body.iter().position(|&b| b == b'=')?,
-            _ => body
-                .iter()
-                .position(|&b| b.is_ascii_whitespace() || matches!(b, b'=' | b';' | b'{' | b'"'))
-                .unwrap_or(body.len()),
-        };
-        let key = body[..key_end].trim_ascii_end();
-        let after = &body[key.len()..];
-        let gap = after.iter().take_while(|b| matches!(b, b' ' | b'\t' | b'=')).count();
-        let (gap, after) = after.split_at(gap);
-        let value = value_length(self.syntax, after);
-        let (value, rest) = after.split_at(value);
-        Some(Setting { indent, key, gap, value, rest })
-    }
-
-    fn comment_out(&mut self, key: &str, value: Option<&str>, why: &str) {
-        // From the end, so that the lines still to come keep their numbers.
-        for at in self.with_value(key, value).into_iter().rev() {
-            if self.shares_its_line(at, key) {
-                continue;
-            }
-            let line = &self.lines[at];
-            let indent = line.len() - line.trim_ascii_start().len();
-            let (indent, body) = line.split_at(indent);
-            let note = [indent, b"# ", why.as_bytes(), b":\n"].concat();
-            let commented = [indent, b"#", body].concat();
-            self.changes.push(format!("line {}: `{key}` commented out, {why}", at + 1));
-            self.lines.splice(at..=at, [note, commented]);
-        }
+        let line = &self.lines[at];
+        let indent = line.len() - line.trim_ascii_start().len();
+        let (indent, body) = line.split_at(indent);
+        let note = [indent, b"# ", why.as_bytes(), b":\n"].concat();
+        let commented = [indent, b"#", body].concat();
+        self.changes.push(format!("line {}: `{key}` commented out, {why}", at + 1));
+        self.lines[at] = commented;
+        self.insert(at, note);
     }
 
     /// Whether more than this setting is on its line, where a line is not a unit; told as a doubt.
@@ -172,12 +108,24 @@ impl File {
         };
         if shared {
             let why = "it does not stand alone on one line";
-            self.doubts.push(format!("line {} sets `{key}` and was not changed: {why}", at + 1));
+            self.doubt(at, format!("sets `{key}` and was not changed: {why}"));
         }
         shared
     }
 
-    fn set(&mut self, key: &str, value: &[u8], section: Option<&str>) {
+    fn drop_items(&mut self, key: &str, op: &DropItem) {
+        for at in self.found(key, None).into_iter().rev() {
+            let list = self.setting(&self.lines[at]).and_then(|s| without(s.value, &op.items));
+            match list {
+                Some(list) if list.is_empty() => self.comment_out(at, key, &op.why),
+                Some(list) => self.put_value(at, &list),
+                None => {}
+            }
+        }
+    }
+
+    fn set(&mut self, op: &SetKey, value: &[u8]) {
+        let (key, section) = (op.key.as_str(), op.section.as_deref());
         let found = self.found(key, section);
         for &at in &found {
             self.put_value(at, value);
@@ -196,69 +144,8 @@ impl File {
         {
             before.push(b'\n');
         }
-        self.lines.insert(at, new);
+        self.insert(at, new);
         self.changes.push(format!("line {}: `{key}` set to `{}`", at + 1, escaped(value)));
-    }
-
-    /// The line before which a new setting goes; opens the section when there is none.
-    fn place_for_new(&mut self, section: Option<&str>) -> usize {
-        match (self.syntax, section) {
-            // What follows a `Match` belongs to it.
-            (Syntax::Keyword, _) => {
-                let block = |line: &Vec<u8>| {
-                    self.setting(line).is_some_and(|s| {
-                        [b"match".as_slice(), b"host"]
-                            .iter()
-                            .any(|key| same_key(Syntax::Keyword, s.key, key))
-                    })
-                };
-                self.lines.iter().position(block).unwrap_or(self.lines.len())
-            }
-            (Syntax::Ini, Some(section)) => {
-                let is = |line: &Vec<u8>| {
-                    self.section(line)
-                        .is_some_and(|s| same_key(Syntax::Ini, s.as_bytes(), section.as_bytes()))
-                };
-                match self.lines.iter().position(is) {
-                    Some(at) => at + 1,
-                    None => {
-                        if let Some(last) = self.lines.last_mut()
-                            && !last.ends_with(b"\n")
-                        {
-                            last.push(b'\n');
-                        }
-                        self.lines.push(format!("[{section}]\n").into_bytes());
-                        self.lines.len()
-                    }
-                }
-            }
-            (Syntax::Ini, None) => {
-                let first = self.lines.iter().position(|line| self.section(line).is_some());
-                first.unwrap_or(self.lines.len())
-            }
-            _ => self.lines.len(),
-        }
-    }
-
-    fn put_value(&mut self, at: usize, value: &[u8]) {
-        let Some(s) = self.setting(&self.lines[at]) else { return };
-        if s.value == value {
-            return;
-        }
-        let gap = match (s.gap, self.syntax) {
-            ([], Syntax::Keyword | Syntax::Directive) => b" ",
-            (gap, _) => gap,
-        };
-        let told = format!(
-            "line {}: `{}` set to `{}`, was `{}`",
-            at + 1,
-            escaped(s.key),
-            escaped(value),
-            escaped(s.value)
-        );
-        let line = [s.indent, s.key, gap, value, s.rest].concat();
-        self.changes.push(told);
-        self.lines[at] = line;
     }
 
     fn rename(&mut self, key: &str, to: &str) {
@@ -281,109 +168,40 @@ impl File {
             }
         }
     }
-
-    fn replace(&mut self, text: &[u8], with: &[u8]) {
-        if text.is_empty() || text == with {
-            return;
-        }
-        for (at, line) in self.lines.iter_mut().enumerate() {
-            let new = replaced(line, text, with);
-            if new != *line {
-                *line = new;
-                let (text, with) = (escaped(text), escaped(with));
-                self.changes.push(format!("line {}: `{text}` is now `{with}`", at + 1));
-            }
-        }
-    }
 }
 
-/// `line` with every whole occurrence of `text` replaced.
-///
-/// An occurrence is whole when the word or path does not go on: `/var/lib/ntp` is not found in
-/// `/var/lib/ntpsec`, nor in `/srv/var/lib/ntp`, so that replacing twice changes nothing more.
-fn replaced(line: &[u8], text: &[u8], with: &[u8]) -> Vec<u8> {
-    let word = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-') || b >= 0x80;
-    let mut new = Vec::with_capacity(line.len());
-    let mut at = 0;
-    while at < line.len() {
-        let rest = &line[at..];
-        if !rest.starts_with(text) {
-            new.push(line[at]);
-            at += 1;
-            continue;
-        }
-        let after = &rest[text.len()..];
-        let goes_on = text.last().is_some_and(|&b| word(b))
-            && match after {
-                [b'.', next, ..] => word(*next),
-                [next, ..] => word(*next),
-                [] => false,
-            };
-        let begun = match line[..at].last() {
-            Some(&before) => match text[0] {
-                b'/' => word(before) || before == b'.',
-                first => word(first) && (word(before) || before == b'.'),
-            },
-            None => false,
-        };
-        if goes_on || begun {
-            new.push(line[at]);
-            at += 1;
+/// A list without `items`, empty when it had no others; `None` when it has none of them.
+fn without(list: &[u8], items: &[String]) -> Option<Vec<u8>> {
+    let divides = |b: &&u8| matches!(b, b',' | b' ' | b'\t');
+    let sign = usize::from(matches!(list, [b'+' | b'-' | b'^', _, ..]));
+    let (sign, mut rest) = list.split_at(sign);
+    let (mut kept, mut gap): (Vec<u8>, &[u8]) = (Vec::new(), b"");
+    let mut dropped = false;
+    while !rest.is_empty() {
+        let length = rest.iter().take_while(|b| !divides(b)).count();
+        let (item, after) = rest.split_at(length);
+        if items.iter().any(|unwanted| item.eq_ignore_ascii_case(unwanted.as_bytes())) {
+            dropped = true;
         } else {
-            new.extend_from_slice(with);
-            at += text.len();
-        }
-    }
-    new
-}
-
-/// Whether two keys mean the same.
-fn same_key(syntax: Syntax, a: &[u8], b: &[u8]) -> bool {
-    match syntax {
-        Syntax::Ini => {
-            let plain = |key: &[u8]| -> Vec<u8> {
-                let visible = key.iter().filter(|b| !b.is_ascii_whitespace());
-                visible.map(u8::to_ascii_lowercase).collect()
-            };
-            plain(a) == plain(b)
-        }
-        Syntax::Directive | Syntax::Text => a == b,
-        Syntax::Keyword | Syntax::Assign => a.eq_ignore_ascii_case(b),
-    }
-}
-
-/// How much of what follows key and gap is the value.
-fn value_length(syntax: Syntax, after: &[u8]) -> usize {
-    let mut quote = None;
-    let mut length = 0;
-    for (at, &b) in after.iter().enumerate() {
-        match (quote, b) {
-            (Some(open), _) if b == open => quote = None,
-            (Some(_), _) => {}
-            // smb.conf and sshd_config take the rest of the line as it is.
-            (None, b'\'' | b'"') if matches!(syntax, Syntax::Assign | Syntax::Directive) => {
-                quote = Some(b);
+            if !kept.is_empty() {
+                kept.extend_from_slice(gap);
             }
-            (None, b'#') if syntax == Syntax::Assign => break,
-            (None, b';' | b'{') if syntax == Syntax::Directive => break,
-            (None, b'\n' | b'\r') => break,
-            _ => {}
+            kept.extend_from_slice(item);
         }
-        if !b.is_ascii_whitespace() {
-            length = at + 1;
-        }
+        (gap, rest) = after.split_at(after.iter().take_while(divides).count());
     }
-    length
+    let kept = if kept.is_empty() { kept } else { [sign, &kept].concat() };
+    dropped.then_some(kept)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::Version;
+    use crate::layout::{Setting, Version};
 
-    fn ops(yaml: &str) -> Vec<Op> {
-        let deserializer = serde_yaml::Deserializer::from_str(yaml);
-        serde_yaml::with::singleton_map_recursive::deserialize(deserializer).unwrap()
+    fn setting(syntax: Syntax, ops: &str) -> Setting {
+        let syntax = serde_json::to_string(&syntax).unwrap();
+        serde_yaml::from_str(&format!("{{files: [/x], syntax: {syntax}, {ops}}}")).unwrap()
     }
 
     fn vars() -> Vars {
@@ -392,12 +210,12 @@ mod tests {
     }
 
     fn edited(syntax: Syntax, yaml: &str, text: &str) -> Edited {
-        edit(text.as_bytes(), syntax, &ops(yaml), &vars()).unwrap()
+        edit(text.as_bytes(), syntax, &setting(syntax, yaml).ops(), &vars()).unwrap()
     }
 
     fn text(syntax: Syntax, yaml: &str, before: &str) -> String {
         let once = edited(syntax, yaml, before);
-        let twice = edit(&once.bytes, syntax, &ops(yaml), &vars()).unwrap();
+        let twice = edit(&once.bytes, syntax, &setting(syntax, yaml).ops(), &vars()).unwrap();
         assert_eq!(once.bytes, twice.bytes, "done twice");
         assert_eq!(once.changes.is_empty(), once.bytes == before.as_bytes(), "{before}");
         String::from_utf8(once.bytes).unwrap()
@@ -407,18 +225,18 @@ mod tests {
     fn what_no_operation_names_comes_back_byte_for_byte() {
         for syntax in [Syntax::Ini, Syntax::Keyword, Syntax::Directive, Syntax::Assign] {
             for before in ["", "\r\n", "a\r\nb = c\r\n", "= x\n[\n;;{\n\"", "\u{e9} = 1", "key"] {
-                assert_eq!(text(syntax, "[rename: {key: other, to: x}]", before), before);
+                assert_eq!(text(syntax, "rename: [{key: other, to: x}]", before), before);
             }
         }
         let bytes = b"\xff\xfe = 1\nkey = \xff\n";
-        let done =
-            edit(bytes, Syntax::Assign, &ops("[rename: {key: key, to: k}]"), &vars()).unwrap();
+        let rename = setting(Syntax::Assign, "rename: [{key: key, to: k}]");
+        let done = edit(bytes, Syntax::Assign, &rename.ops(), &vars()).unwrap();
         assert_eq!(done.bytes, b"\xff\xfe = 1\nk = \xff\n");
     }
 
     #[test]
     fn commenting_out_keeps_the_line_below_its_reason() {
-        let op = "[comment-out: {key: work_mem, why: gone}]";
+        let op = "gone: [{keys: [work_mem], why: gone}]";
         assert_eq!(
             text(
                 Syntax::Assign,
@@ -427,12 +245,12 @@ mod tests {
             ),
             "a = 1\n  # gone:\n  #Work_Mem=2 # x\n# gone:\n#work_mem 3\n#work_mem = 4\nwork_mems = 5"
         );
-        let op = "[comment-out: {key: disable, value: auth, why: gone}]";
+        let op = "gone: [{keys: [disable], values: [bclient, auth], why: gone}]";
         assert_eq!(
             text(Syntax::Keyword, op, "disable auth\ndisable monitor\n"),
             "# gone:\n#disable auth\ndisable monitor\n"
         );
-        let op = "[comment-out: {key: smb ports, why: gone}]";
+        let op = "gone: [{keys: [other, smb ports], why: gone}]";
         assert_eq!(
             text(Syntax::Ini, op, "SMBPorts = 1\n;smb ports = 2\n"),
             "# gone:\n#SMBPorts = 1\n;smb ports = 2\n"
@@ -441,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_setting_that_shares_its_line_is_a_doubt_and_not_changed() {
-        let op = "[comment-out: {key: ssl, why: gone}]";
+        let op = "gone: [{keys: [ssl], why: gone}]";
         let before = "ssl on; listen 80;\nssl {\n\tssl on; # x\n}\nssl\n on;\n";
         let done = edited(Syntax::Directive, op, before);
         assert_eq!(
@@ -449,8 +267,8 @@ mod tests {
             before.replace("\tssl on; # x", "\t# gone:\n\t#ssl on; # x")
         );
         let lines: Vec<_> = done.doubts.iter().map(|d| &d[..6]).collect();
-        assert_eq!(lines, ["line 5", "line 2", "line 1"]);
-        let op = "[comment-out: {key: hosts, why: gone}]";
+        assert_eq!(lines, ["line 6", "line 2", "line 1"]);
+        let op = "gone: [{keys: [hosts], why: gone}]";
         let done = edited(Syntax::Ini, op, "hosts = a \\\n b\n");
         assert_eq!(
             (done.bytes.as_slice(), done.doubts.len()),
@@ -460,7 +278,7 @@ mod tests {
 
     #[test]
     fn setting_changes_the_value_where_it_is_and_else_goes_where_it_counts() {
-        let op = "[set: {key: port, value: '{new}'}]";
+        let op = "set: [{key: port, value: '{new}'}]";
         assert_eq!(text(Syntax::Assign, op, "port = 5432 # x\nport=1"), "port = 17 # x\nport=17");
         assert_eq!(text(Syntax::Assign, op, "a = '#' # x"), "a = '#' # x\nport = 17\n");
         assert_eq!(
@@ -469,7 +287,7 @@ mod tests {
         );
         assert_eq!(text(Syntax::Directive, op, "port 1; # x\n"), "port 17; # x\n");
         assert_eq!(text(Syntax::Directive, op, ""), "port 17;\n");
-        let op = "[set: {key: port, value: 1, section: main}]";
+        let op = "set: [{key: port, value: '1', section: main}]";
         assert_eq!(
             text(Syntax::Ini, op, "[other]\nport = 2\n[ Main ]\na = b"),
             "[other]\nport = 2\n[ Main ]\nport = 1\na = b"
@@ -479,16 +297,16 @@ mod tests {
 
     #[test]
     fn set_if_unset_leaves_a_value_alone() {
-        let op = "[set-if-unset: {key: a, value: 1}]";
+        let op = "set-if-unset: [{key: a, value: '1'}]";
         assert_eq!(text(Syntax::Assign, op, "a = 2\n"), "a = 2\n");
         assert_eq!(text(Syntax::Assign, op, "#a = 2\n"), "#a = 2\na = 1\n");
     }
 
     #[test]
     fn renaming_and_mapping_keep_the_rest_of_the_line() {
-        let op = "[rename: {key: old name, to: new name}]";
+        let op = "rename: [{key: old name, to: new name}]";
         assert_eq!(text(Syntax::Ini, op, "\tOldName  =  x ; y\r\n"), "\tnew name  =  x ; y\r\n");
-        let op = "[map-value: {key: password_encryption, values: {on: md5}}]";
+        let op = "map-value: [{keys: [password_encryption], values: {on: md5}}]";
         assert_eq!(
             text(Syntax::Assign, op, "password_encryption = ON # x\npassword_encryption = scram\n"),
             "password_encryption = md5 # x\npassword_encryption = scram\n"
@@ -496,35 +314,56 @@ mod tests {
     }
 
     #[test]
-    fn replacing_takes_whole_words_and_paths_only() {
-        let op = "[replace: {text: /var/lib/ntp, with: /var/lib/ntpsec}]";
-        let same =
-            "/var/lib/ntpsec /srv/var/lib/ntp /var/lib/ntp.drift /var/lib/ntp-x ./var/lib/ntp\n";
-        assert_eq!(text(Syntax::Text, op, same), same);
-        assert_eq!(
-            text(Syntax::Text, op, "a=/var/lib/ntp/x:/var/lib/ntp. '/var/lib/ntp'"),
-            "a=/var/lib/ntpsec/x:/var/lib/ntpsec. '/var/lib/ntpsec'"
-        );
-        let op = "[replace: {text: 'php{old}', with: 'php{new}'}]";
-        assert_eq!(
-            text(Syntax::Text, op, "php13 php13.1 xphp13 php13-fpm"),
-            "php17 php13.1 xphp13 php13-fpm"
-        );
+    fn what_is_replaced_is_told_with_its_line() {
+        let op = "replace: [{text: 'php{old}', with: 'php{new}'}]";
+        let done = edited(Syntax::Text, op, "a\nphp13 php13\n");
+        assert_eq!(done.bytes, b"a\nphp17 php17\n");
+        assert_eq!(done.changes, ["line 2: `php13` is now `php17`"]);
+    }
+
+    #[test]
+    fn an_item_leaves_its_list_and_an_empty_list_becomes_a_comment() {
+        let op = "drop-item: [{keys: [Algs], items: [dss, dss-cert], why: gone}]";
+        let cases = [
+            ("Algs rsa,dss,ed\n", "Algs rsa,ed\n"),
+            ("algs DSS, rsa # x\n", "algs rsa # x\n"),
+            ("Algs rsa dss-cert dss\n", "Algs rsa\n"),
+            ("Algs +dss,rsa\n", "Algs +rsa\n"),
+            ("Algs ^dss,dss-cert\n", "# gone:\n#Algs ^dss,dss-cert\n"),
+            ("Algs dss\n", "# gone:\n#Algs dss\n"),
+            ("Algs dss2,xdss\nOther dss,rsa\n", "Algs dss2,xdss\nOther dss,rsa\n"),
+            ("Algs rsa,,ed\n", "Algs rsa,,ed\n"),
+        ];
+        for (before, after) in cases {
+            assert_eq!(text(Syntax::Keyword, op, before), after);
+        }
+    }
+
+    #[test]
+    fn operations_follow_the_order_of_versions_and_questions_come_first() {
+        let ops = "gone: [{keys: [b], why: gone, since: '17'}], \
+                   rename: [{key: c, to: d, since: '17'}, {key: a, to: b, since: '15'}], \
+                   map-value: [{keys: [c], values: {x: y}, since: '17'}], \
+                   ask: [{keys: [c], values: [x], why: ask, since: '17'}]";
+        let done = edited(Syntax::Assign, ops, "a = 1\nc = x\n");
+        assert_eq!(done.bytes, b"# gone:\n#b = 1\nd = y\n");
+        // The question is asked of the old value, and told with the line where it stands now.
+        assert_eq!(done.doubts, ["line 3 sets `c`: ask"]);
     }
 
     #[test]
     fn an_operation_is_done_only_when_its_version_is_crossed() {
         for (since, crossed) in [("13", false), ("14", true), ("17", true), ("18", false)] {
-            let op = format!("[rename: {{key: a, to: b, since: {since}}}]");
+            let op = format!("rename: [{{key: a, to: b, since: '{since}'}}]");
             assert_eq!(text(Syntax::Assign, &op, "a = 1\n") == "b = 1\n", crossed, "{since}");
         }
     }
 
     #[test]
-    fn a_flag_tells_and_changes_nothing() {
+    fn a_question_is_asked_and_changes_nothing() {
         let done = edited(
             Syntax::Ini,
-            "[flag: {key: security, value: share, why: ask}]",
+            "ask: [{keys: [security], values: [server, share], why: ask}]",
             "security = Share\nsecurity = user\n",
         );
         assert_eq!(done.bytes, b"security = Share\nsecurity = user\n");

@@ -26,26 +26,53 @@ pub(super) const RULES: &[(&str, &str)] = &[
     ("rpm.yaml", include_str!("../../rules/rpm.yaml")),
     ("ruby.yaml", include_str!("../../rules/ruby.yaml")),
     ("samba.yaml", include_str!("../../rules/samba.yaml")),
+    ("secrets.yaml", include_str!("../../rules/secrets.yaml")),
     ("squid.yaml", include_str!("../../rules/squid.yaml")),
     ("tomcat.yaml", include_str!("../../rules/tomcat.yaml")),
     ("varnish.yaml", include_str!("../../rules/varnish.yaml")),
+];
+
+/// A script's place beside its rule, and its text.
+pub(super) const SCRIPTS: &[(&str, &str)] = &[
+    ("apache2/decisions.sh", include_str!("../../rules/apache2/decisions.sh")),
+    ("java/keystore.sh", include_str!("../../rules/java/keystore.sh")),
+    ("mariadb/count.sh", include_str!("../../rules/mariadb/count.sh")),
+    ("mariadb/create.sh", include_str!("../../rules/mariadb/create.sh")),
+    ("mariadb/dump.sh", include_str!("../../rules/mariadb/dump.sh")),
+    ("mariadb/load.sh", include_str!("../../rules/mariadb/load.sh")),
+    ("mariadb/start.sh", include_str!("../../rules/mariadb/start.sh")),
+    ("mariadb/stop.sh", include_str!("../../rules/mariadb/stop.sh")),
+    ("openssh/test.sh", include_str!("../../rules/openssh/test.sh")),
+    ("php/decisions.sh", include_str!("../../rules/php/decisions.sh")),
+    ("postgresql/count.sh", include_str!("../../rules/postgresql/count.sh")),
+    ("postgresql/create.sh", include_str!("../../rules/postgresql/create.sh")),
+    ("postgresql/facts.sh", include_str!("../../rules/postgresql/facts.sh")),
+    ("postgresql/load.sh", include_str!("../../rules/postgresql/load.sh")),
+    ("postgresql/start.sh", include_str!("../../rules/postgresql/start.sh")),
+    ("postgresql/stop.sh", include_str!("../../rules/postgresql/stop.sh")),
+    ("tomcat/jakarta.sh", include_str!("../../rules/tomcat/jakarta.sh")),
 ];
 
 /// A migration's number, name and SQL. Never edited once released; a change is a further one.
 pub(super) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "layout", include_str!("../../migrations-db/0001_layout.sql")),
     (2, "bodies", include_str!("../../migrations-db/0002_bodies.sql")),
+    (3, "settings", include_str!("../../migrations-db/0003_settings.sql")),
+    (4, "words", include_str!("../../migrations-db/0004_words.sql")),
+    (5, "lists", include_str!("../../migrations-db/0005_lists.sql")),
 ];
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn directory(name: &str) -> Vec<String> {
+    /// Every file below the directory with this ending, in order.
+    fn below(name: &str, ending: &str) -> Vec<String> {
         let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
-        let entries = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name());
-        let mut names: Vec<_> = entries.map(|n| n.into_string().unwrap()).collect();
-        names.retain(|n| n.ends_with(".yaml") || n.ends_with(".sql"));
+        let entries = walkdir::WalkDir::new(&dir).into_iter().map(|entry| entry.unwrap());
+        let names = entries.map(|e| e.path().strip_prefix(&dir).unwrap().to_owned());
+        let mut names: Vec<_> = names.map(|n| n.into_os_string().into_string().unwrap()).collect();
+        names.retain(|name| name.ends_with(ending));
         names.sort();
         names
     }
@@ -53,9 +80,23 @@ mod tests {
     #[test]
     fn what_is_embedded_is_what_is_in_the_directories() {
         let rules: Vec<_> = RULES.iter().map(|(name, _)| (*name).to_owned()).collect();
-        assert_eq!(rules, directory("rules"));
+        assert_eq!(rules, below("rules", ".yaml"));
+        let scripts: Vec<_> = SCRIPTS.iter().map(|(name, _)| (*name).to_owned()).collect();
+        assert_eq!(scripts, below("rules", ".sh"));
         let migrations: Vec<_> =
             MIGRATIONS.iter().map(|(n, name, _)| format!("{n:04}_{name}.sql")).collect();
-        assert_eq!(migrations, directory("migrations-db"));
+        assert_eq!(migrations, below("migrations-db", ".sql"));
+    }
+
+    #[test]
+    fn every_script_is_named_by_a_rule() {
+        let mut unused: Vec<&str> = SCRIPTS.iter().map(|(name, _)| *name).collect();
+        for (file, text) in RULES {
+            let mut rule = crate::layout::load::embedded(file, text).unwrap();
+            for (name, _) in rule.sources() {
+                unused.retain(|script| *script != name.as_str());
+            }
+        }
+        assert!(unused.is_empty(), "{unused:?}");
     }
 }

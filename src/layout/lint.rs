@@ -1,12 +1,16 @@
 //! What a rule must keep beyond the form of its parts: every variable has a value, every operation
 //! fits its syntax. Checked when a rule is loaded, so that a restore never meets it.
 
-use std::fmt;
+mod commands;
+mod settings;
 
-use super::change::{Edit, Op, Step, Syntax};
-use super::command::Database;
+use std::collections::BTreeSet;
+use std::fmt::{self, Display};
+
+use super::change::Step;
 use super::matcher::line_glob;
-use super::model::{Rule, Worth};
+use super::model::{LayoutEntry, Rule, Worth};
+use super::scalar::{PathPattern, PathTemplate};
 use super::unpacking::Unpacking;
 
 /// Something in a rule that cannot be meant.
@@ -17,7 +21,7 @@ pub(super) struct Fault {
     what: String,
 }
 
-impl fmt::Display for Fault {
+impl Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)
     }
@@ -31,7 +35,16 @@ fn fault(subject: &str, what: impl Into<String>) -> Fault {
 type Check = fn(&Rule) -> Option<Fault>;
 
 /// All checks, in the order in which their faults are told.
-const CHECKS: [Check; 7] = [recognised, layouts, secrets, names, databases, steps, conditions];
+const CHECKS: [Check; 8] = [
+    recognised,
+    layouts,
+    secrets,
+    names,
+    commands::databases,
+    settings::settings,
+    steps,
+    commands::others,
+];
 
 /// The first fault of `rule`.
 pub(super) fn first_fault(rule: &Rule) -> Option<Fault> {
@@ -68,43 +81,70 @@ fn recognised(rule: &Rule) -> Option<Fault> {
 }
 
 fn layouts(rule: &Rule) -> Option<Fault> {
-    for entry in &rule.layout {
-        if let Some(fault) = unknown(entry.glob.as_str(), &entry.glob.names(), &["version"]) {
-            return Some(fault);
-        }
-        let is_copy = entry.worth == Worth::TemplateCopy;
-        if is_copy != (entry.template.is_some() || !entry.sha256.is_empty()) {
-            let what = "needs `template` or `sha256` exactly with `template-copy`";
-            return Some(fault(entry.glob.as_str(), format!("`{}` {what}", entry.glob)));
-        }
-        if let Some(link) = &entry.link
-            && let Some(fault) = unknown(link.as_str(), &link.names(), &["version", "name"])
-        {
-            return Some(fault);
-        }
-        if let Some((word, what)) = entry.unpacked.as_ref().and_then(Unpacking::fault) {
-            return Some(fault(word, what));
-        }
-        if entry.packaged && entry.link.is_none() {
-            let what = format!("`{}` has `packaged` without `link`", entry.glob);
-            return Some(fault(entry.glob.as_str(), what));
-        }
-        if let Some(template) = &entry.template
-            && let Some(fault) = unknown(template.as_str(), &template.names(), &["version"])
-        {
-            return Some(fault);
-        }
+    let created = || {
+        rule.created.iter().find_map(|created| {
+            let paths = &created.paths;
+            let version = |path: &PathTemplate| unknown(path.as_str(), &path.names(), &["version"]);
+            listed("paths", paths).or_else(|| paths.iter().find_map(version))
+        })
+    };
+    rule.layout.iter().find_map(layout).or_else(created)
+}
+
+fn layout(entry: &LayoutEntry) -> Option<Fault> {
+    let Some(first) = entry.globs.first().map(PathPattern::as_str) else {
+        return listed("globs", &entry.globs);
+    };
+    let version = |glob: &PathPattern| unknown(glob.as_str(), &glob.names(), &["version"]);
+    let bad = listed("globs", &entry.globs).or_else(|| entry.globs.iter().find_map(version));
+    if bad.is_some() {
+        return bad;
     }
-    rule.created.iter().find_map(|c| unknown(c.path.as_str(), &c.path.names(), &["version"]))
+    let is_copy = entry.worth == Worth::TemplateCopy;
+    if is_copy != (entry.template.is_some() || !entry.sha256.is_empty()) {
+        let what = "needs `template` or `sha256` exactly with `template-copy`";
+        return Some(fault(first, format!("`{first}` {what}")));
+    }
+    if let Some((word, what)) = entry.unpacked.as_ref().and_then(Unpacking::fault) {
+        return Some(fault(word, what));
+    }
+    if entry.packaged && entry.link.is_none() {
+        return Some(fault(first, format!("`{first}` has `packaged` without `link`")));
+    }
+    let link = entry.link.as_ref().map(|link| (link.as_str(), link.names()));
+    let template = entry.template.as_ref().map(|template| (template.as_str(), template.names()));
+    let named = template.as_ref().is_some_and(|(_, names)| names.contains(&"name"));
+    let wild = |glob: &&PathPattern| {
+        glob.as_str().rsplit('/').next().is_some_and(|name| name.contains(['*', '?', '[', '{']))
+    };
+    if let Some(glob) = entry.globs.iter().filter(wild).next().filter(|_| named) {
+        let what = format!("`{glob}` is no one name that `{{name}}` could stand for");
+        return Some(fault(glob.as_str(), what));
+    }
+    link.into_iter()
+        .chain(template)
+        .find_map(|(text, names)| unknown(text, &names, &["version", "name"]))
+}
+
+/// Whether a list names something, and each once.
+fn listed<T: Display + Ord>(key: &str, all: &[T]) -> Option<Fault> {
+    if all.is_empty() {
+        return Some(fault(&format!("{key}:"), format!("`{key}` is an empty list")));
+    }
+    let mut seen = BTreeSet::new();
+    let again = all.iter().find(|item| !seen.insert(*item))?.to_string();
+    Some(fault(&again, format!("`{again}` stands twice in one list of `{key}`")))
 }
 
 fn secrets(rule: &Rule) -> Option<Fault> {
     for secret in &rule.secrets {
-        let glob = &secret.glob;
-        if let Some(fault) = unknown(glob.as_str(), &glob.names(), &["version"]) {
-            return Some(fault);
+        let version = |glob: &PathPattern| unknown(glob.as_str(), &glob.names(), &["version"]);
+        let globs = &secret.globs;
+        let bad = listed("globs", globs).or_else(|| globs.iter().find_map(version));
+        if bad.is_some() {
+            return bad;
         }
-        if secret.lines.is_empty() {
+        if let Some(glob) = globs.first().filter(|_| secret.lines.is_empty()) {
             let what = format!("`{glob}` needs `lines`; for a whole file there is `worth: secret`");
             return Some(fault(glob.as_str(), what));
         }
@@ -138,53 +178,17 @@ fn names(rule: &Rule) -> Option<Fault> {
     })
 }
 
-fn databases(rule: &Rule) -> Option<Fault> {
-    rule.databases.iter().find_map(database)
-}
-
-fn database(database: &Database) -> Option<Fault> {
-    let captured = database.find.names();
-    if database.find.as_str().contains("**") {
-        let what = format!("`{}` has to say how deep to look", database.find);
-        return Some(fault(database.find.as_str(), what));
-    }
-    let directory = &database.directory;
-    if let Some(fault) = unknown(directory.as_str(), &directory.names(), &captured) {
-        return Some(fault);
-    }
-    let mut files = Vec::new();
-    for export in &database.export {
-        let file = export.file.iter();
-        for word in export.run.words().iter().chain(file) {
-            if let Some(fault) = unknown(word.as_str(), &word.names(), &captured) {
-                return Some(fault);
-            }
-        }
-        if let Some(file) = &export.file {
-            if file.as_str().contains('/') {
-                return Some(fault(file.as_str(), format!("`{file}` is not a file's name")));
-            }
-            files.push(file.as_str());
-        }
-    }
-    let mut given = captured.clone();
-    given.extend(["old", "new"]);
-    for import in &database.import {
-        for word in import.run.words() {
-            if let Some(fault) = unknown(word.as_str(), &word.names(), &given) {
-                return Some(fault);
-            }
-        }
-        for file in import.stdin.iter().chain(&import.expect) {
-            if !files.contains(&file.as_str()) {
-                return Some(fault(file.as_str(), format!("no export makes the file `{file}`")));
-            }
-        }
-    }
-    None
-}
-
 fn steps(rule: &Rule) -> Option<Fault> {
+    for transition in &rule.transitions {
+        let mut seen = Vec::new();
+        for step in &transition.steps {
+            if seen.contains(&step) {
+                let to = transition.to.to_string();
+                return Some(fault(&to, format!("one step stands twice on the way to `{to}`")));
+            }
+            seen.push(step);
+        }
+    }
     rule.transitions.iter().flat_map(|t| &t.steps).find_map(step)
 }
 
@@ -206,71 +210,7 @@ fn step(step: &Step) -> Option<Fault> {
             given.extend(versions);
             owner.iter().chain(group).find_map(|who| unknown(who.as_str(), &who.names(), &given))
         }
-        Step::Edit(edit) => edit_ops(edit),
-        Step::RenamePackage { from, to } | Step::RenameAccount { from, to } => {
-            unknown(from.as_str(), &from.names(), &versions)
-                .or_else(|| unknown(to.as_str(), &to.names(), &versions))
-        }
-        Step::Run { argv, .. } => {
-            argv.words().iter().find_map(|word| unknown(word.as_str(), &word.names(), &versions))
-        }
-        Step::Drop { .. } | Step::Chmod { .. } | Step::Hold { .. } => None,
+        // Commands are looked at with all others.
+        Step::Run(_) | Step::Drop { .. } | Step::Chmod { .. } | Step::Hold { .. } => None,
     }
-}
-
-fn edit_ops(edit: &Edit) -> Option<Fault> {
-    let mut given = edit.file.names();
-    given.extend(["old", "new"]);
-    for op in &edit.ops {
-        if edit.syntax == Syntax::Text && !matches!(op, Op::Replace { .. }) {
-            let what = format!("`{}` is edited as `text`, which only knows `replace`", edit.file);
-            return Some(fault(edit.file.as_str(), what));
-        }
-        let (section, values) = match op {
-            Op::Set { value, section, .. } | Op::SetIfUnset { value, section, .. } => {
-                (section.as_ref(), vec![value])
-            }
-            Op::Replace { text, .. } if text.as_str().is_empty() => {
-                return Some(fault("text:", "an empty text cannot be replaced"));
-            }
-            Op::Replace { text, with, .. } => (None, vec![text, with]),
-            _ => (None, vec![]),
-        };
-        if let Some(section) = section
-            && edit.syntax != Syntax::Ini
-        {
-            let what = format!("the section `{section}` needs the syntax `ini`");
-            return Some(fault(section, what));
-        }
-        let bad = values.iter().find_map(|v| unknown(v.as_str(), &v.names(), &given));
-        if bad.is_some() {
-            return bad;
-        }
-    }
-    None
-}
-
-fn conditions(rule: &Rule) -> Option<Fault> {
-    let in_validators = rule.validate.iter().filter_map(|v| v.when.as_ref());
-    let in_rebuilds = rule.rebuild.iter().filter_map(|r| r.when.as_ref());
-    let in_steps = rule.transitions.iter().flat_map(|t| &t.steps).filter_map(|step| match step {
-        Step::Run { when, .. } => when.as_ref(),
-        _ => None,
-    });
-    for when in in_validators.chain(in_rebuilds).chain(in_steps) {
-        if when.package.is_none() && when.path.is_none() {
-            return Some(fault("when:", "`when` needs a `package` or a `path`"));
-        }
-        let package = when.package.iter().map(|p| (p.as_str(), p.names()));
-        let path = when.path.iter().map(|p| (p.as_str(), p.names()));
-        let bad = package.chain(path).find_map(|(text, used)| unknown(text, &used, &["new"]));
-        if bad.is_some() {
-            return bad;
-        }
-    }
-    let words = |run: &super::Argv| run.words().to_vec();
-    rule.validate
-        .iter()
-        .flat_map(|v| words(&v.run))
-        .find_map(|word| unknown(word.as_str(), &word.names(), &["new"]))
 }

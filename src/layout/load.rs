@@ -4,9 +4,11 @@
 //! make a file mean something else than it says, and a rule is read by people who decide about
 //! the only copy of something.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::script::Scripts;
 use super::{LayoutError, Rule, lint};
 
 /// Largest rule file in bytes.
@@ -39,12 +41,22 @@ impl fmt::Display for RuleError {
 
 impl std::error::Error for RuleError {}
 
-/// Reads one rule; `file` is how errors name it.
+/// Reads one rule; `file` is how errors name it. Its scripts have to stand in `text`.
 ///
 /// # Errors
 /// The first mistake, of form or of sense (a variable without a value, a glob that matches
 /// everything), with its place.
 pub fn parse(file: &str, text: &str) -> Result<Rule, RuleError> {
+    parse_with(file, text, &Scripts::Nowhere)
+}
+
+/// Reads a rule of the binary.
+pub(super) fn embedded(file: &str, text: &str) -> Result<Rule, RuleError> {
+    parse_with(file, text, &Scripts::Embedded)
+}
+
+/// As [`parse`], with the texts of `scripts`.
+fn parse_with(file: &str, text: &str, scripts: &Scripts<'_>) -> Result<Rule, RuleError> {
     let at = |(line, column): (usize, usize), what: String| RuleError {
         file: file.to_owned(),
         line,
@@ -59,8 +71,14 @@ pub fn parse(file: &str, text: &str) -> Result<Rule, RuleError> {
         return Err(at(place, what));
     }
     let deserializer = serde_yaml::Deserializer::from_str(text);
-    let rule: Rule = serde_yaml::with::singleton_map_recursive::deserialize(deserializer)
+    let mut rule: Rule = serde_yaml::with::singleton_map_recursive::deserialize(deserializer)
         .map_err(|error| explain(file, text, &error))?;
+    for (name, script) in rule.sources() {
+        if script.is_none() {
+            let read = scripts.read(name);
+            *script = Some(read.map_err(|what| at(find(text, name.as_str()), what))?);
+        }
+    }
     match lint::first_fault(&rule) {
         Some(fault) => Err(at(find(text, &fault.subject), fault.to_string())),
         None => Ok(rule),
@@ -70,9 +88,11 @@ pub fn parse(file: &str, text: &str) -> Result<Rule, RuleError> {
 /// Reads every `*.yaml` below `dir`, in path order, without following links.
 ///
 /// # Errors
-/// [`LayoutError::Read`] for what cannot be read, [`LayoutError::Rule`] for the first mistake.
+/// [`LayoutError::Read`] for what cannot be read, [`LayoutError::Rule`] for the first mistake: a
+/// script that no rule names is one.
 pub(super) fn directory(dir: &Path) -> Result<Vec<(PathBuf, Rule)>, LayoutError> {
-    let mut rules = Vec::new();
+    let mut rules: Vec<(PathBuf, Rule)> = Vec::new();
+    let mut scripts = BTreeSet::new();
     for entry in walkdir::WalkDir::new(dir).sort_by_file_name() {
         let entry = entry.map_err(|error| LayoutError::Read {
             path: error.path().unwrap_or(dir).to_owned(),
@@ -81,9 +101,25 @@ pub(super) fn directory(dir: &Path) -> Result<Vec<(PathBuf, Rule)>, LayoutError>
         let path = entry.path();
         if entry.file_type().is_file() && path.extension().is_some_and(|e| e == "yaml") {
             rules.push((path.to_owned(), file(path)?));
+        } else if entry.file_type().is_file() && path.extension().is_some_and(|e| e == "sh") {
+            scripts.insert(path.to_owned());
         }
     }
-    Ok(rules)
+    for (path, rule) in &mut rules {
+        for (name, _) in rule.sources() {
+            scripts.remove(&path.with_file_name(name.as_str()));
+        }
+    }
+    match scripts.pop_first() {
+        Some(unused) => Err(LayoutError::Rule(RuleError {
+            file: crate::tree::escaped(unused.as_os_str().as_encoded_bytes()),
+            line: 1,
+            column: 1,
+            what: "no rule beside this script names it".to_owned(),
+            nearest: None,
+        })),
+        None => Ok(rules),
+    }
 }
 
 /// Reads the rule in the file at `path`.
@@ -100,7 +136,8 @@ pub(super) fn file(path: &Path) -> Result<Rule, LayoutError> {
         let what = "the file is not UTF-8".to_owned();
         LayoutError::Rule(RuleError { file: name.clone(), line, column, what, nearest: None })
     })?;
-    parse(&name, &text).map_err(LayoutError::Rule)
+    let beside = path.parent().unwrap_or(Path::new("."));
+    parse_with(&name, &text, &Scripts::Below(beside)).map_err(LayoutError::Rule)
 }
 
 /// Brackets one line may have: what opens more only costs time.
@@ -233,6 +270,19 @@ fn fancy_line(line: &str, quote: &mut Option<char>) -> Option<(usize, String)> {
     None
 }
 
+/// Words that the language had once, and what says the same now.
+const RETIRED: [(&str, &str); 2] = [
+    ("rename-account", "`accounts` of the rule, with `since`"),
+    ("rename-package", "`packages` of the rule, with `since`"),
+];
+
+/// What is to be said in place of the word that `what` calls unknown.
+fn retired(what: &str) -> Option<String> {
+    let word = what.strip_prefix("unknown ")?.split('`').nth(1)?;
+    let (_, instead) = RETIRED.iter().find(|(known, _)| *known == word)?;
+    Some(format!("`{word}` is not a word of rules any more; use {instead}"))
+}
+
 /// Turns the parser's error into ours: its place, its words, and the nearest known word.
 fn explain(file: &str, text: &str, error: &serde_yaml::Error) -> RuleError {
     let (line, column) = error.location().map_or((1, 1), |l| (l.line(), l.column()));
@@ -243,6 +293,9 @@ fn explain(file: &str, text: &str, error: &serde_yaml::Error) -> RuleError {
         Some((path, rest)) if path.chars().all(is_key_path) => rest.to_owned(),
         _ => what.to_owned(),
     };
+    if let Some(what) = retired(&what) {
+        return RuleError { file: file.to_owned(), line, column, what, nearest: None };
+    }
     let nearest = nearest_word(&what);
     let (line, column) = match what.strip_prefix("duplicate field `") {
         Some(rest) => {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use globset::{Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
-use super::{LayoutEntry, LayoutError, PathPattern, Recognised, Scope, Unpacking, Vars, Worth};
+use super::{LayoutEntry, LayoutError, PathPattern, Recognised, Unpacking, Vars, Worth};
 use crate::tree::{Entry, Kind, RootPath};
 
 /// In a `link` the name of the link itself.
@@ -14,8 +14,8 @@ const OWN_NAME: &str = "{name}";
 
 /// The layouts of all recognised applications, compiled together.
 ///
-/// The last match wins: applications come after the system, and later entries of a rule after
-/// earlier ones.
+/// The last match wins: the system comes after what is common to all, applications come after the
+/// system, and later entries of a rule after earlier ones.
 #[derive(Debug)]
 pub struct LayoutMatcher {
     globs: GlobSet,
@@ -77,7 +77,7 @@ impl LayoutMatcher {
     /// [`LayoutError::Glob`] for a glob that globset refuses.
     pub fn new(recognised: &[Recognised]) -> Result<LayoutMatcher, LayoutError> {
         let mut order: Vec<&Recognised> = recognised.iter().collect();
-        order.sort_by_key(|r| r.rule.scope != Scope::System);
+        order.sort_by_key(|r| r.rule.scope);
         let mut globs = GlobSetBuilder::new();
         let mut entries = Vec::new();
         let (mut secrets, mut lines) = (GlobSetBuilder::new(), Vec::new());
@@ -93,7 +93,7 @@ impl LayoutMatcher {
                     shown.add(line_glob(line).map_err(refused)?);
                 }
                 let shown = shown.build().map_err(refused)?;
-                for text in spellings(&secret.glob, found) {
+                for text in secret.globs.iter().flat_map(|glob| spellings(glob, found)) {
                     let glob = GlobBuilder::new(&text).literal_separator(true).build();
                     secrets.add(glob.map_err(refused)?);
                     lines.push(shown.clone());
@@ -110,13 +110,17 @@ impl LayoutMatcher {
                 let links: Vec<GlobMatcher> = links.collect::<Result<_, LayoutError>>()?;
                 let link = entry.link.as_ref().map_or("", PathPattern::as_str);
                 let same_name = link.ends_with(OWN_NAME);
-                // One that needs a version which is not known leads nowhere.
-                let template = entry.template.as_ref().and_then(|t| t.expand(&vars).ok());
-                for text in spellings(&entry.glob, found) {
-                    globs.add(glob(&text)?);
-                    let (app, entry, links) = (found.app.clone(), entry.clone(), links.clone());
-                    let template = template.clone();
-                    entries.push(Compiled { app, entry, links, same_name, template });
+                for pattern in &entry.globs {
+                    let name = pattern.as_str().rsplit('/').next().unwrap_or_default();
+                    vars.set("name", name);
+                    // One that needs a version which is not known leads nowhere.
+                    let template = entry.template.as_ref().and_then(|t| t.expand(&vars).ok());
+                    for text in spellings(pattern, found) {
+                        globs.add(glob(&text)?);
+                        let (app, entry, links) = (found.app.clone(), entry.clone(), links.clone());
+                        let template = template.clone();
+                        entries.push(Compiled { app, entry, links, same_name, template });
+                    }
                 }
             }
         }
@@ -239,7 +243,7 @@ mod tests {
             "app: {app}\ntitle: X\nscope: {scope}\nrecognise: {{paths: [{{path: /x}}]}}\nlayout:\n"
         );
         for (glob, worth) in layout {
-            text += &format!("  - {{glob: '{glob}', worth: {worth}, why: because}}\n");
+            text += &format!("  - {{globs: ['{glob}'], worth: {worth}, why: because}}\n");
         }
         let rule = parse("x.yaml", &text).unwrap();
         Recognised { app: app.into(), version: version.map(|v| v.parse().unwrap()), rule }
@@ -313,7 +317,7 @@ mod tests {
     #[test]
     fn an_entry_for_links_of_the_same_name_holds_for_no_others() {
         let layout = "layout:\n  \
-                      - {glob: /usr/bin/*, worth: generated, link: '/bin/{name}', why: w}\n";
+                      - {globs: [/usr/bin/*], worth: generated, link: '/bin/{name}', why: w}\n";
         let matcher = of_rule(layout, None);
         let known = |target: &str| {
             let link = link("/usr/bin/touch", target);
@@ -327,8 +331,8 @@ mod tests {
     #[test]
     fn an_entry_for_links_holds_only_for_links_that_lead_there() {
         let layout = "layout:\n  \
-                      - {glob: '/etc/**', worth: config, why: w}\n  \
-                      - {glob: /etc/on/*, worth: generated, link: '/etc/avail/{version}/*', why: w}\n";
+                      - {globs: ['/etc/**'], worth: config, why: w}\n  \
+                      - {globs: [/etc/on/*], worth: generated, link: '/etc/avail/{version}/*', why: w}\n";
         let matcher = of_rule(layout, Some("11"));
         let worth = |entry: Entry| matcher.matches_entry(&entry, &()).unwrap().entry.worth;
         assert_eq!(worth(link("/etc/on/x", "../avail/11/x")), Worth::Generated);
@@ -344,7 +348,7 @@ mod tests {
     #[test]
     fn an_entry_for_directories_holds_for_no_link_in_the_place_of_one() {
         let layout = "layout:\n  \
-                      - {glob: /opt, worth: generated, directory: true, why: w}\n";
+                      - {globs: [/opt], worth: generated, directory: true, why: w}\n";
         let matcher = of_rule(layout, None);
         let tree = MemoryTree::default().dir("/opt");
         let path = RootPath::parse(b"/opt").unwrap();
@@ -357,8 +361,8 @@ mod tests {
     #[test]
     fn what_packages_make_is_known_whatever_its_entry_asks_for() {
         let layout = "layout:\n  \
-                      - {glob: /etc/localtime, worth: generated, link: /usr/share/zone, why: w}\n  \
-                      - {glob: '/**/*.key', worth: secret, why: w}\n";
+                      - {globs: [/etc/localtime], worth: generated, link: /usr/share/zone, why: w}\n  \
+                      - {globs: ['/**/*.key'], worth: secret, why: w}\n";
         let matcher = of_rule(layout, None);
         let made = |at: &str| matcher.is_made(&RootPath::parse(at.as_bytes()).unwrap());
         assert!(made("/etc/localtime"));
@@ -368,7 +372,7 @@ mod tests {
 
     #[test]
     fn a_template_is_the_one_of_the_installation_s_version() {
-        let layout = "layout:\n  - {glob: /etc/a.ini, worth: template-copy, \
+        let layout = "layout:\n  - {globs: [/etc/a.ini], worth: template-copy, \
                       template: '/usr/share/a/{version}/a.ini', why: w}\n";
         let path = RootPath::parse(b"/etc/a.ini").unwrap();
         let template = |version| {
@@ -382,7 +386,7 @@ mod tests {
     #[test]
     fn a_secret_is_told_by_a_line_of_its_file() {
         let secrets = "secrets:\n  \
-                       - {glob: '/etc/a/{version}/**', lines: ['pass*=*', '<token>*'], why: w}\n";
+                       - {globs: ['/etc/a/{version}/**'], lines: ['pass*=*', '<token>*'], why: w}\n";
         let matcher = of_rule(secrets, Some("11"));
         let path = |text: &str| RootPath::parse(text.as_bytes()).unwrap();
         let is_secret = |at: &str, text: &str| {
@@ -410,8 +414,8 @@ mod tests {
     #[test]
     fn an_entry_for_what_was_unpacked_holds_for_nothing_else() {
         let layout = "layout:\n  \
-                      - {glob: '/srv/**', worth: data, why: w}\n  \
-                      - {glob: '/srv/**', worth: generated, unpacked: .war, why: w}\n";
+                      - {globs: ['/srv/**'], worth: data, why: w}\n  \
+                      - {globs: ['/srv/**'], worth: generated, unpacked: .war, why: w}\n";
         let matcher = of_rule(layout, None);
         let worth = |at: &str| {
             let found = matcher.matches_entry(&link(at, "x"), &Theirs);
@@ -426,8 +430,8 @@ mod tests {
     #[test]
     fn a_link_that_packages_make_leads_to_a_package_s_file() {
         let layout = "layout:\n  \
-                      - {glob: /etc/on/*, worth: config, why: w}\n  \
-                      - {glob: /etc/on/*, worth: generated, link: /etc/avail/*, packaged: true, why: w}\n";
+                      - {globs: [/etc/on/*], worth: config, why: w}\n  \
+                      - {globs: [/etc/on/*], worth: generated, link: /etc/avail/*, packaged: true, why: w}\n";
         let matcher = of_rule(layout, None);
         let worth = |target: &str| {
             let found = matcher.matches_entry(&link("/etc/on/x", target), &Theirs);

@@ -6,11 +6,14 @@
 //! [`route`] orders transitions, [`apply`] does one [`Step`] to a draft, [`LayoutMatcher`] says
 //! what a path is worth. Nothing about an application is in code.
 
+mod adapt;
 mod change;
 mod check;
 mod command;
+mod config_file;
 mod database;
 mod db;
+mod digests;
 mod edit;
 mod embedded;
 mod failing;
@@ -23,20 +26,27 @@ mod model;
 mod pattern;
 mod relocation;
 mod renaming;
+mod replace;
 mod route;
 mod scalar;
+mod schema;
+mod script;
+mod setting;
 mod step;
 mod unpacking;
 mod version;
 
 use std::path::PathBuf;
 
-pub use change::{Edit, Op, Step, Syntax};
+pub use adapt::{Mentioned, adapt, mentioned};
+pub use change::Step;
 pub use check::{lint_paths, render};
-pub use command::{Database, Export, Import, Rebuild, Validator, When};
+pub use command::{
+    Call, CallError, Check, Database, Export, Import, Rebuild, RunStep, Stop, Validator, When,
+};
 pub use database::{Command, Instance, InstanceError};
 pub use db::{LayoutDb, Recognised, RuleSource};
-pub use edit::{Edited, edit};
+pub use digests::Digests;
 pub use load::{MAX_RULE, RuleError, parse};
 pub use matcher::{LayoutMatch, LayoutMatcher, Surroundings};
 pub use migration::{Former, Migration};
@@ -46,9 +56,16 @@ pub use model::{
 };
 pub use pattern::{Pattern, PatternError, Template, Vars};
 pub use renaming::PackageFate;
-pub use route::{Gap, Route, route};
+pub use route::{Gap, Link, Route, route};
 pub use scalar::{
-    Argv, Digest, ExpandError, Mode, PathPattern, PathTemplate, ScalarError, Word, Words,
+    Argv, Digest, ExpandError, Mode, PathPattern, PathTemplate, ScalarError, ScriptName, Word,
+    Words,
+};
+pub use schema::schema;
+pub use script::MAX_SCRIPT;
+pub use setting::{
+    Ask, ContainerText, DropItem, Gone, MapValue, Mentions, RenameKey, Replace, SetKey, Setting,
+    Syntax,
 };
 pub use step::{StepError, StepOutcome, apply};
 pub use unpacking::Unpacking;

@@ -4,17 +4,20 @@
 //! value that does not parse is refused where it stands, so a loaded rule needs no further checks
 //! of form. Nothing here acts; steps are values. `rules/README.md` explains the language to people.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::change::Step;
 use super::command::{Database, Rebuild, Validator};
+use super::digests::Digests;
 use super::pattern::Template;
-use super::scalar::{Digest, PathPattern, PathTemplate, Word};
+use super::scalar::{PathPattern, PathTemplate, Word};
+use super::setting::{Mentions, Replace, Setting};
 use super::unpacking::Unpacking;
 use super::version::{Range, Version};
 
 /// One application on one distribution.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Rule {
     /// The application's name, shared by the files of all its distributions.
@@ -24,7 +27,7 @@ pub struct Rule {
     pub distribution: Word,
     /// The application's name for people.
     pub title: String,
-    /// Whether it is a service or the system below all services.
+    /// Whether it is a service, or the system below all services.
     #[serde(default)]
     pub scope: Scope,
     /// What becomes of an earlier rule for the same application and distribution.
@@ -57,6 +60,16 @@ pub struct Rule {
     /// Data that only the program of its own version can read.
     #[serde(default)]
     pub databases: Vec<Database>,
+    /// What configuration files need in newer versions.
+    #[serde(default)]
+    pub settings: Vec<Setting>,
+    /// Paths and names of the application that are others now, in its own configuration and
+    /// wherever a rule's `mentions` say.
+    #[serde(default)]
+    pub everywhere: Vec<Replace>,
+    /// Where other applications' paths and names are spoken of.
+    #[serde(default)]
+    pub mentions: Mentions,
     /// How one version's files become another's.
     #[serde(default)]
     pub transitions: Vec<Transition>,
@@ -73,9 +86,13 @@ fn debian() -> Word {
 }
 
 /// Where a rule stands in the order of rules.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
+    /// What is so on every system, whatever it is: gives way to the system's own layout.
+    Common,
     /// The system: its layout gives way to every application's.
     System,
     /// An application.
@@ -84,7 +101,7 @@ pub enum Scope {
 }
 
 /// What a rule does to an earlier one of the same application and distribution.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Earlier {
     /// Takes its place.
@@ -95,10 +112,11 @@ pub enum Earlier {
 }
 
 /// How much of a version the layout depends on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VersionRule {
     /// Leading numbers that are kept: 2 makes `7.4` of `7.4.33`.
+    #[schemars(range(min = 1, max = 8))]
     pub components: usize,
 }
 
@@ -109,7 +127,7 @@ impl Default for VersionRule {
 }
 
 /// How an application is recognised; any one of these is enough.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Recognise {
     /// By an installed package.
@@ -121,7 +139,7 @@ pub struct Recognise {
 }
 
 /// A package whose presence shows the application.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PackageMark {
     /// A pattern of its name. With `{version}` the version is in the name, and every version
@@ -134,7 +152,7 @@ pub struct PackageMark {
 }
 
 /// A path whose presence shows the application.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PathMark {
     /// The path, without wildcards.
@@ -144,22 +162,23 @@ pub struct PathMark {
     pub version: Option<Version>,
 }
 
-/// What the paths of one glob are worth.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What some paths are worth.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LayoutEntry {
     /// Which paths; `/a/**` is the directory `/a` and everything below it. `{version}` is the
     /// version of the installation.
-    pub glob: PathPattern,
+    pub globs: Vec<PathPattern>,
     /// Their worth.
     pub worth: Worth,
-    /// With [`Worth::TemplateCopy`]: the file it was copied from.
+    /// With [`Worth::TemplateCopy`]: the file it was copied from; `{name}` is the name that the copy
+    /// has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<PathTemplate>,
     /// With [`Worth::TemplateCopy`]: what a package's script writes there, where the text is in no
-    /// file of its own.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub sha256: Vec<Digest>,
+    /// file of its own; by the release it was seen in, and matched whatever the release.
+    #[serde(default, skip_serializing_if = "Digests::is_empty")]
+    pub sha256: Digests,
     /// Only symbolic links that lead there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<PathPattern>,
@@ -178,11 +197,11 @@ pub struct LayoutEntry {
 }
 
 /// Files that hold a key or a password.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SecretMark {
-    /// Which files, as [`LayoutEntry::glob`].
-    pub glob: PathPattern,
+    /// Which files, as [`LayoutEntry::globs`].
+    pub globs: Vec<PathPattern>,
     /// Only those with such a line: globs of which `*` matches any text, that heed neither case nor
     /// the space around a line.
     pub lines: Vec<String>,
@@ -191,7 +210,9 @@ pub struct SecretMark {
 }
 
 /// What a path is worth, whoever owns it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Worth {
     /// Configuration: kept.
@@ -234,18 +255,18 @@ impl Worth {
     }
 }
 
-/// A path that a package's scripts make without owning it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Paths that a package's scripts make without owning them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Created {
-    /// The path; may hold `{version}`.
-    pub path: PathTemplate,
-    /// What makes it.
+    /// The paths; may hold `{version}`.
+    pub paths: Vec<PathTemplate>,
+    /// What makes them.
     pub why: String,
 }
 
 /// A package that is called otherwise, split or gone in the new version.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PackageChange {
     /// A pattern of its old name; `{old}` is the old version, other names capture.
@@ -260,7 +281,7 @@ pub struct PackageChange {
 }
 
 /// An account or a service with a new name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Renaming {
     /// The old name, with `{old}`.
@@ -273,7 +294,7 @@ pub struct Renaming {
 }
 
 /// How files of one range of versions become files of another.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Transition {
     /// The versions it starts from.

@@ -39,6 +39,12 @@ pub enum ScalarError {
     /// Not a SHA-256.
     #[error("`{0}` is not a SHA-256; expected 64 lower-case hexadecimal digits")]
     Digest(String),
+    /// Not the name of a script.
+    #[error(
+        "`{0}` is not a script beside the rule; expected a relative path of letters, digits, `.`, \
+         `_` and `-` that ends in `.sh`"
+    )]
+    Script(String),
     /// Not an octal mode.
     #[error("`{0}` is not a mode; expected octal digits such as 0640")]
     Mode(String),
@@ -80,7 +86,54 @@ macro_rules! as_text {
     )*};
 }
 
-as_text!(Version, Range, Template, Word, Mode, Digest, PathPattern, PathTemplate);
+as_text!(Template, Word, Mode, Digest, PathPattern, PathTemplate, ScriptName);
+
+/// Reads versions: as text, or as a whole number, which every program reads alike.
+struct Numbered<T>(PhantomData<T>);
+
+impl<T> Visitor<'_> for Numbered<T>
+where
+    T: FromStr,
+    T::Err: fmt::Display,
+{
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a version")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<T, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<T, E> {
+        Err(E::custom(format!(
+            "the version {number} needs quotes: without them it is a number, in which 1.10 is 1.1"
+        )))
+    }
+}
+
+/// As [`as_text`], for what consists of versions.
+macro_rules! as_version {
+    ($($type:ty),*) => {$(
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_any(Numbered(PhantomData))
+            }
+        }
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+    )*};
+}
+
+as_version!(Version, Range);
 
 /// The name of an application or a distribution: lower-case letters, digits and `-`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -142,6 +195,39 @@ impl FromStr for Digest {
 }
 
 impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where a script lies beside its rule file: a relative path such as `example/export.sh`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ScriptName(String);
+
+impl ScriptName {
+    /// The path as it stands in the rule.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ScriptName {
+    type Err = ScalarError;
+
+    fn from_str(text: &str) -> Result<ScriptName, ScalarError> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        // No component begins with a point, so none is `.` or `..`.
+        let component =
+            |part: &str| !part.is_empty() && !part.starts_with('.') && part.chars().all(plain);
+        if text.ends_with(".sh") && text.split('/').all(component) {
+            Ok(ScriptName(text.to_owned()))
+        } else {
+            Err(ScalarError::Script(text.to_owned()))
+        }
+    }
+}
+
+impl fmt::Display for ScriptName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -411,6 +497,30 @@ mod tests {
         }
         for wrong in ["", "Samba", "a b", "-a", "ä"] {
             assert_eq!(wrong.parse::<Word>(), Err(ScalarError::Word(wrong.into())));
+        }
+    }
+
+    #[test]
+    fn a_script_lies_beside_its_rule_and_never_above_it() {
+        for good in ["export.sh", "postgresql/export.sh", "a/b-1/c_d.e.sh"] {
+            assert_eq!(good.parse::<ScriptName>().map(|name| name.to_string()), Ok(good.into()));
+        }
+        let wrong = [
+            "",
+            ".sh",
+            "/a.sh",
+            "../a.sh",
+            "a/../b.sh",
+            "a//b.sh",
+            "./a.sh",
+            "a",
+            "a.py",
+            "a b.sh",
+            "a/.sh",
+            "ä.sh",
+        ];
+        for text in wrong {
+            assert_eq!(text.parse::<ScriptName>(), Err(ScalarError::Script(text.into())), "{text}");
         }
     }
 

@@ -8,9 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
-use super::change::{Edit, Step, Syntax};
-use super::command::When;
-use super::edit::edit;
+use super::change::Step;
+use super::command::{CallError, When};
 use super::pattern::{Pattern, PatternError, Vars};
 use super::relocation::{copied, moved};
 use super::scalar::{ExpandError, PathPattern};
@@ -20,7 +19,7 @@ use crate::tree::{
 };
 
 /// Largest configuration file that is edited, and largest account database that is read, in bytes.
-const MAX_FILE: u64 = 8 * 1024 * 1024;
+pub(super) const MAX_FILE: u64 = 8 * 1024 * 1024;
 
 /// What one step did, or wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,20 +56,6 @@ pub enum StepOutcome {
         /// Only when this holds in the new system.
         when: Option<When>,
     },
-    /// A package to install instead of another.
-    Package {
-        /// The old name.
-        from: String,
-        /// The new name.
-        to: String,
-    },
-    /// An account that takes the place of another.
-    Account {
-        /// The old name.
-        from: String,
-        /// The new name.
-        to: String,
-    },
 }
 
 /// Why a step could not be done.
@@ -79,6 +64,9 @@ pub enum StepError {
     /// A variable has no value or a pattern does not compile with its values.
     #[error("the step does not fit what was found")]
     Pattern(#[from] PatternError),
+    /// What is to be run cannot be said.
+    #[error("the step cannot be run")]
+    Call(#[from] CallError),
     /// The values make no path.
     #[error("the step leads to no path")]
     Expand(#[from] ExpandError),
@@ -113,7 +101,7 @@ pub fn apply(
     match step {
         Step::Move { from, to } => moved(from, to, vars, draft),
         Step::Copy { from, to } => copied(from, to, vars, draft),
-        Step::Drop { path, why } => dropped(path, why, vars, draft),
+        Step::Drop { path, why, .. } => dropped(path, why, vars, draft),
         Step::Symlink { path, target: text } => {
             let path = path.expand(vars)?;
             linked(&path, text.expand(vars)?, draft, target)
@@ -137,21 +125,12 @@ pub fn apply(
             }
             Ok(done)
         }
-        Step::Edit(edit) => edited(edit, vars, draft, store),
-        Step::RenamePackage { from, to } => Ok(vec![StepOutcome::Package {
-            from: from.expand_text(vars)?,
-            to: to.expand_text(vars)?,
+        Step::Run(run) => Ok(vec![StepOutcome::Run {
+            argv: run.call().expand(vars)?,
+            why: run.why.clone(),
+            when: run.when.clone(),
         }]),
-        Step::RenameAccount { from, to } => Ok(vec![StepOutcome::Account {
-            from: from.expand_text(vars)?,
-            to: to.expand_text(vars)?,
-        }]),
-        Step::Run { argv, why, when } => Ok(vec![StepOutcome::Run {
-            argv: argv.expand(vars)?,
-            why: why.clone(),
-            when: when.clone(),
-        }]),
-        Step::Hold { path, why } => {
+        Step::Hold { path, why, .. } => {
             let held = matching(path, vars, draft)?.into_iter();
             Ok(held.map(|path| StepOutcome::Hold { path, why: why.clone() }).collect())
         }
@@ -159,7 +138,11 @@ pub fn apply(
 }
 
 /// The entries of the draft that `pattern` matches.
-fn matching(pattern: &PathPattern, vars: &Vars, draft: &Draft) -> Result<Vec<RootPath>, StepError> {
+pub(super) fn matching(
+    pattern: &PathPattern,
+    vars: &Vars,
+    draft: &Draft,
+) -> Result<Vec<RootPath>, StepError> {
     let pattern = pattern.compile(vars)?;
     let base = base(&pattern)?;
     let paths = draft.below(&base).map(|node| &node.entry.path);
@@ -305,86 +288,37 @@ fn account(
 }
 
 /// The content of a regular file in the draft; `None` when it is none or too large.
-fn content(node: &DraftNode, store: &dyn Store) -> Result<Option<Vec<u8>>, StepError> {
+pub(super) fn content(node: &DraftNode, store: &dyn Store) -> Result<Option<Vec<u8>>, StepError> {
     if node.entry.kind.size() > MAX_FILE {
         return Ok(None);
     }
     match &node.content {
         DraftContent::None => Ok(None),
         DraftContent::Bytes(bytes) => Ok(Some(bytes.clone())),
-        DraftContent::Stored(id) => read(*id, store)
+        DraftContent::Stored(id) => read(*id, MAX_FILE, store)
             .map(Some)
             .map_err(|source| StepError::Content { path: node.entry.path.clone(), source }),
     }
 }
 
-fn read(id: ContentId, store: &dyn Store) -> std::io::Result<Vec<u8>> {
+fn read(id: ContentId, limit: u64, store: &dyn Store) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    store.open(id)?.take(MAX_FILE).read_to_end(&mut bytes)?;
+    store.open(id)?.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-fn edited(
-    how: &Edit,
-    vars: &Vars,
-    draft: &mut Draft,
+/// The first bytes of a regular file in the draft, at most `limit`.
+pub(super) fn start(
+    node: &DraftNode,
+    limit: usize,
     store: &dyn Store,
-) -> Result<Vec<StepOutcome>, StepError> {
-    let pattern = how.file.compile(vars)?;
-    let mut done = Vec::new();
-    for path in matching(&how.file, vars, draft)? {
-        let captured = pattern.matches(path.as_bytes()).unwrap_or_default().and(vars);
-        if let Some(what) = redirected(&path, how, &captured, draft)? {
-            done.push(StepOutcome::Changed { path, what });
-            continue;
-        }
-        let Some(node) = draft.get(&path).filter(|node| node.entry.kind.is_file()) else {
-            continue;
-        };
-        let Some(text) = content(node, store)? else {
-            let why = format!("it is larger than {MAX_FILE} bytes and was not edited");
-            done.push(StepOutcome::Hold { path, why });
-            continue;
-        };
-        let edited = edit(&text, how.syntax, &how.ops, &captured)?;
-        if text.contains(&0) {
-            // No text: what would be changed in it is for a person to look at.
-            if edited.bytes != text {
-                let why =
-                    format!("it is no text, and was not edited: {}", edited.changes.join(", "));
-                done.push(StepOutcome::Hold { path, why });
-            }
-            continue;
-        }
-        if edited.bytes != text {
-            draft.write(&path, edited.bytes);
-        }
-        let changed = |what| StepOutcome::Changed { path: path.clone(), what };
-        done.extend(edited.changes.into_iter().map(changed));
-        let held = |why| StepOutcome::Hold { path: path.clone(), why };
-        done.extend(edited.doubts.into_iter().map(held));
+) -> Result<Vec<u8>, StepError> {
+    match &node.content {
+        DraftContent::None => Ok(vec![]),
+        DraftContent::Bytes(bytes) => Ok(bytes[..bytes.len().min(limit)].to_vec()),
+        DraftContent::Stored(id) => read(*id, limit as u64, store)
+            .map_err(|source| StepError::Content { path: node.entry.path.clone(), source }),
     }
-    Ok(done)
-}
-
-/// Edits where the symbolic link at `path` leads, as a text.
-fn redirected(
-    path: &RootPath,
-    how: &Edit,
-    vars: &Vars,
-    draft: &mut Draft,
-) -> Result<Option<String>, StepError> {
-    let Some(DraftNode { entry: Entry { kind: Kind::Symlink { target }, .. }, .. }) =
-        draft.get_mut(path).filter(|_| how.syntax == Syntax::Text)
-    else {
-        return Ok(None);
-    };
-    let edited = edit(target, how.syntax, &how.ops, vars)?.bytes;
-    if edited == *target {
-        return Ok(None);
-    }
-    let was = std::mem::replace(target, edited);
-    Ok(Some(format!("leads to {}, was {}", escaped(target), escaped(&was))))
 }
 
 #[cfg(test)]
@@ -610,40 +544,6 @@ mod tests {
     }
 
     #[test]
-    fn archived_contents_are_read_to_be_edited_and_other_names_stay_as_they_are() {
-        let stored = node("/a/x.conf", Kind::File { size: 7 }, DraftContent::Stored(ContentId(7)));
-        let mut d =
-            draft(vec![stored, link("/a/y.conf", "x.conf"), file("/a/z.conf", b"\0a 13 b")]);
-        let step = "edit: {file: '/a/*.conf', syntax: text, ops: [replace: {text: '{old}', with: '{new}'}]}";
-        assert_eq!(
-            told(step, &mut d),
-            [
-                "/a/x.conf: line 1: `13` is now `17`",
-                "/a/z.conf held: it is no text, and was not edited: line 1: `13` is now `17`"
-            ]
-        );
-        let edited = d.get(&path("/a/x.conf")).unwrap();
-        assert_eq!(edited.content, DraftContent::Bytes(b"a = 17\n".to_vec()));
-    }
-
-    #[test]
-    fn where_a_link_leads_is_a_text_too() {
-        let mut d = draft(vec![link("/m/13.load", "../avail/p13.load"), link("/m/x", "/p131")]);
-        let step = |syntax| {
-            format!(
-                "edit: {{file: '/m/*', syntax: {syntax}, ops: [replace: {{text: 'avail/p{{old}}.load', with: 'avail/p{{new}}.load'}}]}}"
-            )
-        };
-        assert_eq!(told(&step("ini"), &mut d), [""; 0]);
-        assert_eq!(
-            told(&step("text"), &mut d),
-            ["/m/13.load: leads to ../avail/p17.load, was ../avail/p13.load"]
-        );
-        assert_eq!(told(&step("text"), &mut d), [""; 0]);
-        assert_eq!(shown(&d), ["/m/13.load -> ../avail/p17.load", "/m/x -> /p131"]);
-    }
-
-    #[test]
     fn what_only_the_new_system_can_do_comes_back_as_data() {
         let mut d = draft(vec![file("/a/x", b"")]);
         let run = "run: {argv: [make, '{new}'], why: because}";
@@ -652,29 +552,7 @@ mod tests {
             done(run, &mut d),
             [StepOutcome::Run { argv, why: "because".into(), when: None }]
         );
-        let named = |from: &str, to: &str| (from.to_owned(), to.to_owned());
-        let (from, to) = named("p13", "p17");
-        assert_eq!(
-            done("rename-package: {from: 'p{old}', to: 'p{new}'}", &mut d),
-            [StepOutcome::Package { from, to }]
-        );
-        let (from, to) = named("u", "v");
-        assert_eq!(
-            done("rename-account: {from: u, to: v}", &mut d),
-            [StepOutcome::Account { from, to }]
-        );
         assert_eq!(told("hold: {path: /a/x, why: ask}", &mut d), ["/a/x held: ask"]);
         assert_eq!(shown(&d), ["/a/x"]);
-    }
-
-    #[test]
-    fn a_content_that_cannot_be_read_ends_the_step() {
-        let lost = node("/a", Kind::File { size: 1 }, DraftContent::Stored(ContentId(1)));
-        let edit: Step = serde_json::from_str(
-            r#"{"edit": {"file": "/a", "syntax": "text", "ops": [{"replace": {"text": "x", "with": "y"}}]}}"#,
-        )
-        .unwrap();
-        let result = apply(&edit, &Vars::default(), &mut draft(vec![lost]), &System, &System);
-        assert_eq!(result.unwrap_err().to_string(), "reading the archived `/a`");
     }
 }

@@ -1,7 +1,9 @@
 //! [`Unpacking`]: how a server unpacks an archive beside a directory.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -56,16 +58,31 @@ fn plain_directory() -> Vec<Mode> {
 }
 
 /// The keys of an [`Unpacking`].
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Keys {
+    /// The archive is called as the directory, with this ending.
     ending: String,
+    /// An empty file that the server leaves in the directory, which the archive need not have.
     #[serde(default)]
     tracker: Option<String>,
+    /// The modes that it gives to files.
     #[serde(default = "plain_file")]
     files: Vec<Mode>,
+    /// The modes that it gives to directories.
     #[serde(default = "plain_directory")]
     directories: Vec<Mode>,
+}
+
+impl JsonSchema for Unpacking {
+    fn schema_name() -> Cow<'static, str> {
+        "Unpacking".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let keys = Keys::json_schema(generator);
+        json_schema!({"anyOf": [{"type": "string", "pattern": r"^\.[^/]+$"}, keys]})
+    }
 }
 
 impl<'de> Deserialize<'de> for Unpacking {
@@ -99,7 +116,7 @@ mod tests {
     fn read(unpacked: &str) -> Result<super::Unpacking, String> {
         let text = format!(
             "app: x\ntitle: X\nrecognise: {{paths: [{{path: /x}}]}}\nlayout:\n  \
-             - {{glob: '/srv/**', worth: generated, unpacked: {unpacked}, why: w}}\n"
+             - {{globs: ['/srv/**'], worth: generated, unpacked: {unpacked}, why: w}}\n"
         );
         let mut rule = parse("x.yaml", &text).map_err(|error| error.to_string())?;
         Ok(rule.layout.remove(0).unpacked.unwrap())

@@ -50,6 +50,13 @@ impl Version {
         self
     }
 
+    /// The same version, with at most `components` numbers.
+    #[must_use]
+    pub fn cut(mut self, components: usize) -> Version {
+        self.numbers.truncate(components.max(1));
+        self
+    }
+
     /// The version as it stands in paths: `7.4`, without the generation.
     pub fn short(&self) -> String {
         let numbers: Vec<String> = self.numbers.iter().map(u64::to_string).collect();
@@ -154,13 +161,11 @@ impl Range {
             && self.high.as_ref().is_none_or(|high| version < high)
     }
 
-    /// Whether some version is in both ranges.
-    pub fn meets(&self, other: &Range) -> bool {
-        let below = |low: &Option<Version>, high: &Option<Version>| match (low, high) {
-            (Some(low), Some(high)) => low < high,
-            _ => true,
-        };
-        below(&self.low, &other.high) && below(&other.low, &self.high)
+    /// The smallest version that is in both ranges and not below `least`; `None` when none is.
+    pub fn first_in_both(&self, other: &Range, least: &Version) -> Option<Version> {
+        let lows = self.low.iter().chain(&other.low);
+        let first = lows.fold(least, |first, low| if low > first { low } else { first });
+        (self.contains(first) && other.contains(first)).then(|| first.clone())
     }
 }
 
@@ -273,9 +278,15 @@ mod tests {
     }
 
     #[test]
-    fn ranges_meet_where_a_version_is_in_both() {
-        assert!(range(">=13, <15").meets(&range(">=14")));
-        assert!(!range("<13").meets(&range(">=13")));
-        assert!(range("*").meets(&range("=4")));
+    fn the_first_version_of_two_ranges_is_the_greater_of_their_lower_ends() {
+        let first = |a: &str, b: &str, least: &str| {
+            let found = range(a).first_in_both(&range(b), &version(least));
+            found.map(|version| version.to_string())
+        };
+        assert_eq!(first(">=13, <15", ">=14", "2"), Some("14".into()));
+        assert_eq!(first("<13", ">=13", "2"), None);
+        assert_eq!(first("*", "=4", "2"), Some("4".into()));
+        assert_eq!(first("*", "<=4", "2.1"), Some("2.1".into()));
+        assert_eq!(first("*", "<=4", "5"), None);
     }
 }

@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+#!/bin/sh
 # Runs as process 1 of new mount, pid, ipc and uts namespaces, on the host's shell and with the
 # host's tools; nothing in the root is executed before the last lines, and then only inside of it.
 # Every value is a positional parameter. The file "ready" tells a failure to set up from a
@@ -74,7 +74,7 @@ confined() {
     done
     return 1
 }
-# shellcheck disable=SC2016 # the inner shell reads the line
+# shellcheck disable=SC2016 # The inner shell reads its own lines.
 if ! "$setpriv" --bounding-set "$caps" --inh-caps -all -- "$sh" -c \
     'while read -r line; do echo "$line"; done </proc/self/status' | confined; then
     echo "capabilities cannot be taken away here" >&2

@@ -23,7 +23,7 @@ use crate::engine::{
     run_id,
 };
 use crate::failure::{Failure, Kind};
-use crate::service::Settings;
+use crate::service::ServiceSettings;
 use crate::source::read_container;
 use crate::survey::Survey;
 use crate::system::{Command, ContainerSystem, Ran, System};
@@ -45,7 +45,7 @@ pub(super) struct EngineTarget {
     tag: Option<String>,
     start: Start,
     /// How the archived service was run.
-    settings: Settings,
+    settings: Option<ServiceSettings>,
     base: Image,
     /// The container that commands run in.
     container: String,
@@ -122,7 +122,7 @@ impl EngineSite {
             name,
             tag,
             start,
-            settings: manifest.settings.clone(),
+            settings: None,
             image: base.id.clone(),
             base,
             container,
@@ -274,14 +274,12 @@ impl EngineTarget {
     }
 
     /// The settings of the final container.
-    fn final_spec(&self, image: &str) -> Result<Carried, Failure> {
-        let refused = |e: SettingsError| {
-            Failure::new(Kind::Refused, "carrying the settings of", &self.name)
-                .because(e)
-                .nothing_left()
-                .next("archive the container again")
-        };
-        let Some(archived) = settings::of_bundle(&self.settings).map_err(refused)? else {
+    fn final_spec(
+        &self,
+        image: &str,
+        archived: Option<&ServiceSettings>,
+    ) -> Result<Carried, Failure> {
+        let Some(archived) = archived else {
             let mut spec = ContainerSpec::default();
             spec.config.insert("Image".to_owned(), image.into());
             let has_command = ["Cmd", "Entrypoint"]
@@ -292,7 +290,7 @@ impl EngineTarget {
         };
         let flavour = self.engine.info().flavour;
         let renewal = Renewal { image, volumes: &self.names, flavour };
-        let mut carried = settings::carry(&archived, &renewal).map_err(refused)?;
+        let mut carried = settings::carry(archived, &renewal).map_err(|e| refused(&self.name, e))?;
         let networks: Vec<String> = carried.networks().map(str::to_owned).collect();
         for network in networks {
             let there = self.engine.network_exists(&network);
@@ -302,6 +300,21 @@ impl EngineTarget {
         }
         Ok(carried)
     }
+}
+
+/// How the service of a bundle was run.
+///
+/// # Errors
+/// What an engine told of it cannot be read (refused).
+pub(super) fn archived_settings(manifest: &Manifest) -> Result<Option<ServiceSettings>, Failure> {
+    settings::of_bundle(&manifest.settings).map_err(|e| refused(&manifest.id, e))
+}
+
+fn refused(subject: &str, error: SettingsError) -> Failure {
+    Failure::new(Kind::Refused, "carrying the settings of", subject)
+        .because(error)
+        .nothing_left()
+        .next("archive the container again")
 }
 
 /// The commands that give the directory `target` its owner, mode and time: a tar cannot name it.
@@ -402,9 +415,9 @@ impl System for EngineTarget {
 }
 
 impl Builder for EngineTarget {
-    fn terms(&self, draft: &Draft) -> Result<Terms, Failure> {
+    fn terms(&self, wanted: Wanted<'_>) -> Result<Terms, Failure> {
         // Which image it will be made of changes nothing in what is carried.
-        let carried = self.final_spec(&self.base.id)?;
+        let carried = self.final_spec(&self.base.id, wanted.settings)?;
         Ok(Terms {
             publication: Publication {
                 image: Some(self.base.id.clone()),
@@ -413,7 +426,7 @@ impl Builder for EngineTarget {
             },
             dropped: dropped(&carried),
             grants: carried.grants,
-            limitations: before_1970(draft),
+            limitations: before_1970(wanted.draft),
         })
     }
 
@@ -428,6 +441,7 @@ impl Builder for EngineTarget {
         wanted: Wanted<'_>,
         store: &dyn Store,
     ) -> Result<Vec<Loss>, Failure> {
+        self.settings = wanted.settings.cloned();
         let packaged = self.commit()?;
         let tar = layer(wanted.draft, store, below)?;
         let labels = json!({ "Labels": self.staging.labels(&[]) });
@@ -470,7 +484,7 @@ impl Builder for EngineTarget {
         self.halt()?;
         let failed = |e| failure("making", "the new container", e);
         let image = self.append(&self.image, vec![], &self.final_config())?;
-        let carried = self.final_spec(&image)?;
+        let carried = self.final_spec(&image, self.settings.as_ref())?;
         let spec = carried.spec.clone().label(RUN_LABEL, self.staging.id());
         let draft = self.staging.draft_name();
         let id = self.engine.create(Some(&draft), &spec).map_err(failed)?;

@@ -6,6 +6,7 @@ use super::packages::PackagePlan;
 use crate::bundle::{Contents, Manifest};
 use crate::failure::{Failure, Kind};
 use crate::layout::LayoutDb;
+use crate::service::ServiceSettings;
 use crate::survey::Survey;
 use crate::tree::{RootPath, Tree, TreeError};
 
@@ -21,6 +22,8 @@ pub(super) struct Inputs<'a> {
     pub(super) state_before: Option<&'a BTreeSet<RootPath>>,
     /// The staged system.
     pub(super) target: &'a dyn Tree,
+    /// How the service was run; `None` where its new system is not run by an engine.
+    pub(super) settings: Option<&'a ServiceSettings>,
     /// What becomes of volumes.
     pub(super) volumes: VolumesAs,
 }

@@ -6,7 +6,7 @@ use super::inputs::Inputs;
 use super::step::{PlannedCommand, Step as PlanStep};
 use crate::failure::{Failure, Kind as FailureKind};
 use crate::layout::{
-    self, Former, Gap, Migration, Recognised, Route, Rule, Step, StepOutcome, Vars, When,
+    self, Former, Gap, Mentions, Migration, Recognised, Route, Rule, Step, StepOutcome, Vars, When,
 };
 use crate::packages::Installed;
 use crate::survey::Survey;
@@ -17,7 +17,10 @@ use crate::verdict::{Held, HeldKind};
 pub(super) struct Journey {
     pub(super) rule: Rule,
     pub(super) vars: Vars,
-    steps: Vec<Step>,
+    /// What is to be done on the way, with the versions that each step speaks of.
+    steps: Vec<(Step, Vars)>,
+    /// Its rule knows the way: settings are adapted.
+    pub(super) on_its_way: bool,
     /// The data of its databases stays readable: the version is the same.
     same_version: bool,
 }
@@ -60,22 +63,23 @@ pub(super) fn former(survey: &Survey) -> impl Iterator<Item = Former<'_>> {
 fn journey(migration: Migration, decisions: &mut Decisions) -> Journey {
     let (vars, way) = (migration.vars(), migration.route());
     let Migration { rule, old, new } = migration;
-    let mut steps = Vec::new();
-    match way {
+    match &way {
         Route::Same => {}
-        Route::Steps(transitions) => {
+        Route::Chain(links) if links.is_empty() => {}
+        Route::Chain(_) => {
             let (from, to) = (old.to_string(), new.to_string());
             decisions.step(PlanStep::Carry { app: rule.app.to_string(), from, to });
-            steps.extend(transitions.into_iter().flat_map(|t| t.steps));
         }
         Route::NoRoute { .. } if rule.transitions.is_empty() => {}
         Route::NoRoute { gap } => {
-            let held = Held::new(HeldKind::Version, &rule.app, gap_words(&gap));
+            let held = Held::new(HeldKind::Version, &rule.app, gap_words(gap));
             decisions.held.push(held.was(&old).candidate(&new));
         }
     }
+    let steps = way.steps(&vars);
     let same_version = old == new;
-    Journey { rule, vars, steps, same_version }
+    let on_its_way = matches!(way, Route::Chain(_));
+    Journey { rule, vars, steps, on_its_way, same_version }
 }
 
 fn gap_words(gap: &Gap) -> String {
@@ -148,10 +152,9 @@ pub(super) fn apply_steps(
 ) -> Result<(), Failure> {
     for journey in journeys {
         let app = journey.rule.app.as_str();
-        for step in journey.steps.iter().filter(|step| wanted(step)) {
-            let outcomes =
-                layout::apply(step, &journey.vars, draft, inputs.contents, inputs.target)
-                    .map_err(|e| misfit(app, e))?;
+        for (step, vars) in journey.steps.iter().filter(|(step, _)| wanted(step)) {
+            let outcomes = layout::apply(step, vars, draft, inputs.contents, inputs.target)
+                .map_err(|e| misfit(app, e))?;
             for outcome in outcomes {
                 if let StepOutcome::Run { when: Some(when), .. } = &outcome
                     && !holds(when, &journey.vars, inputs.target, draft, installed)
@@ -162,6 +165,29 @@ pub(super) fn apply_steps(
                 note_outcome(app, outcome, decisions);
             }
         }
+    }
+    Ok(())
+}
+
+/// Where the rules of `today` say that applications are spoken of.
+pub(super) fn mentions(today: &[Recognised]) -> Mentions {
+    Mentions::joined(today.iter().map(|found| &found.rule.mentions))
+}
+
+/// Adapts the settings of all journeys in order.
+pub(super) fn adapt_settings(
+    journeys: &[Journey],
+    mentions: &Mentions,
+    inputs: &Inputs,
+    draft: &mut Draft,
+    decisions: &mut Decisions,
+) -> Result<(), Failure> {
+    for journey in journeys.iter().filter(|journey| journey.on_its_way) {
+        let app = journey.rule.app.as_str();
+        let outcomes =
+            layout::adapt(&journey.rule, mentions, &journey.vars, draft, inputs.contents)
+                .map_err(|e| misfit(app, e))?;
+        outcomes.into_iter().for_each(|outcome| note_outcome(app, outcome, decisions));
     }
     Ok(())
 }
@@ -180,8 +206,6 @@ fn note_outcome(app: &str, outcome: StepOutcome, decisions: &mut Decisions) {
         StepOutcome::Run { argv, why, when: _ } => {
             decisions.commands.push(PlannedCommand { argv, stdin: None, expect: None, why });
         }
-        // Names of packages and accounts are asked for before anything is installed or merged.
-        StepOutcome::Package { .. } | StepOutcome::Account { .. } => {}
     }
 }
 
@@ -202,7 +226,7 @@ pub(super) fn rebuilds(
                 None => true,
             };
             if rebuild.is_due(draft) && holds {
-                let argv = rebuild.run.expand(&journey.vars).map_err(|e| misfit(app, e))?;
+                let argv = rebuild.call().expand(&journey.vars).map_err(|e| misfit(app, e))?;
                 let why = rebuild.why.clone();
                 commands.push(PlannedCommand { argv, stdin: None, expect: None, why });
             }
@@ -228,7 +252,7 @@ pub(super) fn validators(
                 None => true,
             };
             if holds {
-                let argv = validator.run.expand(&journey.vars).map_err(|e| misfit(app, e))?;
+                let argv = validator.call().expand(&journey.vars).map_err(|e| misfit(app, e))?;
                 decisions.step(PlanStep::Check { app: app.to_owned(), argv });
             }
         }
@@ -272,16 +296,16 @@ pub(super) mod testing {
         let text = format!("app: x\ntitle: X\nrecognise: {{paths: [{{path: /x}}]}}\n{more}\n");
         let rule = crate::layout::parse("x.yaml", &text).unwrap();
         let vars = Vars::versions(&old.parse().unwrap(), &new.parse().unwrap());
-        Journey { rule, vars, steps: vec![], same_version: false }
+        Journey { rule, vars, steps: vec![], on_its_way: true, same_version: false }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::parse;
+    use crate::layout::{Version, parse};
     use crate::tree::memory::MemoryTree;
-    use crate::tree::{DraftContent, DraftNode};
+    use crate::tree::{DraftContent, DraftNode, RootPath};
 
     fn path(text: &str) -> RootPath {
         RootPath::parse(text.as_bytes()).unwrap()
@@ -291,44 +315,10 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn recognised(app: &str, found: Option<&str>) -> Recognised {
-        let text = format!("app: {app}\ntitle: X\nrecognise: {{paths: [{{path: /x}}]}}\n");
-        let rule = parse("x.yaml", &text).unwrap();
-        Recognised { app: app.to_owned(), version: found.map(version), rule }
-    }
-
-    fn fact(app: &str, found: Option<&str>) -> AppFact {
-        AppFact {
-            name: app.to_owned(),
-            distribution: "debian".to_owned(),
-            version: found.map(str::to_owned),
-        }
-    }
-
     fn node(at: &str) -> DraftNode {
         let tree = MemoryTree::default().file(at, "x");
         let entry = tree.entry(&path(at)).unwrap().unwrap();
         DraftNode { entry, content: DraftContent::Bytes(b"x".to_vec()) }
-    }
-
-    #[test]
-    fn of_several_installed_versions_the_newest_is_the_way_to_go() {
-        let today = [
-            recognised("php", Some("8.2")),
-            recognised("php", Some("8.10")),
-            recognised("php", None),
-            recognised("nginx", Some("9")),
-        ];
-        let found = versions(&fact("php", Some("7.4")), &today);
-        assert_eq!(found, Some((version("7.4"), version("8.10"))));
-    }
-
-    #[test]
-    fn without_both_versions_there_is_no_way() {
-        let today = [recognised("php", Some("8.2")), recognised("nginx", None)];
-        assert_eq!(versions(&fact("php", None), &today), None);
-        assert_eq!(versions(&fact("nginx", Some("1")), &today), None);
-        assert_eq!(versions(&fact("samba", Some("4")), &today), None);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod accounts;
 mod archived;
 mod carry;
 mod config;
+mod container;
 mod decisions;
 mod difference;
 mod downloads;
@@ -54,10 +55,10 @@ use crate::failure::{Failure, Kind};
 use crate::layout::LayoutDb;
 use crate::monitor::Monitor;
 use crate::survey::Survey;
-use engine_target::EngineSite;
+use engine_target::{EngineSite, archived_settings};
 use inputs::{Inputs, VolumesAs};
 use root_target::RootTarget;
-use target::{AtRest, Published, Staged, Taken, Target, Wanted};
+use target::{AtRest, Published, Staged, Taken, Target};
 
 /// An opened bundle, found whole.
 struct Opened {
@@ -142,6 +143,10 @@ fn prepare(
     monitor.phase("reading the new system");
     let target = staged.rest(&std::env::temp_dir())?;
     monitor.phase("planning");
+    let (volumes, settings) = match options.target {
+        TargetSpec::Image(_) => (VolumesAs::Volumes, archived_settings(manifest)?),
+        TargetSpec::Rootfs(_) => (VolumesAs::Files, None),
+    };
     let planned = planner::plan(&Inputs {
         manifest,
         survey: &opened.survey,
@@ -150,12 +155,10 @@ fn prepare(
         packages: &equipped.packages,
         state_before: equipped.state_before.as_ref(),
         target: target.tree(),
-        volumes: match options.target {
-            TargetSpec::Image(_) => VolumesAs::Volumes,
-            TargetSpec::Rootfs(_) => VolumesAs::Files,
-        },
+        settings: settings.as_ref(),
+        volumes,
     })?;
-    let terms = target.terms(&planned.draft)?;
+    let terms = target.terms(planned.wanted())?;
     let plan = Plan::new(&manifest.id, &options.target, (planned, terms), taken)?;
     if let Some(approved) = &options.approved {
         difference::check_plan(approved, &plan)?;
@@ -213,8 +216,7 @@ fn execute(
     let mut report = RestoreReport::of(plan.report());
     crate::failure::check_cancelled("restoring", &options.target.to_string())?;
     monitor.phase("placing files");
-    let wanted = Wanted { draft: &plan.content.draft, volumes: &plan.content.volumes };
-    let (mut placed, lost) = target.place(wanted, contents)?;
+    let (mut placed, lost) = target.place(plan.content.wanted(), contents)?;
     report.losses.extend(lost);
     let rebuilt = rebuild::rebuild(&mut placed, &work.rebuilds, &options.downloads, monitor)?;
     report.held.extend(rebuilt.held);

@@ -13,15 +13,16 @@ use super::environment::Rebuild;
 use super::outcome::{PlanReport, PlanStep};
 use super::planner::Planned;
 use super::step::{PlannedCommand, Step};
-use super::target::{Publication, Taken, TargetSpec, Terms};
+use super::target::{Publication, Taken, TargetSpec, Terms, Wanted};
 use super::volumes::VolumePlan;
 use crate::bundle::Loss;
 use crate::failure::{Failure, Kind};
+use crate::service::ServiceSettings;
 use crate::tree::Draft;
 use crate::verdict::Held;
 
 /// Everything that a restore changes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// A digest of the content in its canonical form, in hexadecimal.
     pub(super) id: String,
@@ -33,7 +34,7 @@ pub struct Plan {
 
 /// What a plan says. Its JSON is canonical: fields in this order, maps sorted, nothing that depends
 /// on when it was made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PlanContent {
     /// The bundle's id.
@@ -52,6 +53,17 @@ pub(super) struct PlanContent {
     /// Placed over the new system's packages.
     pub(super) draft: Draft,
     pub(super) volumes: Vec<VolumePlan>,
+    /// How the new container is run; `None` for a root, and where the service had none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) settings: Option<ServiceSettings>,
+}
+
+impl PlanContent {
+    /// What of it a target needs.
+    pub(super) fn wanted(&self) -> Wanted<'_> {
+        let PlanContent { draft, volumes, settings, .. } = self;
+        Wanted { draft, volumes, settings: settings.as_ref() }
+    }
 }
 
 /// What of a plan runs in the new system, each in the order of the steps.
@@ -74,7 +86,7 @@ impl Plan {
         taken: Vec<Taken>,
     ) -> Result<Plan, Failure> {
         let Terms { publication, dropped, grants, limitations } = terms;
-        let Planned { packages, draft, volumes, mut steps, held, mut losses } = planned;
+        let Planned { packages, draft, volumes, settings, mut steps, held, mut losses } = planned;
         let renamed = publication.volumes.iter().map(|(archived, name)| Step::Volume {
             archived: archived.clone(),
             name: name.clone(),
@@ -93,6 +105,7 @@ impl Plan {
             limitations,
             draft,
             volumes,
+            settings,
         };
         Plan::of(content, taken)
     }
@@ -148,7 +161,7 @@ impl Plan {
                 | Step::Remove { .. }
                 | Step::Place(_) => {}
                 // Volumes and settings are the target's, which named them.
-                Step::Volume { .. } | Step::Grant { .. } => {}
+                Step::Volume { .. } | Step::Grant { .. } | Step::Setting { .. } => {}
                 // These only say why others are there, or are not.
                 Step::Carry { .. } | Step::LeaveOut { .. } => {}
             }
@@ -220,6 +233,7 @@ pub(super) mod testing {
                 asked: path("/data"),
                 content: inside,
             }],
+            settings: None,
         }
     }
 

@@ -11,20 +11,25 @@ use super::accounts::{self, Merged, Owned};
 use super::archived::Archived;
 use super::carry;
 use super::config;
+use super::container;
 use super::decisions::Decisions;
 use super::environments;
 use super::fresh;
 use super::inputs::{Inputs, VolumesAs, unreadable};
-use super::journey::{Journey, apply_steps, journeys, rebuilds, today, validators, withhold};
+use super::journey::{
+    Journey, adapt_settings, apply_steps, journeys, mentions, rebuilds, today, validators, withhold,
+};
 use super::localhost;
 use super::services;
 use super::settle::settle;
 use super::step::{PlannedCommand, Removal, Step};
+use super::target::Wanted;
 use super::volumes::{self, VolumePlan};
 use crate::bundle::Loss;
 use crate::failure::Failure;
 use crate::layout::{self, LayoutMatcher, Recognised, Worth};
 use crate::packages::Installed;
+use crate::service::ServiceSettings;
 use crate::tree::{Draft, DraftContent, DraftNode, RootPath, Time, Tree};
 use crate::verdict::Held;
 
@@ -38,6 +43,7 @@ enum Part {
     Moved,
     Switches,
     Owners,
+    Owned,
     Environments,
     Settled,
     Choices,
@@ -80,15 +86,17 @@ const PHASES: &[Phase] = &[
     phase(&[Part::Moved], Part::Switches, switch_services),
     // The owner of whatever is placed counts, so all of it has to be in the draft.
     phase(&[Part::Moved], Part::Owners, map_owners),
+    // Only now are there the accounts of both systems, with the numbers of the new one.
+    phase(&[Part::Owners], Part::Owned, change_owners),
     // The homes of owners are those of the merged accounts.
-    phase(&[Part::Owners], Part::Environments, carry_environments),
+    phase(&[Part::Owned], Part::Environments, carry_environments),
     // From here on paths are those of the new system, where links may have other ends.
     phase(&[Part::Switches, Part::Environments], Part::Settled, settle_paths),
     phase(&[Part::Settled, Part::Owners], Part::Choices, carry_choices),
     // What was set aside by a choice takes a package's place on purpose: it meets nothing.
     phase(&[Part::Choices], Part::Merged, merge_configuration),
-    // Edits are for what stays active, not for the texts that are kept to be looked at.
-    phase(&[Part::Merged], Part::Edited, edit),
+    // Settings are adapted in what stays active, not in the texts that are kept to be looked at.
+    phase(&[Part::Merged], Part::Edited, adapt),
     phase(&[Part::Edited], Part::Complete, complete),
     phase(&[Part::Complete], Part::Fresh, clear_fresh_state),
     phase(&[Part::Complete, Part::Fresh], Part::Timeless, forget_times),
@@ -127,9 +135,19 @@ pub(super) struct Planned {
     /// Placed over the staged system.
     pub(super) draft: Draft,
     pub(super) volumes: Vec<VolumePlan>,
+    /// Of the container that was archived, with what applications are called now.
+    pub(super) settings: Option<ServiceSettings>,
     pub(super) steps: Vec<Step>,
     pub(super) held: Vec<Held>,
     pub(super) losses: Vec<Loss>,
+}
+
+impl Planned {
+    /// What of it a target needs.
+    pub(super) fn wanted(&self) -> Wanted<'_> {
+        let Planned { draft, volumes, settings, .. } = self;
+        Wanted { draft, volumes, settings: settings.as_ref() }
+    }
 }
 
 /// Makes the plan.
@@ -162,6 +180,7 @@ struct Planner<'a> {
     /// Kept beside other files to be looked at.
     beside: Vec<DraftNode>,
     volumes: Vec<VolumePlan>,
+    settings: Option<ServiceSettings>,
     decisions: Decisions,
 }
 
@@ -183,6 +202,7 @@ impl<'a> Planner<'a> {
             aside: vec![],
             beside: vec![],
             volumes: vec![],
+            settings: inputs.settings.cloned(),
             decisions: Decisions::default(),
         })
     }
@@ -192,7 +212,8 @@ impl<'a> Planner<'a> {
         let packages = packages.map(|unit| (format!("{}:{}", unit.name, unit.arch), unit.version));
         let packages = packages.collect();
         let Decisions { steps, held, losses, commands: _ } = self.decisions;
-        Planned { packages, draft: self.draft, volumes: self.volumes, steps, held, losses }
+        let Planner { draft, volumes, settings, .. } = self;
+        Planned { packages, draft, volumes, settings, steps, held, losses }
     }
 
     fn apply(&mut self, wanted: &dyn Fn(&layout::Step) -> bool) -> Result<(), Failure> {
@@ -223,7 +244,7 @@ fn take_databases(planner: &mut Planner<'_>) -> Result<(), Failure> {
 }
 
 fn move_files(planner: &mut Planner<'_>) -> Result<(), Failure> {
-    planner.apply(&|step| !matches!(step, layout::Step::Edit(_)))
+    planner.apply(&|step| !matches!(step, layout::Step::Chown { .. }))
 }
 
 fn switch_services(planner: &mut Planner<'_>) -> Result<(), Failure> {
@@ -243,6 +264,10 @@ fn map_owners(planner: &mut Planner<'_>) -> Result<(), Failure> {
     let Planner { inputs, archived, journeys, draft, decisions, .. } = planner;
     planner.merged = accounts::merge(journeys, archived, inputs, draft, decisions)?;
     Ok(())
+}
+
+fn change_owners(planner: &mut Planner<'_>) -> Result<(), Failure> {
+    planner.apply(&|step| matches!(step, layout::Step::Chown { .. }))
 }
 
 fn carry_environments(planner: &mut Planner<'_>) -> Result<(), Failure> {
@@ -276,8 +301,15 @@ fn merge_configuration(planner: &mut Planner<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn edit(planner: &mut Planner<'_>) -> Result<(), Failure> {
-    planner.apply(&|step| matches!(step, layout::Step::Edit(_)))
+/// Adapts the settings of applications, in files and in the container's own.
+fn adapt(planner: &mut Planner<'_>) -> Result<(), Failure> {
+    let mentions = mentions(&planner.today);
+    let Planner { inputs, journeys, draft, settings, decisions, .. } = planner;
+    adapt_settings(journeys, &mentions, inputs, draft, decisions)?;
+    if let Some(settings) = settings {
+        container::adapt(settings, &mentions.container, journeys, decisions)?;
+    }
+    Ok(())
 }
 
 /// Puts the last nodes into the draft and lists all of them.

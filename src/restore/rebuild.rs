@@ -27,16 +27,16 @@ const DIR: &str = "/.regrow-rebuild";
 const LIST_LIMIT: u64 = 16 * 1024 * 1024;
 
 /// Runs a command with the mask of file modes that the old environment was made with.
-const MASKED: &str = "umask \"$0\"; exec \"$@\"";
+const MASKED: &str = include_str!("rebuild/masked.sh");
 
-/// Puts what waits at `$1` into its place `$2`; where something else has come there, names it.
-const RETURN: &str = "while [ $# -gt 1 ]; do
-if [ -e \"$2\" ] || [ -L \"$2\" ]; then printf '%s\\0' \"$1\"; else mv -T -- \"$1\" \"$2\" || exit; fi
-shift 2
-done";
+/// Puts what waits into its place; where something else has come there, names it.
+const RETURN: &str = include_str!("rebuild/return.sh");
 
 /// The same, in place of what is there.
-const REPLACE: &str = "while [ $# -gt 1 ]; do mv -fT -- \"$1\" \"$2\" || exit; shift 2; done";
+const REPLACE: &str = include_str!("rebuild/replace.sh");
+
+/// Keeps what this machine trusts where the commands find it.
+const LEND: &str = include_str!("rebuild/lend.sh");
 
 /// What came of all environments.
 #[derive(Debug, Default)]
@@ -86,8 +86,7 @@ fn lend(system: &mut dyn System, downloads: &Downloads) -> Result<Vec<(String, S
     let Some(path) = &downloads.authorities else { return Ok(environment) };
     // Without the file a download says what is wrong, in its own words.
     let Ok(file) = File::open(path) else { return Ok(environment) };
-    let script = "umask 022 && mkdir -p \"$0\" && cat >\"$0/ca.pem\"";
-    let mut command = Command::new(&["sh", "-c", script, DIR]);
+    let mut command = Command::new(&["sh", "-c", LEND, "lend.sh", DIR]);
     command.stdin = Some(file);
     if system.run_one(command)?.code == 0 {
         for name in ["PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"] {
@@ -133,7 +132,7 @@ impl Work<'_> {
     fn command(&self, words: &[&str]) -> Command {
         let Rebuild { owner: (uid, gid), umask, .. } = self.rebuild;
         let mask = format!("{umask:04o}");
-        let mut command = Command::new(&["sh", "-c", MASKED, &mask]);
+        let mut command = Command::new(&["sh", "-c", MASKED, "masked.sh", &mask]);
         if *uid != 0 {
             let (user, group) = (format!("--reuid={uid}"), format!("--regid={gid}"));
             let become_owner = ["setpriv", &user, &group, "--clear-groups", "--"];
@@ -456,7 +455,7 @@ mod tests {
         let rebuilt = done(&mut fake, &planned(Kind::Venv, (716, 717)));
         assert!(rebuilt.held.is_empty() && rebuilt.losses.is_empty(), "{rebuilt:?}");
         let owner = "setpriv --reuid=716 --regid=717 --clear-groups --";
-        let mask = "sh -c umask \"$0\"; exec \"$@\" 0027";
+        let mask = "masked.sh 0027";
         assert_eq!(
             fake.ran,
             [

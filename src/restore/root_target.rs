@@ -24,7 +24,7 @@ use crate::failure::{Failure, Kind};
 use crate::monitor::Monitor;
 use crate::system::{Command, Ran, RootSystem, System};
 use crate::tree::{
-    Census, CensusError, Draft, DraftContent, DraftNode, Exchanged, Extent, NamedDir, PlaceError,
+    Census, CensusError, DraftContent, DraftNode, Exchanged, Extent, NamedDir, PlaceError,
     Problem, RootWriter, Rootfs, Store, Tree, copy_into,
 };
 
@@ -312,7 +312,7 @@ impl System for RootTarget {
 }
 
 impl Builder for RootTarget {
-    fn terms(&self, _draft: &Draft) -> Result<Terms, Failure> {
+    fn terms(&self, _wanted: Wanted<'_>) -> Result<Terms, Failure> {
         Ok(Terms::default())
     }
 
@@ -327,7 +327,7 @@ impl Builder for RootTarget {
     fn place(
         &mut self,
         _below: &dyn Tree,
-        Wanted { draft, volumes: _ }: Wanted<'_>,
+        Wanted { draft, volumes: _, settings: _ }: Wanted<'_>,
         store: &dyn Store,
     ) -> Result<Vec<Loss>, Failure> {
         let copy = self.roots.copy.path();

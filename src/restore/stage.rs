@@ -14,7 +14,7 @@ use crate::family::{self, Family, Order};
 use crate::layout::{LayoutDb, Migration, Vars};
 use crate::monitor::Monitor;
 use crate::survey::{IntentFact, IntentWhy, Survey};
-use crate::system::{Command, System};
+use crate::system::{Command, System, line};
 use crate::tree::{RootPath, Store};
 
 /// Largest list of paths that is read.
@@ -153,7 +153,7 @@ pub(super) fn execute(
     let ran = system.run(batch)?;
     for (command, mut ran) in commands.iter().zip(ran) {
         let failed = |why: String| {
-            Failure::new(Kind::Step, "running", command.argv.join(" "))
+            Failure::new(Kind::Step, "running", line(&command.argv))
                 .why(why)
                 .nothing_left()
                 .next("correct the rule or the target, then run the same command again")
@@ -204,10 +204,10 @@ pub(super) fn validate(
     monitor: &dyn Monitor,
 ) -> Result<(), Failure> {
     for argv in validators {
-        monitor.phase(&format!("checking with {}", argv.join(" ")));
+        monitor.phase(&format!("checking with {}", line(argv)));
         let ran = system.run_one(Command { argv: argv.to_vec(), stdin: None, env: vec![] })?;
         if ran.code != 0 {
-            return Err(Failure::new(Kind::Step, "checking with", argv.join(" "))
+            return Err(Failure::new(Kind::Step, "checking with", line(argv))
                 .why(format!("it ended with {}: {}", ran.code, ran.complaint()))
                 .nothing_left()
                 .next(

@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::config::Outcome;
 use super::environment::Rebuild;
 use super::packages::Install;
+use crate::service::TextOf;
 use crate::survey::{AnswerFact, IntentWhy};
+use crate::system::line;
 use crate::tree::{DraftNode, RootPath, escaped};
 
 /// One thing that a restore does.
@@ -32,6 +34,8 @@ pub(super) enum Step {
     Withhold { directory: RootPath, version: String },
     /// Something is placed otherwise than it was.
     Adapt { path: RootPath, what: String },
+    /// A setting of the container is other than it was.
+    Setting { which: TextOf, what: String },
     /// Something is placed that the old system did not have.
     Add { path: RootPath, why: String },
     /// Something of the old system is not brought back.
@@ -129,7 +133,7 @@ impl Step {
             Step::Answer(_) => "answer",
             Step::Carry { .. } => "carry",
             Step::Withhold { .. } => "withhold",
-            Step::Adapt { .. } => "adapt",
+            Step::Adapt { .. } | Step::Setting { .. } => "adapt",
             Step::LeaveOut { .. } => "leave out",
             Step::Account { .. } => "account",
             Step::Meet { outcome: Outcome::Merged, .. } => "merge",
@@ -153,6 +157,7 @@ impl Step {
             | Step::Carry { app: name, .. }
             | Step::LeaveOut { subject: name, .. }
             | Step::Grant { setting: name } => name.into(),
+            Step::Setting { which, .. } => format!("the container's {}", which.word()).into(),
             Step::Install(package) => (&package.name).into(),
             Step::Answer(given) => (&given.question).into(),
             Step::Withhold { directory: path, .. }
@@ -163,7 +168,7 @@ impl Step {
             | Step::Place(Placing { path, .. }) => path.to_string().into(),
             Step::Rebuild(rebuild) => escaped(rebuild.root.as_bytes()).into(),
             Step::Run(PlannedCommand { argv, .. }) | Step::Check { argv, .. } => {
-                argv.join(" ").into()
+                line(argv).into()
             }
         }
     }
@@ -187,6 +192,7 @@ impl Step {
                 format!("data of version {version}: its export is imported instead").into()
             }
             Step::Adapt { what: why, .. }
+            | Step::Setting { what: why, .. }
             | Step::Add { why, .. }
             | Step::LeaveOut { why, .. }
             | Step::Account { decision: why, .. }
@@ -292,6 +298,7 @@ mod tests {
             Step::Check { .. } => 14,
             Step::Volume { .. } => 15,
             Step::Grant { .. } => 16,
+            Step::Setting { .. } => 17,
         }
     }
 
@@ -315,6 +322,10 @@ mod tests {
         let place =
             |path: RootPath, marks| Step::Place(Placing { path, kind: text("file"), marks });
         vec![
+            (
+                Step::Setting { which: TextOf::Command, what: text("app: `/a` is now `/b`") },
+                "adapt the container's command (app: `/a` is now `/b`)",
+            ),
             (
                 Step::Architecture { name: text("i386") },
                 "add i386 (packages of this architecture were allowed)",
@@ -402,7 +413,7 @@ mod tests {
     fn every_step_prints_its_line_and_comes_back_from_json_as_it_was() {
         let steps = every();
         let kinds: BTreeSet<usize> = steps.iter().map(|(step, _)| number(step)).collect();
-        assert_eq!(kinds, (0..=16).collect(), "a kind of step without a line");
+        assert_eq!(kinds, (0..=17).collect(), "a kind of step without a line");
         for (step, line) in steps {
             assert_eq!(step.to_string(), line);
             let json = serde_json::to_string(&step).unwrap();

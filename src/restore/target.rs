@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::volumes::VolumePlan;
 use crate::bundle::Loss;
 use crate::failure::{Failure, Kind};
+use crate::service::ServiceSettings;
 use crate::system::{Command, Ran, System};
 use crate::tree::{Draft, Store, Tree};
 use crate::verdict::{Held, HeldKind};
@@ -149,9 +150,9 @@ pub(super) trait Builder: System {
     /// to be copied to be read go into unlinked files in `scratch`.
     fn tree(&mut self, scratch: &Path) -> Result<Arc<dyn Tree>, Failure>;
 
-    /// What the result will be called and what of its settings it will have, when `draft` is
-    /// placed; nothing is made.
-    fn terms(&self, draft: &Draft) -> Result<Terms, Failure>;
+    /// What the result will be called and what of its settings it will have, when what is `wanted`
+    /// is placed; nothing is made.
+    fn terms(&self, wanted: Wanted<'_>) -> Result<Terms, Failure>;
 
     /// Places what is `wanted` over the staged system, which is `below`, and fills the volumes;
     /// what was tried and did not succeed is lost. Parents of everything in the draft exist in the
@@ -179,6 +180,8 @@ pub(super) trait Builder: System {
 pub(super) struct Wanted<'a> {
     pub(super) draft: &'a Draft,
     pub(super) volumes: &'a [VolumePlan],
+    /// How the result is run; `None` where it is no container, or nothing is known of it.
+    pub(super) settings: Option<&'a ServiceSettings>,
 }
 
 /// The new system under construction, at one of four stations: [`Staged`], [`AtRest`], [`Placed`],
@@ -240,10 +243,10 @@ impl Target<AtRest> {
         &*self.station.tree
     }
 
-    /// What the result will be called and what of its settings it will have, when `draft` is
-    /// placed.
-    pub(super) fn terms(&self, draft: &Draft) -> Result<Terms, Failure> {
-        self.builder.terms(draft)
+    /// What the result will be called and what of its settings it will have, when what is `wanted`
+    /// is placed.
+    pub(super) fn terms(&self, wanted: Wanted<'_>) -> Result<Terms, Failure> {
+        self.builder.terms(wanted)
     }
 
     /// Places what is `wanted`; what did not succeed is lost.

@@ -178,7 +178,8 @@ pub struct EngineWords {
 }
 
 /// Which of its texts a setting is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum TextOf {
     /// An argument of the entrypoint.
     Entrypoint,

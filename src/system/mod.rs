@@ -40,7 +40,19 @@ impl Command {
 
     /// The command as a person reads it.
     pub fn line(&self) -> String {
-        self.argv.join(" ")
+        line(&self.argv)
+    }
+}
+
+/// `argv` as a person reads it: of a script that a shell is given as its argument, the name that
+/// stands behind it, not the text.
+pub fn line(argv: &[String]) -> String {
+    match argv {
+        [_, option, script, name, ..] if option == "-c" && script.contains('\n') => {
+            let words = argv.get(4..).unwrap_or_default();
+            [std::slice::from_ref(name), words].concat().join(" ")
+        }
+        _ => argv.join(" "),
     }
 }
 

@@ -1,0 +1,94 @@
+//! Settings of a container that speak of applications which are called otherwise now: what it runs,
+//! its variables, where it starts, how its health is asked for.
+
+use super::decisions::Decisions;
+use super::journey::{Journey, misfit};
+use super::step::Step;
+use crate::failure::Failure;
+use crate::layout::{ContainerText, mentioned};
+use crate::service::{ServiceSettings, TextOf};
+
+/// Adapts those of the settings that `texts` names to the versions of today. What was a value
+/// before is not told, as variables hold passwords.
+pub(super) fn adapt(
+    settings: &mut ServiceSettings,
+    texts: &[ContainerText],
+    journeys: &[Journey],
+    decisions: &mut Decisions,
+) -> Result<(), Failure> {
+    for (which, text) in settings.texts_mut().filter(|(which, _)| texts.contains(&named(*which))) {
+        for journey in journeys.iter().filter(|journey| journey.on_its_way) {
+            let app = journey.rule.app.as_str();
+            let found =
+                mentioned(&journey.rule, &journey.vars, text).map_err(|e| misfit(app, e))?;
+            if let Some(found) = found {
+                let what = format!("{app}: {}", found.changes.join(", "));
+                decisions.step(Step::Setting { which, what });
+                *text = found.text;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How rules call a setting.
+fn named(which: TextOf) -> ContainerText {
+    match which {
+        TextOf::Command => ContainerText::Command,
+        TextOf::Entrypoint => ContainerText::Entrypoint,
+        TextOf::Environment => ContainerText::Environment,
+        TextOf::WorkingDirectory => ContainerText::WorkingDirectory,
+        TextOf::HealthCheck => ContainerText::HealthCheck,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::journey::testing::journey;
+    use super::*;
+
+    const ALL: [ContainerText; 5] = [
+        ContainerText::Command,
+        ContainerText::Entrypoint,
+        ContainerText::Environment,
+        ContainerText::WorkingDirectory,
+        ContainerText::HealthCheck,
+    ];
+
+    fn settings(version: u32) -> Value {
+        json!({
+            "command": [format!("/opt/x{version}/bin"), "--x", "/srv/opt/x13"],
+            "entrypoint": [format!("/opt/x{version}/run")],
+            "environment": [format!("PATH=/opt/x{version}/bin:/bin"), "SECRET=x"],
+            "working_directory": format!("/opt/x{version}"),
+            "user": "/opt/x13",
+        })
+    }
+
+    fn adapted(texts: &[ContainerText]) -> (Value, Vec<String>) {
+        let x = journey("everywhere: [{text: '/opt/x{old}', with: '/opt/x{new}'}]", "13", "17");
+        let mut found: ServiceSettings = serde_json::from_value(settings(13)).unwrap();
+        let mut decisions = Decisions::default();
+        adapt(&mut found, texts, &[x], &mut decisions).unwrap();
+        let told = decisions.steps.iter().map(|s| format!("{}: {}", s.subject(), s.reason()));
+        (serde_json::to_value(found).unwrap(), told.collect())
+    }
+
+    #[test]
+    fn every_text_of_a_container_that_speaks_of_an_application_follows_it() {
+        let (found, told) = adapted(&ALL);
+        assert_eq!(found, settings(17));
+        assert_eq!(told.len(), 4);
+        assert!(told.contains(&"the container's command: x: `/opt/x13` is now `/opt/x17`".into()));
+    }
+
+    #[test]
+    fn only_settings_that_a_rule_names_are_looked_at() {
+        for text in ALL.into_iter().filter(|text| *text != ContainerText::HealthCheck) {
+            assert_eq!(adapted(&[text]).1.len(), 1, "{text:?}");
+        }
+        assert_eq!(adapted(&[]).1, [""; 0]);
+    }
+}
