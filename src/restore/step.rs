@@ -302,25 +302,20 @@ mod tests {
         }
     }
 
-    /// Steps of every kind with the line that each prints.
-    fn every() -> Vec<(Step, &'static str)> {
-        let text = str::to_owned;
-        let strange = RootPath::parse(b"/srv/\xff").unwrap();
-        let marks = BTreeSet::from([Mark::SetId, Mark::Capabilities, Mark::Secret]);
+    fn text(text: &str) -> String {
+        text.to_owned()
+    }
+
+    /// A step and the line that it prints.
+    type Line = (Step, &'static str);
+
+    fn about_packages() -> Vec<Line> {
         let answer = AnswerFact {
             question: text("app/mode"),
             owner: text("app"),
             kind: text("select"),
             answer: text("a\tb"),
         };
-        let import = PlannedCommand {
-            argv: words("load -f"),
-            stdin: Some(text("dump")),
-            expect: None,
-            why: text("imports the export of /var/lib/db"),
-        };
-        let place =
-            |path: RootPath, marks| Step::Place(Placing { path, kind: text("file"), marks });
         vec![
             (
                 Step::Setting { which: TextOf::Command, what: text("app: `/a` is now `/b`") },
@@ -351,6 +346,15 @@ mod tests {
                 Step::Withhold { directory: path("/var/lib/db"), version: text("13") },
                 "withhold /var/lib/db (data of version 13: its export is imported instead)",
             ),
+        ]
+    }
+
+    fn about_paths() -> Vec<Line> {
+        let strange = RootPath::parse(b"/srv/\xff").unwrap();
+        let marks = BTreeSet::from([Mark::SetId, Mark::Capabilities, Mark::Secret]);
+        let place =
+            |path: RootPath, marks| Step::Place(Placing { path, kind: text("file"), marks });
+        vec![
             (
                 Step::Adapt { path: strange, what: text("moved from /srv/x") },
                 "adapt /srv/\\xff (moved from /srv/x)",
@@ -388,6 +392,17 @@ mod tests {
                 place(path("/srv/b"), marks),
                 "place /srv/b (file, set-id, with capabilities, secret)",
             ),
+        ]
+    }
+
+    fn about_the_result() -> Vec<Line> {
+        let import = PlannedCommand {
+            argv: words("load -f"),
+            stdin: Some(text("dump")),
+            expect: None,
+            why: text("imports the export of /var/lib/db"),
+        };
+        vec![
             (
                 Step::Rebuild(Box::new(environment())),
                 "rebuild /srv/app (Python environment, 1 packages of its list: made for Python 3.9, \
@@ -407,6 +422,11 @@ mod tests {
                 "grant capability NET_ADMIN (the old container had it)",
             ),
         ]
+    }
+
+    /// Steps of every kind.
+    fn every() -> Vec<Line> {
+        [about_packages(), about_paths(), about_the_result()].concat()
     }
 
     #[test]

@@ -135,7 +135,7 @@ fn read(text: &str, native: &str) -> Offered {
 /// Installs packages; no service starts.
 pub(super) fn install(system: &mut dyn System, packages: &[&str]) -> Result<(), Failure> {
     set_policy(system, "denying services to start with", DENY)?;
-    let order = |how: &str| {
+    let order = |how: &[&str]| {
         let fixed = [
             "apt-get",
             "-qy",
@@ -144,16 +144,14 @@ pub(super) fn install(system: &mut dyn System, packages: &[&str]) -> Result<(), 
             "Dpkg::Options::=--force-confdef",
             "-o",
             "Dpkg::Options::=--force-confold",
-            how,
-            "install",
-            "--",
         ];
-        Command::new(&[&fixed[..], packages].concat())
+        Command::new(&[&fixed[..], how, &["install", "--"], packages].concat())
     };
-    // The packages' own scripts run in the second, which has no network.
-    let mut ran = system.download(order("--download-only"))?;
+    // The packages' own scripts run in the second, which has no network. It is not told to download
+    // nothing: a repository in a directory of the system is read where it is, as a download.
+    let mut ran = system.download(order(&["--download-only"]))?;
     if ran.code == 0 {
-        ran = system.run_one(order("--no-download"))?;
+        ran = system.run_one(order(&[]))?;
     }
     if ran.code != 0 {
         return Err(Failure::new(kind_of(&ran), "installing", packages.join(" "))
