@@ -279,9 +279,9 @@ pub(super) mod testing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::parse;
+    use crate::layout::{Version, parse};
     use crate::tree::memory::MemoryTree;
-    use crate::tree::{DraftContent, DraftNode};
+    use crate::tree::{DraftContent, DraftNode, RootPath};
 
     fn path(text: &str) -> RootPath {
         RootPath::parse(text.as_bytes()).unwrap()
@@ -291,44 +291,10 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn recognised(app: &str, found: Option<&str>) -> Recognised {
-        let text = format!("app: {app}\ntitle: X\nrecognise: {{paths: [{{path: /x}}]}}\n");
-        let rule = parse("x.yaml", &text).unwrap();
-        Recognised { app: app.to_owned(), version: found.map(version), rule }
-    }
-
-    fn fact(app: &str, found: Option<&str>) -> AppFact {
-        AppFact {
-            name: app.to_owned(),
-            distribution: "debian".to_owned(),
-            version: found.map(str::to_owned),
-        }
-    }
-
     fn node(at: &str) -> DraftNode {
         let tree = MemoryTree::default().file(at, "x");
         let entry = tree.entry(&path(at)).unwrap().unwrap();
         DraftNode { entry, content: DraftContent::Bytes(b"x".to_vec()) }
-    }
-
-    #[test]
-    fn of_several_installed_versions_the_newest_is_the_way_to_go() {
-        let today = [
-            recognised("php", Some("8.2")),
-            recognised("php", Some("8.10")),
-            recognised("php", None),
-            recognised("nginx", Some("9")),
-        ];
-        let found = versions(&fact("php", Some("7.4")), &today);
-        assert_eq!(found, Some((version("7.4"), version("8.10"))));
-    }
-
-    #[test]
-    fn without_both_versions_there_is_no_way() {
-        let today = [recognised("php", Some("8.2")), recognised("nginx", None)];
-        assert_eq!(versions(&fact("php", None), &today), None);
-        assert_eq!(versions(&fact("nginx", Some("1")), &today), None);
-        assert_eq!(versions(&fact("samba", Some("4")), &today), None);
     }
 
     #[test]

@@ -304,7 +304,7 @@ mod tests {
             .file("/etc/systemd/system/b.service.d/own.conf", "");
         let mut draft = Draft::default();
         draft.delete(path("/etc/systemd/system/a.service.d/own.conf"));
-        fit(&mut draft, &target, &|_| false, &mut Notes::default()).unwrap();
+        fit(&mut draft, &target, &|_| false, &mut Decisions::default()).unwrap();
         assert_eq!(shown(&draft), ["- /etc/systemd/system/a.service.d/own.conf"]);
     }
 
