@@ -81,7 +81,7 @@ mod tests {
         }
         let layout = LayoutDb::open(&[dir.path().to_owned()]).unwrap();
         let today =
-            layout.recognise(&[("web8", "8.1"), ("web9", "9.0"), ("mail2", "2.0")], &|_| false);
+            layout.recognise(&[("web8", "8.1"), ("web10", "10.0"), ("mail2", "2.0")], &|_| false);
         let former = |app, version| Former { app, distribution: "debian", version };
         let all = [former("web", Some("7")), former("mail", None), former("gone", Some("1"))];
         let migrations = layout.migrations(all, &today.unwrap()).unwrap();
@@ -89,6 +89,6 @@ mod tests {
             .iter()
             .map(|m| (m.rule.app.as_str(), m.old.to_string(), m.new.to_string()))
             .collect();
-        assert_eq!(told, [("web", "7".to_owned(), "9".to_owned())]);
+        assert_eq!(told, [("web", "7".to_owned(), "10".to_owned())]);
     }
 }
