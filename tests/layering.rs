@@ -35,7 +35,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "verdict",
         ],
     ),
-    ("bundle", &["cancel", "failure", "monitor", "pax", "service", "tree", "verdict"]),
+    ("bundle", &["cancel", "facts", "failure", "monitor", "pax", "service", "tree", "verdict"]),
     ("cancel", &[]),
     (
         "classify",
@@ -44,6 +44,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("declared", &["packages", "tree"]),
     ("engine", &["cancel", "failure", "service", "tree"]),
     ("environments", &["tree"]),
+    ("facts", &["environments", "service", "tree"]),
     ("failure", &["cancel", "tree"]),
     ("image", &["tree", "verdict"]),
     ("layout", &["failure", "tree"]),
@@ -52,7 +53,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("pack", &["pax", "tree"]),
     ("packages", &["tree"]),
     ("pax", &["tree"]),
-    ("report", &["archive", "bundle", "classify", "layout", "restore", "tree", "verdict"]),
+    ("report", &["archive", "bundle", "classify", "facts", "layout", "restore", "tree", "verdict"]),
     (
         "restore",
         &[
@@ -76,9 +77,9 @@ const EDGES: &[(&str, &[&str])] = &[
     ("service", &[]),
     (
         "source",
-        &["engine", "failure", "image", "monitor", "pax", "service", "survey", "tree", "verdict"],
+        &["engine", "facts", "failure", "image", "monitor", "pax", "service", "tree", "verdict"],
     ),
-    ("survey", &["environments", "packages", "service", "tree"]),
+    ("survey", &["facts", "packages", "tree"]),
     ("system", &["engine", "failure", "namespace", "tree"]),
     ("tree", &["cancel", "monitor"]),
     ("verdict", &["tree"]),

@@ -418,9 +418,9 @@ fn survey(source: &Source, grounds: &Grounds) -> Result<Survey, TreeError> {
         packages,
         intents,
         apps,
-        environments: vec![],
         mounts: source.mounts(),
         choices: choices(source.tree(), &grounds.installed),
+        ..Survey::default()
     })
 }
 

@@ -43,7 +43,6 @@ use crate::engine::Which;
 use crate::failure::{Failure, Kind};
 use crate::layout::LayoutDb;
 use crate::monitor::Monitor;
-use crate::survey::Survey;
 use engine_target::EngineTarget;
 use inputs::{Inputs, VolumesAs};
 use plan::Plan;
@@ -107,7 +106,6 @@ fn is_container_name(name: &str) -> bool {
 /// An opened bundle, found whole.
 struct Opened {
     reader: Reader,
-    survey: Survey,
     contents: Contents,
 }
 
@@ -119,14 +117,9 @@ impl Opened {
 
 fn open(file: &Path, monitor: &dyn Monitor) -> Result<Opened, Failure> {
     let reader = Reader::open(file).map_err(|e| e.into_failure("restoring", file))?;
-    let survey = serde_json::from_value(reader.manifest().survey.clone()).map_err(|e| {
-        Failure::new(Kind::Refused, "reading the survey of", file.as_os_str().as_encoded_bytes())
-            .because(e)
-            .next("use the version of regrow that wrote the bundle")
-    })?;
     // This reads and checks the whole bundle: nothing is written before it is known to be whole.
     let contents = reader.contents(monitor).map_err(|e| e.into_failure("restoring", file))?;
-    Ok(Opened { reader, survey, contents })
+    Ok(Opened { reader, contents })
 }
 
 /// Stages the target with its packages and makes the plan.
@@ -140,19 +133,19 @@ fn prepare(
     monitor.phase("staging the new system");
     let mut target: Box<dyn Target> = match &options.target {
         TargetSpec::Image(image) => {
-            let name = options.name.as_deref().unwrap_or(&opened.survey.name);
+            let name = options.name.as_deref().unwrap_or(&manifest.survey.name);
             Box::new(EngineTarget::open(image, name, &manifest.id, &manifest.settings, options)?)
         }
         TargetSpec::Rootfs(dir) => Box::new(RootTarget::open(dir, monitor)?),
     };
     crate::failure::check_cancelled("restoring", &options.target.to_string())?;
-    let equipped = stage::install(&mut *target, &opened.survey, layout, monitor)?;
+    let equipped = stage::install(&mut *target, &manifest.survey, layout, monitor)?;
     monitor.phase("reading the new system");
     let tree = target.tree(&std::env::temp_dir())?;
     monitor.phase("planning");
     let plan = plan::plan(&Inputs {
         manifest,
-        survey: &opened.survey,
+        survey: &manifest.survey,
         contents: &opened.contents,
         layout,
         packages: &equipped.packages,
