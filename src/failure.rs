@@ -10,32 +10,37 @@ use std::fmt;
 
 use crate::tree::escaped;
 
-/// What sort of failure it is; the command line turns it into its exit code.
+/// What sort of failure it is; the command line turns it into its exit code. The first line of
+/// each is what the README says of the code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A bug in regrow.
     Internal,
-    /// The command line or an option's value is wrong.
+    /// The command line is wrong.
     Usage,
-    /// Input is hostile or malformed: not a bundle, empty, a rule with a typo.
+    /// Input refused as hostile or malformed.
+    /// Not a bundle, empty, a rule with a typo.
     Refused,
-    /// Data does not match its digest, or is cut short.
+    /// Damaged data.
+    /// It does not match its digest, or is cut short.
     Integrity,
-    /// No space, an I/O error, a limit.
+    /// A resource or I/O failure.
     Resource,
-    /// The surroundings lack something: no engine, not root, no network.
+    /// The surroundings lack something.
+    /// No engine, not root, no network.
     Environment,
-    /// Another run holds the lock.
+    /// Locked by another run.
     Locked,
-    /// A rule or a signer is not trusted.
+    /// Not trusted.
     Untrusted,
-    /// Something that must hold before does not: no such container, source running, target exists.
+    /// A precondition does not hold.
+    /// No such container, source running, target exists.
     Precondition,
     /// An export, a rule or a probe failed.
     Step,
-    /// A key is wrong or missing.
+    /// Wrong or missing key.
     Key,
-    /// Ended by this signal.
+    /// Ended by a signal.
     Signal(i32),
 }
 
@@ -63,7 +68,7 @@ impl Kind {
 ///
 /// Built where the act knows all five parts:
 /// `Failure::new(Kind::Precondition, "archiving", "docker:web").why("the container is running")
-/// .safe("nothing was changed").next("stop it, then run the same command again")`.
+/// .safe("the container is untouched").next("stop it, then run the same command again")`.
 #[derive(Debug)]
 pub struct Failure(Box<Parts>);
 
@@ -74,7 +79,8 @@ struct Parts {
     doing: String,
     subject: String,
     why: String,
-    safe: String,
+    /// What the act itself says is still safe.
+    safe: Option<String>,
     next: String,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -87,7 +93,7 @@ impl Failure {
             doing: doing.into(),
             subject: escaped(subject.as_ref()),
             why: String::new(),
-            safe: "nothing was changed".to_owned(),
+            safe: None,
             next: "correct this and run the same command again".to_owned(),
             source: None,
         }))
@@ -107,11 +113,29 @@ impl Failure {
         self
     }
 
-    /// What is still safe; without it, `nothing was changed`.
+    /// What is still safe, as this place knows it. Without it the message says no more than what
+    /// holds at every place.
     #[must_use]
     pub fn safe(mut self, safe: impl Into<String>) -> Failure {
-        self.0.safe = safe.into();
+        self.0.safe = Some(safe.into());
         self
+    }
+
+    /// Says that a restore failed before its result had a name, and that what it made was taken
+    /// away again.
+    #[must_use]
+    pub fn nothing_left(self) -> Failure {
+        self.safe("the old container and the bundle are as they were, nothing new was left")
+    }
+
+    /// What is still safe. No act writes to a source or to a bundle that has its name, wherever it
+    /// fails, and a command line that is wrong begins no act.
+    fn kept(&self) -> &str {
+        match (&self.0.safe, self.0.kind) {
+            (Some(safe), _) => safe,
+            (None, Kind::Usage) => "nothing was begun",
+            (None, _) => "the old service and all finished bundles are as they were",
+        }
     }
 
     /// What to do next.
@@ -169,7 +193,7 @@ impl fmt::Display for Failure {
             self.0.kind.code(),
             self.0.doing,
             self.0.subject,
-            self.0.safe,
+            self.kept(),
             self.0.next
         )
     }
@@ -195,5 +219,14 @@ mod tests {
              error 28). Kept: the source is untouched. Next: free some space and run the same \
              command again."
         );
+    }
+
+    #[test]
+    fn a_place_that_says_nothing_of_what_is_safe_claims_only_what_always_holds() {
+        let said = |kind| Failure::new(kind, "reading", "x").why("no").to_string();
+        assert!(said(Kind::Usage).contains(" Kept: nothing was begun. "));
+        let other = " Kept: the old service and all finished bundles are as they were. ";
+        assert!(said(Kind::Resource).contains(other));
+        assert!(said(Kind::Step).contains(other));
     }
 }

@@ -25,7 +25,7 @@
 //! - Where services live: [`source`], [`engine`], [`image`], [`system`], [`namespace`].
 //! - What a bundle carries beside files: [`facts`], [`service`].
 //! - Knowledge: [`layout`], [`packages`], [`declared`], [`environments`], [`accounts`],
-//!   [`survey`].
+//!   [`survey`], [`family`].
 //! - Form: [`tree`], [`bundle`], [`pax`].
 //! - In every hand: [`failure`], [`monitor`], [`cancel`].
 //!
@@ -42,7 +42,9 @@ pub mod engine;
 pub mod environments;
 pub mod facts;
 pub mod failure;
+pub mod family;
 pub mod image;
+pub mod init;
 pub mod layout;
 pub mod monitor;
 pub mod namespace;

@@ -54,12 +54,120 @@ pub enum Lies {
 }
 
 /// Something that only a person can decide: kept beside the new default, and named.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "HeldJson", into = "HeldJson")]
 pub struct Held {
+    /// What sort of thing it is.
+    pub kind: HeldKind,
     /// What it is about.
     pub subject: String,
     /// The question.
-    pub reason: String,
+    pub why: String,
+    /// What it was in the old system, where that is one value.
+    pub was: Option<String>,
+    /// What may take its place.
+    pub candidates: Vec<String>,
+    /// Where the texts to look at are.
+    pub files: Vec<String>,
+}
+
+/// What sort of thing is left to a person. The words are a contract: more may come, none changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeldKind {
+    /// A name of a user, a group or an id that two systems use otherwise.
+    Account,
+    /// The choice among programs that serve one purpose.
+    Alternative,
+    /// A file of configuration that both sides changed.
+    Configuration,
+    /// Data that the new version cannot read.
+    Data,
+    /// A package's file that was made to lie elsewhere.
+    Diversion,
+    /// Something of an environment of a language.
+    Environment,
+    /// A name that the result should have and that something else has.
+    Name,
+    /// Owner and mode that were fixed by hand.
+    Ownership,
+    /// A package that was kept at its version.
+    Package,
+    /// A changed program.
+    Program,
+    /// A repository of packages.
+    Repository,
+    /// What a rule asks a person about.
+    Rule,
+    /// A service that was switched on.
+    Service,
+    /// A version that no rule leads from or to.
+    Version,
+}
+
+impl Held {
+    /// A question of `kind` about `subject`.
+    pub fn new(kind: HeldKind, subject: impl fmt::Display, why: impl fmt::Display) -> Held {
+        Held {
+            kind,
+            subject: subject.to_string(),
+            why: why.to_string(),
+            was: None,
+            candidates: vec![],
+            files: vec![],
+        }
+    }
+
+    /// What it was in the old system.
+    #[must_use]
+    pub fn was(mut self, was: impl fmt::Display) -> Held {
+        self.was = Some(was.to_string());
+        self
+    }
+
+    /// Something that may take its place.
+    #[must_use]
+    pub fn candidate(mut self, candidate: impl fmt::Display) -> Held {
+        self.candidates.push(candidate.to_string());
+        self
+    }
+
+    /// A text to look at.
+    #[must_use]
+    pub fn file(mut self, file: impl fmt::Display) -> Held {
+        self.files.push(file.to_string());
+        self
+    }
+}
+
+/// How [`Held`] stands in JSON: `reason` is what `why` was called first, and stays.
+#[derive(Serialize, Deserialize)]
+struct HeldJson {
+    kind: HeldKind,
+    subject: String,
+    #[serde(default)]
+    reason: String,
+    why: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    was: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    candidates: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    files: Vec<String>,
+}
+
+impl From<Held> for HeldJson {
+    fn from(held: Held) -> HeldJson {
+        let Held { kind, subject, why, was, candidates, files } = held;
+        HeldJson { kind, subject, reason: why.clone(), why, was, candidates, files }
+    }
+}
+
+impl From<HeldJson> for Held {
+    fn from(json: HeldJson) -> Held {
+        let HeldJson { kind, subject, reason: _, why, was, candidates, files } = json;
+        Held { kind, subject, why, was, candidates, files }
+    }
 }
 
 impl Class {
@@ -97,5 +205,21 @@ impl fmt::Display for Class {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_says_its_kind_and_keeps_the_name_of_its_first_reason() {
+        let held = Held::new(HeldKind::Package, "samba", "it was on hold").was("4.13");
+        let json = serde_json::json!({
+            "kind": "package", "subject": "samba", "reason": "it was on hold",
+            "why": "it was on hold", "was": "4.13",
+        });
+        assert_eq!(serde_json::to_value(&held).unwrap(), json);
+        assert_eq!(serde_json::from_value::<Held>(json).unwrap(), held);
     }
 }

@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
 # Runs the commands that the documentation quotes.
 #
-#   tests/docs.sh [FILE.md...]      README.md, docs/*.md and rules/README.md unless given
+#   tests/docs.sh [--check] [FILE.md...]      README.md, CONTRIBUTING.md, SECURITY.md, docs/*.md and rules/README.md unless given
+#
+# With --check nothing is run, and regrow is not needed: every block ends and is shell, and every link to a file of the
+# repository leads to one.
 #
 # Every block fenced as ```sh is run, those of one file in order by one shell, in a directory of its own that looks like
 # the repository's and has the release binary in PATH. What a reader need not see, a comment gives:
@@ -46,6 +49,16 @@ working_copy() {
   done
 }
 
+# check_file FILE: what can be said of it without running anything.
+check_file() {
+  local file=$1 target bad=0
+  commands "$file" >"$scratch/blocks" && bash -n "$scratch/blocks" || bad=1
+  while read -r target; do
+    [ -e "$(dirname "$file")/$target" ] || { printf '%s: no file %s\n' "$file" "$target"; bad=1; }
+  done < <(grep -oE '\]\([^)#]+' "$file" | sed 's/^](//' | grep -v '://' || true)
+  [ "$bad" = 0 ]
+}
+
 run_file() {
   local file=$1 script dir
   dir=$scratch/$(printf '%s' "$file" | tr '/' '_')
@@ -69,8 +82,20 @@ run_file() {
 }
 
 cd "$repo"
+check=
+if [ "${1:-}" = --check ]; then
+  check=1
+  shift
+fi
 if [ $# -eq 0 ]; then
-  for file in README.md docs/*.md rules/README.md; do [ ! -f "$file" ] || set -- "$@" "$file"; done
+  for file in README.md CONTRIBUTING.md SECURITY.md docs/*.md rules/README.md; do
+    [ ! -f "$file" ] || set -- "$@" "$file"
+  done
+fi
+bad=0
+if [ -n "$check" ]; then
+  for file; do check_file "$file" || bad=1; done
+  exit "$bad"
 fi
 need_regrow
 mkdir "$scratch/bin"
@@ -83,6 +108,5 @@ SHIM
 chmod 755 "$scratch/bin/regrow"
 export PATH="$scratch/bin:$PATH" REGROW=$regrow CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$repo/target}
 
-bad=0
 for file; do run_file "$file" || bad=1; done
 exit "$bad"

@@ -1,5 +1,6 @@
-//! The shape of the house, kept: which top-level module may use which, where the outside world is
-//! let in, and that the README says the exit codes that the program has.
+//! The shape of the house, kept: which top-level module may use which, that no files of a module go
+//! round in a circle, where the outside world is let in, that no application is named, that the
+//! README says the exit codes that the program has, and that `tests/run.sh` runs every test binary.
 //!
 //! Code behind `#[cfg(test)]` is not looked at. Whoever needs a new edge adds it to [`EDGES`], in
 //! the same change as the line in `docs/ARCHITECTURE.md` that says why.
@@ -7,9 +8,13 @@
 // A test that cannot go on has failed.
 #![allow(clippy::unwrap_used)]
 
+mod circles;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use regrow::layout::{Scope, parse};
 
 /// Every module of the library with the modules that it uses, no more and no fewer.
 const EDGES: &[(&str, &[&str])] = &[
@@ -23,6 +28,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "engine",
             "environments",
             "failure",
+            "family",
             "image",
             "layout",
             "monitor",
@@ -41,12 +47,17 @@ const EDGES: &[(&str, &[&str])] = &[
         "classify",
         &["accounts", "declared", "environments", "image", "layout", "packages", "tree", "verdict"],
     ),
-    ("declared", &["packages", "tree"]),
+    ("declared", &["init", "packages", "tree"]),
     ("engine", &["cancel", "failure", "service", "tree"]),
     ("environments", &["tree"]),
     ("facts", &["environments", "service", "tree"]),
     ("failure", &["cancel", "tree"]),
+    (
+        "family",
+        &["accounts", "environments", "failure", "packages", "survey", "system", "tree", "verdict"],
+    ),
     ("image", &["tree", "verdict"]),
+    ("init", &["tree"]),
     ("layout", &["failure", "tree"]),
     ("monitor", &[]),
     ("namespace", &["cancel", "tree"]),
@@ -62,6 +73,8 @@ const EDGES: &[(&str, &[&str])] = &[
             "engine",
             "environments",
             "failure",
+            "family",
+            "init",
             "layout",
             "monitor",
             "packages",
@@ -95,7 +108,111 @@ const ONLY_IN: &[(&str, &[&str], &str)] = &[
     ("sqlx", &["layout", "packages"], "rules are in a database of ours, rpm has one of its own"),
     ("bollard", &["engine"], "one module speaks to engines"),
     ("tokio", &["cli", "engine", "layout", "packages"], "asynchronous code stays behind a wall"),
+    (
+        "TcpStream",
+        &["engine", "namespace"],
+        "engines are spoken to, and what downloads has one way out",
+    ),
     ("process::Command", &["namespace"], "nothing is executed outside a system of ours"),
+    ("dpkg", FAMILY, "a package manager is known by its records and to its family"),
+    ("Dpkg", FAMILY, "a package manager is known by its records and to its family"),
+    ("apt", FAMILY, "a package manager is known by its records and to its family"),
+    ("apt-get", FAMILY, "a package manager is known by its records and to its family"),
+    ("debconf", FAMILY, "a package manager is known by its records and to its family"),
+];
+
+/// Where a family of distributions may be spoken of.
+const FAMILY: &[&str] = &["family", "packages"];
+
+/// Names in rules that are no application's alone, and why.
+const ORDINARY: &[(&str, &str)] =
+    &[("ruby", "a language, whose environments are read without any rule")];
+
+/// The file that lists the rules: their names are names of files there.
+const LIST_OF_RULES: &str = "src/layout/embedded.rs";
+
+/// The names of all applications that rules are for, and of the packages they are recognised by,
+/// as far as those are text. Rules of whole systems name no application.
+fn applications() -> BTreeSet<String> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
+    let mut names = BTreeSet::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|e| e != "yaml") {
+            continue;
+        }
+        let rule = parse(&path.to_string_lossy(), &fs::read_to_string(&path).unwrap()).unwrap();
+        if rule.scope == Scope::System {
+            continue;
+        }
+        let packages = rule.recognise.packages.iter().map(|mark| mark.name.as_str());
+        let all = packages.chain([rule.app.as_str()]).map(|name| {
+            let text = name.split('{').next().unwrap();
+            text.trim_end_matches('-').to_owned()
+        });
+        names.extend(all.filter(|name| !ORDINARY.iter().any(|(word, _)| word == name)));
+    }
+    names
+}
+
+/// Files of one module that use each other in a circle, by their paths below `src`. The list only
+/// gets shorter: a new circle fails the test, and so does one here that is no more.
+const CIRCLES: &[&[&str]] = &[
+    &["accounts/merge", "accounts/merge/groups", "accounts/merge/subids", "accounts/merge/users"],
+    &[
+        "archive/deletions",
+        "archive/environments",
+        "archive/examine",
+        "archive/pristine",
+        "archive/verdicts",
+    ],
+    &["bundle/entries", "bundle/json", "bundle/manifest"],
+    &["classify", "classify/recorded"],
+    &[
+        "cli",
+        "cli/archive",
+        "cli/gc",
+        "cli/inspect",
+        "cli/restore",
+        "cli/rules",
+        "cli/terminal",
+        "cli/verify",
+    ],
+    &[
+        "declared",
+        "declared/logrotate",
+        "declared/pattern",
+        "declared/purge",
+        "declared/tmpfiles",
+        "declared/units",
+    ],
+    &["layout/db", "layout/joined", "layout/lint", "layout/load", "layout/matcher"],
+    &["layout/relocation", "layout/step"],
+    &["namespace", "namespace/launch"],
+    &["pax/content", "pax/reader"],
+    &["pax/spool", "pax/tarball"],
+    &[
+        "restore",
+        "restore/accounts",
+        "restore/difference",
+        "restore/engine_target",
+        "restore/journey",
+        "restore/options",
+        "restore/plan",
+        "restore/planner",
+        "restore/services",
+        "restore/stage",
+    ],
+    &[
+        "source",
+        "source/bolt",
+        "source/by_api",
+        "source/container",
+        "source/on_disk",
+        "source/snapshots",
+        "source/stored",
+    ],
+    &["tree/place", "tree/removal"],
 ];
 
 /// One file without its comments and tests.
@@ -128,8 +245,10 @@ fn sources() -> Vec<Source> {
 /// The name after `mod` in a line that declares a module.
 fn declared(line: &str) -> Option<&str> {
     let line = line.trim();
-    let line =
-        line.strip_prefix("pub(crate) ").or_else(|| line.strip_prefix("pub ")).unwrap_or(line);
+    let line = match line.strip_prefix("pub(") {
+        Some(rest) => rest.split_once(") ")?.1,
+        None => line.strip_prefix("pub ").unwrap_or(line),
+    };
     line.strip_prefix("mod ").map(|rest| rest.trim_end_matches([';', '{', ' ', '}']))
 }
 
@@ -253,29 +372,59 @@ fn the_outside_world_is_let_in_at_one_place_each() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The variants of an enum with the first line that documents each.
+fn first_doc_lines(code: &str, head: &str) -> BTreeMap<String, String> {
+    let body = code.split_once(head).unwrap().1.split_once("\n}").unwrap().0;
+    let (mut meanings, mut first) = (BTreeMap::new(), None);
+    for line in body.lines().map(str::trim) {
+        if let Some(doc) = line.strip_prefix("/// ") {
+            first.get_or_insert(doc.trim_end_matches('.'));
+        } else if let Some(meaning) = first.take() {
+            let name = line.trim_end_matches(',').split('(').next().unwrap();
+            meanings.insert(name.to_owned(), meaning.to_owned());
+        }
+    }
+    meanings
+}
+
+#[test]
+fn no_application_is_named_in_the_code() {
+    let applications = applications();
+    assert!(applications.len() > 20, "{applications:?}");
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|source| !source.file.ends_with(LIST_OF_RULES)) {
+        for (number, line) in &source.lines {
+            let line = line.to_lowercase();
+            for name in applications.iter().filter(|name| names(&line, name)) {
+                let place = format!("{}:{number}", source.file.display());
+                wrong.push(format!("{place}: `{name}`: what is known of it belongs into its rule"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn the_readme_lists_the_exit_codes_that_there_are() {
-    let code = include_str!("../src/cli/exit_code.rs");
-    let (words, numbers) = code.split_once("pub(crate) fn code(self)").unwrap();
-    let lines: Vec<&str> = words.lines().map(str::trim).collect();
-    let meanings: BTreeMap<&str, &str> = lines
-        .windows(2)
-        .filter_map(|pair| {
-            let meaning = pair[0].strip_prefix("/// ")?.trim_end_matches('.');
-            let variant = pair[1].strip_suffix(',')?;
-            Some((variant.split('(').next()?, meaning))
-        })
-        .collect();
-    let expected: Vec<(String, &str)> = numbers
+    let exits = include_str!("../src/cli/exit_code.rs");
+    let mut meanings = first_doc_lines(exits, "enum Exit {");
+    meanings.extend(first_doc_lines(include_str!("../src/failure.rs"), "enum Kind {"));
+    let mut expected: Vec<(u8, String, &str)> = exits
         .lines()
         .filter_map(|line| {
-            line.trim().strip_prefix("Exit::")?.strip_suffix(',')?.split_once(" => ")
-        })
-        .map(|(variant, number)| {
-            let number = if variant.contains('(') { "128+n" } else { number };
-            (number.to_owned(), meanings[variant.split('(').next().unwrap()])
+            let (pattern, number) = line.trim().strip_suffix(',')?.split_once(" => ")?;
+            let (name, code) = match pattern.split("::").nth(1)?.split_once('(') {
+                None => (pattern.split("::").nth(1)?, number),
+                Some(("Signal", _)) => ("Signal", "128+n"),
+                Some(_) => return None,
+            };
+            let order = number.parse().unwrap_or(u8::MAX);
+            Some((order, code.to_owned(), meanings[name].as_str()))
         })
         .collect();
+    expected.sort();
+    let expected: Vec<(String, &str)> =
+        expected.into_iter().map(|(_, code, meaning)| (code, meaning)).collect();
     assert_eq!(expected.len(), 14);
     let readme = include_str!("../README.md");
     let table = readme.split_once("## Exit codes").unwrap().1;
@@ -290,4 +439,56 @@ fn the_readme_lists_the_exit_codes_that_there_are() {
         })
         .collect();
     assert_eq!(listed, expected);
+}
+
+#[test]
+fn no_files_of_a_module_use_each_other_in_a_circle() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = circles::Files::default();
+    for source in sources() {
+        let path = source.file.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+        let code: Vec<&str> = source.lines.iter().map(|(_, line)| line.as_str()).collect();
+        files.add(&path, &code.join("\n"));
+    }
+    let found = files.circles();
+    let new = found.iter().filter(|circle| !CIRCLES.contains(&&as_strs(circle)[..]));
+    let gone = CIRCLES.iter().filter(|circle| !found.iter().any(|f| as_strs(f) == **circle));
+    let mut wrong: Vec<String> = new.map(|circle| format!("a circle: {circle:?}")).collect();
+    wrong.extend(gone.map(|circle| format!("no circle any more: {circle:?}")));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn as_strs(circle: &[String]) -> Vec<&str> {
+    circle.iter().map(String::as_str).collect()
+}
+
+#[test]
+fn a_circle_is_seen_through_re_exports_and_groups() {
+    let mut files = circles::Files::default();
+    files.add("room/mod.rs", "mod a;\nmod b;\npub use a::{One, Other as Two};\n");
+    files.add("room/a.rs", "use super::b;\nfn f() {\n    b::call();\n}\n");
+    files.add("room/b.rs", "use std::io::{\n    self, Read,\n};\n");
+    assert_eq!(files.circles(), Vec::<Vec<String>>::new());
+    files.add("room/b.rs", "use super::{\n    Two,\n};\n");
+    assert_eq!(files.circles(), [["room/a", "room/b"]]);
+}
+
+#[test]
+fn every_test_binary_is_in_one_part_of_the_script_that_runs_them() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let mut binaries: Vec<String> = fs::read_dir(&root)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "rs"))
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    binaries.sort();
+    let script = fs::read_to_string(root.join("run.sh")).unwrap();
+    let mut run: Vec<&str> = script
+        .lines()
+        .filter_map(|line| line.split_once("_tests='")?.1.strip_suffix('\''))
+        .flat_map(str::split_whitespace)
+        .collect();
+    run.sort_unstable();
+    assert_eq!(run, binaries);
 }

@@ -26,6 +26,8 @@ fn rule(check: &str) -> String {
 /// A directory with an old root, its bundle, and a new root.
 struct Roots {
     dir: tempfile::TempDir,
+    /// Where records of runs are kept.
+    state: tempfile::TempDir,
 }
 
 impl Roots {
@@ -36,7 +38,7 @@ impl Roots {
             .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
             .unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let roots = Roots { dir };
+        let roots = Roots { dir, state: tempfile::tempdir().unwrap() };
         old_system(&roots.at("old"), intents);
         fs::create_dir(roots.at("rules")).unwrap();
         roots.validate_with("['true']");
@@ -58,6 +60,7 @@ impl Roots {
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.current_dir(self.dir.path());
+        command.env("XDG_STATE_HOME", self.state.path());
         command.env("DOCKER_HOST", "unix:///nonexistent");
         command.env("CONTAINER_HOST", "unix:///nonexistent");
         command
@@ -75,6 +78,16 @@ impl Roots {
     /// The rules' only validator is `check` from now on.
     fn validate_with(&self, check: &str) {
         fs::write(self.at("rules/probe.yaml"), rule(check)).unwrap();
+    }
+
+    /// How many records of runs there are.
+    fn records(&self) -> usize {
+        fs::read_dir(self.state.path().join("regrow/roots")).unwrap().count()
+    }
+
+    /// The names of copies under construction.
+    fn copies(&self) -> Vec<String> {
+        self.names().into_iter().filter(|name| name.contains("regrow-staging")).collect()
     }
 
     /// What lies in the directory.
@@ -228,12 +241,10 @@ fn a_root_is_as_it_was_after_every_failure() {
     assert_eq!(interrupted(&roots), 130);
     same("an interruption");
 
-    // What a killed run leaves is removed by the next.
-    fs::create_dir_all(roots.at(".new.regrow-staging-1/etc")).unwrap();
+    assert_eq!(roots.records(), 0);
     let held = File::open(roots.at("new")).unwrap();
     rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).unwrap();
     assert_eq!(code(&roots.restore("rootfs:new", &[])), 8);
-    assert!(roots.at(".new.regrow-staging-1").exists());
     drop(held);
     symlink("new", roots.at("link")).unwrap();
     let restored = roots.restore("rootfs:link", &[]);
@@ -245,6 +256,16 @@ fn a_root_is_as_it_was_after_every_failure() {
 
 /// Sends SIGINT while a validator runs, and returns how the run ended.
 fn interrupted(roots: &Roots) -> i32 {
+    while_checking(roots, |run| signal(run, rustix::process::Signal::INT)).0
+}
+
+fn signal(run: &std::process::Child, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_raw(run.id() as i32).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
+}
+
+/// Does `act` while a validator runs, and returns how the run ended and what it said.
+fn while_checking(roots: &Roots, act: impl Fn(&std::process::Child)) -> (i32, String) {
     let mut run = roots
         .command(env!("CARGO_BIN_EXE_regrow"))
         .args(["restore", "x.regrow", "--onto", "rootfs:new", "--rules", "rules"])
@@ -253,14 +274,94 @@ fn interrupted(roots: &Roots) -> i32 {
         .spawn()
         .unwrap();
     let lines = BufReader::new(run.stderr.take().unwrap()).split(b'\n');
+    let mut said = String::new();
     for line in lines {
-        let line = line.unwrap();
-        if String::from_utf8_lossy(&line).contains("checking with sleep") {
-            let pid = rustix::process::Pid::from_raw(run.id() as i32).unwrap();
-            rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        let line = String::from_utf8_lossy(&line.unwrap()).into_owned();
+        if line.contains("checking with sleep") {
+            act(&run);
         }
+        said.push_str(&line);
     }
-    run.wait().unwrap().code().unwrap_or(-1)
+    (run.wait().unwrap().code().unwrap_or(-1), said)
+}
+
+#[test]
+fn what_others_write_into_the_root_meanwhile_stops_the_restore_by_name() {
+    let roots = Roots::new(&[]).with_target();
+    roots.validate_with("[sleep, '3']");
+    let (code, said) =
+        while_checking(&roots, |_| fs::write(roots.at("new/srv/late"), "precious").unwrap());
+    assert_eq!(code, 10, "{said}");
+    assert!(said.contains("/srv/late is new"), "{said}");
+    assert_eq!(fs::read_to_string(roots.at("new/srv/late")).unwrap(), "precious");
+    assert!(!roots.at("new/srv/data").exists());
+    assert_eq!((roots.copies(), roots.records()), (vec![], 0));
+}
+
+#[test]
+fn a_copy_that_is_swapped_for_a_link_leads_nowhere() {
+    let roots = Roots::new(&[]).with_target();
+    fs::create_dir(roots.at("victim")).unwrap();
+    for name in ["proc", "sys", "dev", "run", "srv", "etc"] {
+        fs::create_dir(roots.at("victim").join(name)).unwrap();
+    }
+    let before = (state(&roots.at("new")), state(&roots.at("victim")));
+    // The rule's second validator runs behind the swap.
+    roots.validate_with("[sleep, '3']\n  - run: [sh, -c, 'touch /checked']");
+    let (code, said) = while_checking(&roots, |_| {
+        let copy = roots.at(&roots.copies()[0]);
+        fs::rename(&copy, roots.at("aside")).unwrap();
+        symlink("victim", copy).unwrap();
+    });
+    assert_eq!(code, 6, "{said}");
+    assert_eq!((state(&roots.at("new")), state(&roots.at("victim"))), before);
+}
+
+#[test]
+fn what_a_killed_run_left_is_removed_by_gc_or_by_the_next_run_and_nothing_else_is() {
+    let roots = Roots::new(&[]).with_target();
+    roots.validate_with("[sleep, '30']");
+    let kill = |run: &std::process::Child| signal(run, rustix::process::Signal::KILL);
+    fs::create_dir_all(roots.at(".new.regrow-staging-1/etc")).unwrap();
+    let spared = while_checking(&roots, |run| {
+        let _ = roots.regrow(&["gc"]);
+        assert_eq!(roots.copies().len(), 2, "its run goes on");
+        kill(run);
+    });
+    assert_eq!(spared.0, -1);
+    assert_eq!(roots.copies().len(), 2);
+    let before = state(&roots.at("new"));
+    // There is no engine, which is said, and what lies beside roots is removed nevertheless.
+    let said = complaint(&roots.regrow(&["gc"]));
+    assert_eq!(roots.copies(), [".new.regrow-staging-1"], "{said}");
+    assert!(said.contains("removed root "), "{said}");
+    assert_eq!((roots.records(), state(&roots.at("new"))), (0, before));
+
+    while_checking(&roots, kill);
+    assert_eq!((roots.copies().len(), roots.records()), (2, 1));
+    roots.validate_with("['true']");
+    let restored = roots.restore("rootfs:new", &["--rules", "rules"]);
+    assert_eq!(code(&restored), 0, "{}", complaint(&restored));
+    assert_eq!((roots.copies(), roots.records()), (vec![".new.regrow-staging-1".to_owned()], 0));
+}
+
+#[test]
+fn a_disk_that_fails_behind_the_exchange_leaves_the_old_root_in_place() {
+    let roots = Roots::new(&[]).with_target();
+    fs::write(roots.at("new/srv/old-only"), "old").unwrap();
+    let before = state(&roots.at("new"));
+    // Two for the record, one when the copy is made, and then the one that makes the exchange last.
+    let ran = roots
+        .command("strace")
+        .args(["-f", "-b", "execve", "-qq", "-o", "/dev/null", "-e", "trace=fsync"])
+        .args(["-e", "inject=fsync:error=EIO:when=4"])
+        .args([env!("CARGO_BIN_EXE_regrow"), "restore", "x.regrow", "--onto", "rootfs:new"])
+        .output()
+        .unwrap();
+    assert_eq!(code(&ran), 6, "{}", complaint(&ran));
+    assert!(complaint(&ran).contains("is as it was"), "{}", complaint(&ran));
+    assert_eq!(state(&roots.at("new")), before);
+    assert_eq!((roots.copies(), roots.records()), (vec![], 0));
 }
 
 #[test]
@@ -342,4 +443,79 @@ fn the_surroundings_are_named_when_they_are_the_reason() {
     let itself = in_mounts("mount --bind new new && at=new");
     assert_eq!(code(&itself), 10, "{}", complaint(&itself));
     assert_eq!(state(&roots.at("new")), before);
+}
+
+/// Makes `version` of the package `tool` the one that the new root's repository has.
+fn offer(roots: &Roots, version: &str) {
+    let script = format!(
+        r#"cd '{}'
+        rm -rf repository etc/apt/sources.list etc/apt/sources.list.d; mkdir -p repository etc/apt
+        echo 'deb [trusted=yes] file:/repository ./' >etc/apt/sources.list
+        cd repository; mkdir -p tool/DEBIAN tool/etc
+        printf 'Package: tool\nVersion: {version}\nArchitecture: all\n' >tool/DEBIAN/control
+        printf 'Maintainer: nobody <nobody@example.org>\nDescription: x\n' >>tool/DEBIAN/control
+        printf '#!/bin/sh\nuseradd --system tool\n' >tool/DEBIAN/postinst
+        chmod 755 tool/DEBIAN/postinst
+        echo 'version {version}' >tool/etc/tool.conf
+        dpkg-deb --root-owner-group -b tool tool.deb >/dev/null
+        {{ cat tool/DEBIAN/control
+          printf 'Filename: ./tool.deb\nSize: %s\n' "$(stat -c %s tool.deb)"
+          printf 'SHA256: %s\n' "$(sha256sum tool.deb | cut -d' ' -f1)"; }} >Packages
+        rm -r tool"#,
+        roots.at("new").display()
+    );
+    sh(&script);
+}
+
+/// Plans the restore onto the new root, and saves the plan; its id.
+fn planned(roots: &Roots, output: &str) -> String {
+    let args = ["plan", "x.regrow", "--onto", "rootfs:new", "--json", "-o", output];
+    let planned = roots.regrow(&args);
+    assert_eq!(code(&planned), 0, "{}", complaint(&planned));
+    let report: serde_json::Value = serde_json::from_slice(&planned.stdout).unwrap();
+    let steps = report["steps"].as_array().unwrap();
+    let install = |step: &&serde_json::Value| step["action"] == "install";
+    assert_eq!(steps.iter().find(install).unwrap()["subject"], "tool");
+    report["id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_saved_plan_is_executed_as_it_is_or_not_at_all() {
+    let roots = Roots::new(&["tool"]).with_target();
+    offer(&roots, "1.0");
+    let before = state(&roots.at("new"));
+    let id = planned(&roots, "a.plan");
+    let saved = fs::read_to_string(roots.at("a.plan")).unwrap();
+    let mode = fs::metadata(roots.at("a.plan")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o600, "it may hold secrets");
+
+    // Made again it is the same, whenever that is, and never written over another.
+    assert_eq!(planned(&roots, "b.plan"), id);
+    assert_eq!(fs::read_to_string(roots.at("b.plan")).unwrap(), saved);
+    let again = roots.regrow(&["plan", "x.regrow", "--onto", "rootfs:new", "-o", "a.plan"]);
+    assert_eq!(code(&again), 10, "{}", complaint(&again));
+    assert_eq!(fs::read_to_string(roots.at("a.plan")).unwrap(), saved);
+    assert_eq!(state(&roots.at("new")), before);
+
+    offer(&roots, "2.0");
+    let before = state(&roots.at("new"));
+    let stopped = roots.restore("rootfs:new", &["--plan", "a.plan"]);
+    assert_eq!(code(&stopped), 10, "{}", complaint(&stopped));
+    let words = "the package tool:all: was `1.0`, is `2.0`";
+    assert!(complaint(&stopped).contains(words), "{}", complaint(&stopped));
+    assert_eq!(state(&roots.at("new")), before);
+    fs::write(roots.at("no.plan"), "{}").unwrap();
+    let refused = roots.restore("rootfs:new", &["--plan", "no.plan"]);
+    assert_eq!(code(&refused), 4, "{}", complaint(&refused));
+    let names = ["a.plan", "b.plan", "new", "no.plan", "old", "rules", "x.regrow"];
+    assert_eq!(roots.names(), names);
+
+    offer(&roots, "1.0");
+    let restored = roots.restore("rootfs:new", &["--plan", "a.plan", "--json"]);
+    assert_eq!(code(&restored), 0, "{}", complaint(&restored));
+    let report: serde_json::Value = serde_json::from_slice(&restored.stdout).unwrap();
+    assert_eq!(report["plan"], id);
+    let installed = fs::read_to_string(roots.at("new/etc/tool.conf")).unwrap();
+    assert_eq!(installed, "version 1.0\n");
+    assert!(roots.at("new/srv/data/plain").exists());
 }

@@ -219,6 +219,18 @@ impl AccountDb {
         .collect()
     }
 
+    /// Forgets the day on which accounts of a fresh installation were made, as it is a day of no
+    /// password: a locked account that is younger than root's has the day that `old` has for it,
+    /// or none.
+    pub fn forget_days_of_making(&mut self, old: &AccountDb) {
+        let Some(base) = self.shadow.get(b"root").and_then(Shadow::day) else { return };
+        for line in self.shadow.records_mut() {
+            if line.day() > Some(base) && shadow::is_locked(&line.password) {
+                line.set_day(old.shadow.get(&line.name).and_then(Shadow::day));
+            }
+        }
+    }
+
     /// The name that the system shows for the owner `uid`: the first in the file.
     pub fn user_name(&self, uid: u32) -> Option<&[u8]> {
         self.passwd.records().find(|user| user.uid == uid).map(Record::name)

@@ -25,6 +25,18 @@ impl Shadow {
     pub fn locked(name: &[u8]) -> Shadow {
         Shadow { name: name.to_vec(), password: b"!".to_vec(), ageing: b"::::::".to_vec() }
     }
+
+    /// The day of the last change of the password, counted from 1970.
+    pub(super) fn day(&self) -> Option<u32> {
+        let day = self.ageing.split(|&b| b == b':').next()?;
+        std::str::from_utf8(day).ok()?.parse().ok()
+    }
+
+    pub(super) fn set_day(&mut self, day: Option<u32>) {
+        let rest = self.ageing.iter().position(|&b| b == b':').unwrap_or(self.ageing.len());
+        let day = day.map(|day| day.to_string()).unwrap_or_default();
+        self.ageing.splice(..rest, day.into_bytes());
+    }
 }
 
 impl Record for Shadow {
@@ -75,6 +87,16 @@ mod tests {
         Shadow::locked(b"bob").format(&mut out);
         assert!(Shadow::parse(&out).is_some());
         assert_eq!(out, b"bob:!:::::::");
+    }
+
+    #[test]
+    fn a_day_is_read_changed_and_taken_away_without_touching_the_rest() {
+        let mut shadow = Shadow::parse(b"app:!:20778:0:99999:7:::").unwrap();
+        assert_eq!(shadow.day(), Some(20778));
+        shadow.set_day(Some(18000));
+        assert_eq!(shadow.ageing, b"18000:0:99999:7:::");
+        shadow.set_day(None);
+        assert_eq!((shadow.day(), &shadow.ageing[..]), (None, &b":0:99999:7:::"[..]));
     }
 
     #[test]

@@ -47,6 +47,23 @@ fn conflicts(merge: &Merge) -> Vec<Conflict> {
 use AccountFile::{Group, Gshadow, Passwd, Shadow, Shells, Subgid, Subuid};
 
 #[test]
+fn the_day_of_an_installation_is_no_day_of_a_password() {
+    let old = db(&[(Shadow, "root:*:18000:0:99999:7:::\nntp:*:18100:0:99999:7:::\n")]);
+    let mut new = db(&[(
+        Shadow,
+        "root:*:20000:0:99999:7:::\nmail:*:20000:0:99999:7:::\nntp:!:20777::::::\n\
+         chrony:!:20777::::::\nadmin:$y$hash:20777:0:99999:7:::\n",
+    )]);
+    new.forget_days_of_making(&old);
+    let text = String::from_utf8(new.shadow.format()).unwrap();
+    assert_eq!(
+        text,
+        "root:*:20000:0:99999:7:::\nmail:*:20000:0:99999:7:::\nntp:!:18100::::::\n\
+         chrony:!:::::::\nadmin:$y$hash:20777:0:99999:7:::\n"
+    );
+}
+
+#[test]
 fn ids_in_hostile_files_never_make_anything_the_superusers() {
     let old = db(&[(Passwd, "root:x:1000:1000::/root:/bin/sh\nal:x:1000:1000::/h:/bin/sh\n")]);
     let new = db(&[(Passwd, "root:x:0:0:root:/root:/bin/bash\n")]);

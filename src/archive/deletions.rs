@@ -6,6 +6,7 @@ use super::Judged;
 use super::verdicts::Verdicts;
 use crate::classify::{Classifier, decide};
 use crate::layout::{Recognised, Vars};
+use crate::packages::ever_listed;
 use crate::source::Source;
 use crate::tree::{Entry, Kind, Meta, RootPath, Time, TreeError, Xattrs};
 use crate::verdict::{Class, Lies, Origin, Reason};
@@ -64,10 +65,10 @@ pub(super) fn deletions(
         }
     }
     if let Some(image) = source.image() {
-        let ever_owned = source.ever_owned()?;
+        let listed = ever_listed(source.layers(), source.tree())?;
         for deletion in image.deleted()? {
             // A package that was upgraded or removed takes its files along: no change by hand.
-            if !ever_owned.contains(&deletion.path) {
+            if !listed.contains(&deletion.path) {
                 let origin = if image.deleted_in_life(&deletion) {
                     Origin::Container
                 } else {

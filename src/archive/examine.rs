@@ -17,12 +17,12 @@ use crate::classify::{
 use crate::declared::Declared;
 use crate::environments::{Environments, PartOf};
 use crate::failure::{Failure, Kind as FailureKind};
+use crate::family;
 use crate::layout::{LayoutDb, LayoutMatcher, Recognised};
 use crate::monitor::Monitor;
-use crate::packages::apt::{self, Offer};
-use crate::packages::{Installed, Manager, Role};
+use crate::packages::{Installed, Manager, PackageLists, Role};
 use crate::source::Source;
-use crate::survey::{AppFact, Survey, architecture, choices, os_release, packages};
+use crate::survey::{AppFact, Survey, architecture, os_release, packages};
 use crate::tree::{Entry, RootPath, Time, TreeError, take_reserved};
 use crate::verdict::{Class, Lies, Origin, Reason};
 
@@ -107,6 +107,8 @@ struct Grounds {
     globs: Globs,
     baseline: Baseline,
     offers: Offers,
+    /// The manager of the system, where package lists of it are not read.
+    unlisted: Option<Manager>,
 }
 
 impl Grounds {
@@ -133,7 +135,7 @@ pub fn examine(
     let classifier = classifier(source, &grounds, &found, options);
     let places = Places {
         tree: source.tree(),
-        dpkg: grounds.installed.dpkg.as_ref(),
+        installed: &grounds.installed,
         image: source.image(),
         rules: &grounds.rules,
     };
@@ -196,8 +198,7 @@ pub fn examine(
     }));
     let claims = grounds.installed.problems().filter(|problem| !problem.is_loss());
     limitations.extend(claims.map(ToString::to_string));
-    // Lists of packages are read where apt keeps them.
-    if let Some(manager) = grounds.installed.manager().filter(|m| *m != Manager::Dpkg) {
+    if let Some(manager) = grounds.unlisted {
         limitations.push(format!(
             "which packages of {manager} a repository still offers is not known here: files of one \
              that none offers are left out like any other package's"
@@ -251,16 +252,7 @@ fn grounds(
     let tree = source.tree();
     let failed = |e| unreadable(source, e, "reading packages of");
     let installed = Installed::load(tree).map_err(failed)?;
-    // What rules say of an application holds where it is packaged as on Debian.
-    let packaged: Vec<(&str, &str)> = installed
-        .dpkg
-        .iter()
-        .flat_map(|dpkg| dpkg.packages.iter().filter(|p| p.has_files()))
-        .map(|p| (p.name.as_str(), p.version.as_str()))
-        .collect();
-    let exists =
-        |path: &RootPath| crate::tree::resolve(tree, path).is_ok_and(|found| found.is_some());
-    let apps = layout.recognise(&packaged, &exists).map_err(Failure::from)?;
+    let apps = layout.recognise_in(tree, &installed.recognisable()).map_err(Failure::from)?;
     let rules = layout.layout(&apps).map_err(Failure::from)?;
     let globs = Globs::new(options.globs.clone()).map_err(|e| {
         Failure::new(FailureKind::Usage, "reading globs for", source.to_string())
@@ -268,20 +260,17 @@ fn grounds(
             .next("write globs from the root, such as /srv/**")
     })?;
     let lists =
-        apt::origins(tree).map_err(|e| unreadable(source, e, "reading package lists of"))?;
-    let offers = match &lists {
-        Some(lists) => {
-            let gone = packaged
-                .iter()
-                .filter(|(name, version)| lists.offers(name, version) == Offer::None);
-            Offers::Known { missing: gone.map(|(name, _)| (*name).to_owned()).collect() }
-        }
-        None => Offers::Unknown,
-    };
+        installed.lists(tree).map_err(|e| unreadable(source, e, "reading package lists of"))?;
+    let unlisted = installed.manager().filter(|m| lists.get(m) == Some(&PackageLists::NotRead));
+    let withdrawn = lists.into_values().find_map(|lists| match lists {
+        PackageLists::Read { withdrawn } => Some(withdrawn),
+        PackageLists::NotRead | PackageLists::Absent => None,
+    });
+    let offers = withdrawn.map_or(Offers::Unknown, |missing| Offers::Known { missing });
     let baseline = baseline(source, &options.since)?;
     let numbers = Numbers::load(tree).map_err(|e| unreadable(source, e, "reading accounts of"))?;
     let declared = Declared::load(tree, &installed);
-    Ok(Grounds { installed, numbers, declared, apps, rules, globs, baseline, offers })
+    Ok(Grounds { installed, numbers, declared, apps, rules, globs, baseline, offers, unlisted })
 }
 
 fn baseline(source: &Source, since: &Since) -> Result<Baseline, Failure> {
@@ -409,6 +398,9 @@ fn survey(source: &Source, grounds: &Grounds) -> Result<Survey, TreeError> {
             version: app.version.as_ref().map(ToString::to_string),
         })
         .collect();
+    let family = grounds.installed.manager().and_then(family::of);
+    let choices =
+        family.map(|family| family.decided(source.tree(), &grounds.installed)).unwrap_or_default();
     Ok(Survey {
         source: source.to_string(),
         name: source.name().to_owned(),
@@ -419,7 +411,7 @@ fn survey(source: &Source, grounds: &Grounds) -> Result<Survey, TreeError> {
         intents,
         apps,
         mounts: source.mounts(),
-        choices: choices(source.tree(), &grounds.installed),
+        choices,
         ..Survey::default()
     })
 }

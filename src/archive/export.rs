@@ -17,7 +17,7 @@ use crate::layout;
 use crate::monitor::Monitor;
 use crate::pack::pack;
 use crate::source::{ContainerFacts, Source};
-use crate::system::{Command, ContainerSystem, Network, RootSystem, System};
+use crate::system::{Command, ContainerSystem, RootSystem, System};
 use crate::tree::{Lost, RootPath, copy_tree, remove_tree};
 
 /// One export.
@@ -241,7 +241,7 @@ fn root(source: &Source, scratch: &Path, monitor: &dyn Monitor) -> Result<Copy, 
     if let Some(unread) = problems.iter().find(|p| matches!(p.what, Lost::Unread { .. })) {
         return Err(failed(unread.what.to_string().into()));
     }
-    let system = RootSystem::open(&removed.0, Network::None).map_err(|e| {
+    let system = RootSystem::open(&removed.0).map_err(|e| {
         let next = match e.kind() {
             Kind::Environment => "run regrow as root, or leave the export out with --no-export",
             _ => "leave the export out with --no-export",

@@ -13,8 +13,7 @@ use crate::bundle::ITSELF;
 use crate::image::ImageView;
 use crate::layout::LayoutMatcher;
 use crate::layout::Worth;
-use crate::packages::Md5 as Recorded;
-use crate::packages::dpkg::Dpkg;
+use crate::packages::{Digest as RecordedDigest, Installed, Md5 as Recorded};
 use crate::tree::{RootPath, Tree, TreeError, read_file};
 use crate::verdict::Reason;
 
@@ -48,7 +47,7 @@ impl Pristine {
 /// Where pristine texts are looked for.
 pub(super) struct Places<'a> {
     pub(super) tree: &'a dyn Tree,
-    pub(super) dpkg: Option<&'a Dpkg>,
+    pub(super) installed: &'a Installed,
     pub(super) image: Option<&'a ImageView>,
     pub(super) rules: &'a LayoutMatcher,
 }
@@ -76,22 +75,19 @@ impl Places<'_> {
     }
 
     fn conffile(&self, path: &RootPath) -> Result<Option<Pristine>, TreeError> {
-        let owned = self.dpkg.and_then(|dpkg| dpkg.owner(path));
-        match owned.and_then(|owned| owned.conffile).and_then(|conffile| conffile.md5) {
-            Some(digest) => self.in_image(path, digest),
-            None => Ok(None),
+        match self.installed.baseline(path) {
+            Some(RecordedDigest::Md5(digest)) => self.in_image(path, digest),
+            _ => Ok(None),
         }
     }
 
     fn ucf(&self, path: &RootPath) -> Result<Option<Pristine>, TreeError> {
-        let Some(digest) = self.dpkg.and_then(|dpkg| dpkg.ucf_digest(path)) else {
+        let generated = self.installed.generated(path);
+        let Some((digest, copy)) = generated.and_then(|g| Some((g.digest?, g.copy))) else {
             return Ok(None);
         };
-        // ucf keeps its copies under the path with colons for slashes.
-        let colons: Vec<u8> =
-            path.as_bytes().iter().map(|&b| if b == b'/' { b':' } else { b }).collect();
-        if let Ok(cache) = RootPath::parse(b"/var/lib/ucf/cache")
-            && let Some(bytes) = read_file(self.tree, &cache.child(&colons), LIMIT)?
+        if let Some(copy) = copy
+            && let Some(bytes) = read_file(self.tree, &copy, LIMIT)?
             && recorded(&bytes) == digest
         {
             return Ok(Some(Pristine::Text { bytes, found: "ucf" }));

@@ -48,6 +48,7 @@ pub use entries::{Entries, Listed};
 pub use manifest::{
     Counts, ExportRecord, ITSELF, Loss, Manifest, ManifestEntry, MemberRecord, Node, VolumeRecord,
 };
+pub(crate) use pending::Pending;
 pub use reader::Reader;
 pub use verify::Verified;
 pub use writer::{Published, Writer};

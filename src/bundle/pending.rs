@@ -21,7 +21,7 @@ use super::BundleError;
 const NAME_PART: usize = 200;
 
 /// A file without its final name. Dropping it removes it.
-pub(super) struct Pending {
+pub(crate) struct Pending {
     path: PathBuf,
     directory: OwnedFd,
     temporary: OsString,
@@ -38,7 +38,7 @@ enum State {
 
 impl Pending {
     /// Begins the file that is to become `path`.
-    pub(super) fn create(path: &Path) -> Result<Pending, BundleError> {
+    pub(crate) fn create(path: &Path) -> Result<Pending, BundleError> {
         let failed = |errno: Errno| match errno {
             Errno::NOENT | Errno::NOTDIR => BundleError::Missing { path: directory_of(path) },
             errno => BundleError::io("creating", path, errno.into()),
@@ -62,22 +62,22 @@ impl Pending {
     }
 
     /// The file, at whatever position its last user left it; all handles share that.
-    pub(super) fn file(&self) -> &File {
+    pub(crate) fn file(&self) -> &File {
         &self.file
     }
 
     /// The final name.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The directory for both names.
-    pub(super) fn directory(&self) -> PathBuf {
+    pub(crate) fn directory(&self) -> PathBuf {
         directory_of(&self.path)
     }
 
     /// Gives the file, which is on disk already, its final name.
-    pub(super) fn publish(mut self) -> Result<(), BundleError> {
+    pub(crate) fn publish(mut self) -> Result<(), BundleError> {
         let failed = |errno: Errno| match errno {
             Errno::EXIST => BundleError::Exists { path: self.path.clone() },
             errno => BundleError::io("naming", &self.path, errno.into()),

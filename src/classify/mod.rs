@@ -34,10 +34,9 @@ pub use unpacked::Unpacked;
 use crate::declared::Declared;
 use crate::environments::{Environments, Part, PartOf};
 use crate::image::{Difference, ImageView};
-use crate::layout::{LayoutMatch, LayoutMatcher, Surroundings, Worth};
+use crate::layout::{LayoutMatch, LayoutMatcher, Surroundings, Unpacking, Worth};
 use crate::packages::Md5 as Recorded;
-use crate::packages::dpkg::{Alternative, AlternativeStatus, Dpkg};
-use crate::packages::{Claim, Installed, Role};
+use crate::packages::{Alternative, AlternativeStatus, Claim, Installed, RecordedKind, Role};
 use crate::tree::{
     Entry, Kind, Meta, RootPath, Time, Tree, TreeError, is_mostly_holes, resolve, resolve_parent,
 };
@@ -219,14 +218,12 @@ impl Classifier<'_> {
     /// somebody's own files, somebody made.
     fn is_usual(&self, path: &RootPath, target: &[u8]) -> Result<bool, TreeError> {
         let aim = path.aim(target);
-        let dpkg = self.installed.dpkg.as_ref();
-        if dpkg.is_some_and(|dpkg| dpkg.is_directory(path)) {
+        if self.installed.brought_as(path) == RecordedKind::Dir {
             return Ok(false);
         }
         let below =
             |dirs: &[&str]| dirs.iter().any(|dir| aim.as_bytes().starts_with(dir.as_bytes()));
-        let managed = dpkg.is_some_and(|dpkg| dpkg.is_alternative_link(&aim).is_some());
-        if managed
+        if self.managed(&aim).is_some()
             || below(&["/dev/", "/proc/", "/sys/", "/run/", "/etc/alternatives/"])
             || self.is_packaged(&aim)
             || self.rules.is_made(&aim)
@@ -257,8 +254,8 @@ impl Classifier<'_> {
         evidence.said = self.said(entry, ghosts)?;
         evidence.environment = self.environment(entry, evidence.image)?;
         if entry.kind.is_file() {
-            let ucf = self.installed.dpkg.as_ref().and_then(|dpkg| dpkg.ucf_digest(path));
-            if let Some(expected) = ucf {
+            let generated = self.installed.generated(path);
+            if let Some(expected) = generated.and_then(|generated| generated.digest) {
                 let equal =
                     !is_mostly_holes(self.tree, entry)? && digest(self.tree, entry)? == expected;
                 evidence.ucf = Some(if equal { Content::Equal } else { Content::Differs });
@@ -277,11 +274,7 @@ impl Classifier<'_> {
     /// Whether some package brought a file of this content: what a script made of the answers to
     /// its questions, passwords among them, no package brings again.
     fn is_shipped(&self, digest: Recorded) -> bool {
-        let gather = || {
-            let owned = self.installed.dpkg.iter().flat_map(Dpkg::owned_paths);
-            owned.filter_map(|path| path.owned.digest).collect()
-        };
-        self.shipped.get_or_init(gather).contains(&digest)
+        self.shipped.get_or_init(|| self.installed.shipped().collect()).contains(&digest)
     }
 
     /// What an environment says of the absence of `path`: its list says what is installed.
@@ -353,7 +346,7 @@ impl Classifier<'_> {
     }
 
     fn managed(&self, path: &RootPath) -> Option<&Alternative> {
-        self.installed.dpkg.as_ref().and_then(|dpkg| dpkg.is_alternative_link(path))
+        self.installed.alternative(path)
     }
 
     /// Whether a link of the alternatives system is as the packages alone would have it: chosen by
@@ -420,14 +413,17 @@ impl Classifier<'_> {
 
 impl Surroundings for Classifier<'_> {
     fn is_packaged(&self, path: &RootPath) -> bool {
-        let dpkg = self.installed.dpkg.as_ref();
-        let of_ucf = |place: &RootPath| dpkg.is_some_and(|dpkg| dpkg.ucf_package(place).is_some());
+        let generated = |place: &RootPath| {
+            self.installed.generated(place).is_some_and(|generated| generated.package.is_some())
+        };
         let place = resolve_parent(self.tree, path).ok().flatten();
-        place.is_some_and(|place| self.installed.claims(&place).next().is_some() || of_ucf(&place))
+        place.is_some_and(|place| {
+            self.installed.claims(&place).next().is_some() || generated(&place)
+        })
     }
 
-    fn is_unpacked(&self, path: &RootPath, ending: &str) -> bool {
-        self.unpacked.holds(self.tree, path, ending)
+    fn is_unpacked(&self, path: &RootPath, unpacking: &Unpacking) -> bool {
+        self.unpacked.holds(self.tree, path, unpacking)
     }
 }
 

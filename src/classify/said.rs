@@ -23,9 +23,9 @@ impl Classifier<'_> {
         if let Some(ghost) = ghosts.first() {
             return Ok(Some(Said::Ghost(ghost.package.to_owned())));
         }
-        let dpkg = self.installed.dpkg.as_ref();
-        let ucf = dpkg.and_then(|dpkg| dpkg.ucf_package(&entry.path));
-        Ok(ucf.map(|package| Said::Ucf(package.to_owned())))
+        let generated = self.installed.generated(&entry.path);
+        let package = generated.and_then(|generated| generated.package);
+        Ok(package.map(|package| Said::Ucf(package.to_owned())))
     }
 
     /// Whether `entry` is what `declaration` says is made there.

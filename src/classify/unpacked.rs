@@ -10,17 +10,8 @@ use std::sync::{Mutex, PoisonError};
 use zip::ZipArchive;
 
 use crate::image::equal_streams;
+use crate::layout::{Mode, Unpacking};
 use crate::tree::{Content, Entry, Kind, RootPath, Tree, TreeError};
-
-/// What Tomcat leaves in a directory to remember the archive's time by; it is empty.
-const TRACKER: &[u8] = b"META-INF/war-tracker";
-
-/// The directory of Tomcat's tracker, which an archive need not have.
-const TRACKED: &[u8] = b"META-INF";
-
-/// The modes that Tomcat gives to files and directories with the masks of Debian's units.
-const FILES: [u32; 2] = [0o640, 0o644];
-const DIRECTORIES: [u32; 2] = [0o750, 0o755];
 
 /// Larger archives than real ones are not looked into.
 const MAX_MEMBERS: usize = 200_000;
@@ -30,12 +21,12 @@ const MAX_MEMBERS: usize = 200_000;
 pub struct Unpacked(Mutex<HashMap<RootPath, bool>>);
 
 impl Unpacked {
-    /// Whether `path` is, or lies in, a directory that holds just what an archive beside it holds
-    /// which is called as the directory, with `ending`. What cannot be read tells nothing.
-    pub(super) fn holds(&self, tree: &dyn Tree, path: &RootPath, ending: &str) -> bool {
+    /// Whether `path` is, or lies in, a directory that holds just what an archive beside it holds,
+    /// as the server makes it that unpacks it so. What cannot be read tells nothing.
+    pub(super) fn holds(&self, tree: &dyn Tree, path: &RootPath, unpacking: &Unpacking) -> bool {
         let mut dir = Some(path.clone());
         while let Some(at) = dir.filter(|at| !at.is_root()) {
-            if self.is_unpacked(tree, &at, ending) {
+            if self.is_unpacked(tree, &at, unpacking) {
                 return true;
             }
             dir = at.parent();
@@ -43,14 +34,14 @@ impl Unpacked {
         false
     }
 
-    fn is_unpacked(&self, tree: &dyn Tree, dir: &RootPath, ending: &str) -> bool {
+    fn is_unpacked(&self, tree: &dyn Tree, dir: &RootPath, unpacking: &Unpacking) -> bool {
         let Some(parent) = dir.parent() else { return false };
-        let archive = parent.child(&[dir.name(), ending.as_bytes()].concat());
+        let archive = parent.child(&[dir.name(), unpacking.ending.as_bytes()].concat());
         let known = |map: &HashMap<RootPath, bool>| map.get(&archive).copied();
         if let Some(known) = known(&self.0.lock().unwrap_or_else(PoisonError::into_inner)) {
             return known;
         }
-        let found = is_the_same(tree, dir, &archive).unwrap_or(false);
+        let found = is_the_same(tree, dir, &archive, unpacking).unwrap_or(false);
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(archive, found);
         found
     }
@@ -58,22 +49,28 @@ impl Unpacked {
 
 /// The members of an archive, by name.
 struct Archive<'a> {
+    unpacking: &'a Unpacking,
     zip: ZipArchive<Box<dyn Content + 'a>>,
     files: BTreeMap<Vec<u8>, usize>,
 }
 
 /// Whether `dir` holds what `archive` holds, all of it and nothing else, with one owner and the
 /// modes that one program gives.
-fn is_the_same(tree: &dyn Tree, dir: &RootPath, archive: &RootPath) -> Result<bool, TreeError> {
+fn is_the_same(
+    tree: &dyn Tree,
+    dir: &RootPath,
+    archive: &RootPath,
+    unpacking: &Unpacking,
+) -> Result<bool, TreeError> {
     // Nearly every path asks about an archive that is not there.
     let Some(archive) = tree.entry(archive)? else { return Ok(false) };
     let Some(top) = tree.entry(dir)? else { return Ok(false) };
-    let plain = DIRECTORIES.contains(&(top.meta.mode & 0o7777));
+    let plain = unpacking.directories.contains(&mode(&top));
     if !top.kind.is_dir() || !plain || !archive.kind.is_file() {
         return Ok(false);
     }
     let Ok(zip) = ZipArchive::new(tree.open(&archive)?) else { return Ok(false) };
-    let mut archive = Archive { zip, files: BTreeMap::new() };
+    let mut archive = Archive { unpacking, zip, files: BTreeMap::new() };
     for number in 0..archive.zip.len().min(MAX_MEMBERS + 1) {
         let Ok(member) = archive.zip.by_index_raw(number) else { return Ok(false) };
         let name = member.name_raw().to_vec();
@@ -98,8 +95,8 @@ fn is_the_same(tree: &dyn Tree, dir: &RootPath, archive: &RootPath) -> Result<bo
                 todo.extend(tree.children(&entry.path)?);
                 entry.meta.mode == top.meta.mode && archive.has_directory(name)
             }
-            Kind::File { .. } if !FILES.contains(&(entry.meta.mode & 0o7777)) => false,
-            Kind::File { size: 0 } if name == TRACKER => true,
+            Kind::File { .. } if !unpacking.files.contains(&mode(&entry)) => false,
+            Kind::File { size: 0 } if archive.is_tracker(name) => true,
             Kind::File { .. } => {
                 left = left.saturating_sub(1);
                 archive.has_file(name, tree, &entry)?
@@ -113,11 +110,21 @@ fn is_the_same(tree: &dyn Tree, dir: &RootPath, archive: &RootPath) -> Result<bo
     Ok(left == 0)
 }
 
+fn mode(entry: &Entry) -> Mode {
+    Mode(entry.meta.mode & 0o7777)
+}
+
 impl Archive<'_> {
+    fn is_tracker(&self, name: &[u8]) -> bool {
+        self.unpacking.tracker.as_deref().is_some_and(|tracker| tracker.as_bytes() == name)
+    }
+
     fn has_directory(&self, name: &[u8]) -> bool {
         let inside = [name, b"/"].concat();
         let next = self.files.range(inside.clone()..).next();
-        name == TRACKED || next.is_some_and(|(name, _)| name.starts_with(&inside))
+        let of_tracker =
+            self.unpacking.tracker.as_ref().is_some_and(|t| t.as_bytes().starts_with(&inside));
+        of_tracker || next.is_some_and(|(name, _)| name.starts_with(&inside))
     }
 
     fn has_file(&mut self, name: &[u8], tree: &dyn Tree, entry: &Entry) -> Result<bool, TreeError> {
@@ -164,7 +171,9 @@ mod tests {
 
     fn holds(tree: &MemoryTree, at: &str) -> bool {
         let path = RootPath::parse(at.as_bytes()).unwrap();
-        Unpacked::default().holds(tree, &path, ".war")
+        let keys = r#"{"ending": ".war", "tracker": "META-INF/war-tracker"}"#;
+        let unpacking: Unpacking = serde_json::from_str(keys).unwrap();
+        Unpacked::default().holds(tree, &path, &unpacking)
     }
 
     #[test]

@@ -2,17 +2,18 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgMatches, ValueEnum};
+use clap::ValueEnum;
 use regrow::archive::{
     ArchiveOptions, ExamineOptions, Exports, Since, archive, examine, parse_since,
 };
-use regrow::classify::{LogPolicy, UserChoice};
+use regrow::classify::LogPolicy;
 use regrow::failure::{Failure, Kind};
 use regrow::report;
 use regrow::source::{Binds, OpenOptions, Source, SourceSpec};
 
 use super::Context;
 use super::exit_code::Exit;
+use super::globs::Globs;
 
 /// Arguments of `archive`.
 #[derive(clap::Args)]
@@ -42,12 +43,8 @@ pub(crate) struct Look {
     /// An image of the engine that can be had again
     #[arg(long, value_name = "IMAGE")]
     base: Option<String>,
-    /// Leave out what matches (the last matching glob wins)
-    #[arg(long, value_name = "GLOB")]
-    exclude: Vec<String>,
-    /// Keep what matches (the last matching glob wins)
-    #[arg(long, value_name = "GLOB")]
-    include: Vec<String>,
+    #[command(flatten)]
+    globs: Globs,
     /// Take the content of bind mounts too
     #[arg(long)]
     binds: bool,
@@ -71,11 +68,8 @@ impl Look {
         }
     }
 
-    /// Options for judging it; `matches` knows the order of the globs.
-    pub(crate) fn examine_options(
-        &self,
-        matches: Option<&ArgMatches>,
-    ) -> Result<ExamineOptions, Failure> {
+    /// Options for judging it.
+    pub(crate) fn examine_options(&self) -> Result<ExamineOptions, Failure> {
         let since = match self.since.as_deref() {
             None | Some("image") => Since::Default,
             Some(text) => parse_since(text).map_err(|e| {
@@ -88,23 +82,7 @@ impl Look {
             Logs::Keep => LogPolicy::Keep,
             Logs::Drop => LogPolicy::Drop,
         };
-        Ok(ExamineOptions { since, globs: self.globs(matches), logs })
-    }
-
-    /// The globs in the order of the command line.
-    fn globs(&self, matches: Option<&ArgMatches>) -> Vec<UserChoice> {
-        let indices = |name: &str| -> Vec<usize> {
-            matches.and_then(|m| m.indices_of(name)).map(Iterator::collect).unwrap_or_default()
-        };
-        let excludes = self.exclude.iter().cloned().map(UserChoice::Exclude);
-        let includes = self.include.iter().cloned().map(UserChoice::Include);
-        let mut placed: Vec<(usize, UserChoice)> = indices("exclude")
-            .into_iter()
-            .zip(excludes)
-            .chain(indices("include").into_iter().zip(includes))
-            .collect();
-        placed.sort_by_key(|(index, _)| *index);
-        placed.into_iter().map(|(_, choice)| choice).collect()
+        Ok(ExamineOptions { since, globs: self.globs.choices().to_vec(), logs })
     }
 }
 
@@ -118,13 +96,9 @@ pub(crate) fn source_spec(text: &str) -> Result<SourceSpec, Failure> {
 }
 
 /// Runs the command.
-pub(crate) fn run(
-    args: &Args,
-    matches: Option<&ArgMatches>,
-    context: &Context,
-) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
     let spec = source_spec(&args.source)?;
-    let examine_options = args.look.examine_options(matches)?;
+    let examine_options = args.look.examine_options()?;
     let layout = context.layout()?;
     if let Some(output) = &args.output {
         regrow::archive::check_output(output)?;
@@ -141,7 +115,7 @@ pub(crate) fn run(
     let options =
         ArchiveOptions { exports: if args.no_export { Exports::Skip } else { Exports::Run } };
     let outcome = archive(&source, examined, output, &options, context.monitor)?;
-    let exit = if outcome.losses.is_empty() { Exit::Done } else { Exit::DoneWithLosses };
+    let exit = if outcome.losses.is_empty() { Exit::Done } else { Exit::WithLosses };
     context.output.print(&outcome, report::archive_text);
     Ok(exit)
 }

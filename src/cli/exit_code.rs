@@ -9,71 +9,37 @@ use regrow::failure::Kind;
 pub(crate) enum Exit {
     /// Done, nothing lost.
     Done,
-    /// A bug in regrow.
-    Internal,
-    /// The command line is wrong.
-    Usage,
     /// Done, with named losses or held items.
-    DoneWithLosses,
-    /// Input refused as hostile or malformed.
-    Refused,
-    /// Damaged data.
-    Integrity,
-    /// A resource or I/O failure.
-    Resource,
-    /// The surroundings lack something.
-    Environment,
-    /// Locked by another run.
-    Locked,
-    /// Not trusted.
-    Untrusted,
-    /// A precondition does not hold.
-    Precondition,
-    /// An export, a rule or a probe failed.
-    Step,
-    /// Wrong or missing key.
-    Key,
-    /// Ended by a signal.
-    Signal(i32),
+    WithLosses,
+    /// Not done.
+    Failed(Kind),
 }
 
 impl Exit {
-    /// The code that stands for a failure of this kind.
-    pub(crate) fn of(kind: Kind) -> Exit {
-        match kind {
-            Kind::Internal => Exit::Internal,
-            Kind::Usage => Exit::Usage,
-            Kind::Refused => Exit::Refused,
-            Kind::Integrity => Exit::Integrity,
-            Kind::Resource => Exit::Resource,
-            Kind::Environment => Exit::Environment,
-            Kind::Locked => Exit::Locked,
-            Kind::Untrusted => Exit::Untrusted,
-            Kind::Precondition => Exit::Precondition,
-            Kind::Step => Exit::Step,
-            Kind::Key => Exit::Key,
-            Kind::Signal(signal) => Exit::Signal(signal),
-        }
-    }
-
     /// The number.
     pub(crate) fn code(self) -> u8 {
         match self {
             Exit::Done => 0,
-            Exit::Internal => 1,
-            Exit::Usage => 2,
-            Exit::DoneWithLosses => 3,
-            Exit::Refused => 4,
-            Exit::Integrity => 5,
-            Exit::Resource => 6,
-            Exit::Environment => 7,
-            Exit::Locked => 8,
-            Exit::Untrusted => 9,
-            Exit::Precondition => 10,
-            Exit::Step => 11,
-            Exit::Key => 12,
-            Exit::Signal(signal) => u8::try_from(128 + signal).unwrap_or(255),
+            Exit::WithLosses => 3,
+            Exit::Failed(kind) => of_failure(kind),
         }
+    }
+}
+
+fn of_failure(kind: Kind) -> u8 {
+    match kind {
+        Kind::Internal => 1,
+        Kind::Usage => 2,
+        Kind::Refused => 4,
+        Kind::Integrity => 5,
+        Kind::Resource => 6,
+        Kind::Environment => 7,
+        Kind::Locked => 8,
+        Kind::Untrusted => 9,
+        Kind::Precondition => 10,
+        Kind::Step => 11,
+        Kind::Key => 12,
+        Kind::Signal(signal) => u8::try_from(128 + signal).unwrap_or(255),
     }
 }
 

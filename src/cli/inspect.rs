@@ -65,7 +65,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
             context.output.print(&report, report::inspection_text);
         }
         Subject::Source(text) => {
-            let options = args.look.examine_options(None)?;
+            let options = args.look.examine_options()?;
             let source = open_source(text, &args.look, context)?;
             let examined = examine(&source, &context.layout()?, &options, context.monitor)?;
             let report = Inspection::of_examined(&examined);
@@ -88,7 +88,7 @@ pub(crate) fn explain_path(args: &ExplainArgs, context: &Context) -> anyhow::Res
             Explanation::of_manifest(reader.manifest(), &path)
         }
         Subject::Source(text) => {
-            let options: ExamineOptions = args.look.examine_options(None)?;
+            let options: ExamineOptions = args.look.examine_options()?;
             let source = open_source(text, &args.look, context)?;
             explain(&source, &context.layout()?, &options, &path, context.monitor)?
                 .map(|found| Explanation::of_evidence(&path, &found))

@@ -3,6 +3,7 @@
 mod archive;
 mod exit_code;
 mod gc;
+mod globs;
 mod inspect;
 mod output;
 mod restore;
@@ -14,7 +15,7 @@ mod verify;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use regrow::failure::{Failure, Kind};
 use regrow::layout::LayoutDb;
 use regrow::monitor::Monitor;
@@ -97,11 +98,7 @@ impl Context<'_> {
 
 /// Runs the command that the process was started with.
 pub(crate) fn main() -> ExitCode {
-    let matches = match Cli::command().try_get_matches() {
-        Ok(matches) => matches,
-        Err(error) => return usage(&error),
-    };
-    let cli = match Cli::from_arg_matches(&matches) {
+    let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
@@ -112,14 +109,14 @@ pub(crate) fn main() -> ExitCode {
         monitor: &*monitor,
         output: if cli.global.json { Output::Json } else { Output::Text },
     };
-    let result = run(&cli.command, &matches, &context);
+    let result = run(&cli.command, &context);
     drop(monitor);
     match result {
         Ok(exit) => exit.into(),
         Err(error) => {
             let failure = complete(error);
             output::failure(&failure);
-            Exit::of(failure.kind()).into()
+            Exit::Failed(failure.kind()).into()
         }
     }
 }
@@ -135,9 +132,9 @@ fn complete(error: anyhow::Error) -> Failure {
     })
 }
 
-fn run(command: &Command, matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
+fn run(command: &Command, context: &Context) -> anyhow::Result<Exit> {
     match command {
-        Command::Archive(args) => archive::run(args, sub(matches, "archive"), context),
+        Command::Archive(args) => archive::run(args, context),
         Command::Restore(args) => restore::run(args, context),
         Command::Plan(args) => restore::plan(args, context),
         Command::Inspect(args) => inspect::run(args, context),
@@ -146,11 +143,6 @@ fn run(command: &Command, matches: &ArgMatches, context: &Context) -> anyhow::Re
         Command::Gc(args) => gc::run(args, context),
         Command::Rules(args) => rules::run(args, context),
     }
-}
-
-/// The matches of a subcommand, to learn the order in which options were given.
-fn sub<'a>(matches: &'a ArgMatches, name: &str) -> Option<&'a ArgMatches> {
-    matches.subcommand_matches(name)
 }
 
 /// Ends on what clap found: help and version, which are no errors, or a mistake.
@@ -162,7 +154,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     }
     if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         error.print().ok();
-        return Exit::Usage.into();
+        return Exit::Failed(Kind::Usage).into();
     }
     // Its first paragraph names the mistake, the second may have a tip.
     let text = error.render().to_string();
@@ -178,5 +170,5 @@ fn usage(error: &clap::Error) -> ExitCode {
             .why(why.join("; "))
             .next("`regrow --help`, or `--help` after a command, says what it takes"),
     );
-    Exit::Usage.into()
+    Exit::Failed(Kind::Usage).into()
 }

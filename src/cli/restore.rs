@@ -6,7 +6,7 @@ use regrow::engine::Which;
 use regrow::failure::{Failure, Kind};
 use regrow::report;
 use regrow::restore::{
-    Downloads, RestoreOptions, Start, TargetSpec, plan as plan_restore, restore,
+    Downloads, Plan, PlanFile, RestoreOptions, Start, TargetSpec, plan as plan_restore, restore,
 };
 
 use super::exit_code::Exit;
@@ -20,7 +20,11 @@ pub(crate) struct Args {
     /// Where to: an image of the engine (debian:trixie), or rootfs:DIR
     #[arg(long, value_name = "TARGET")]
     onto: String,
-    /// The new container's name (default: the archived one's)
+    /// Execute exactly this plan, saved by `regrow plan -o`, or stop and say what
+    /// differs
+    #[arg(long, value_name = "PLAN")]
+    plan: Option<PathBuf>,
+    /// The new container's name (default: the plan's, or the archived one's)
     #[arg(long)]
     name: Option<String>,
     /// Give the resulting image this tag
@@ -45,6 +49,9 @@ pub(crate) struct PlanArgs {
     /// The new container's name (default: the archived one's)
     #[arg(long)]
     name: Option<String>,
+    /// Save the plan as a file too, for `regrow restore --plan`
+    #[arg(short, long, value_name = "PLAN")]
+    output: Option<PathBuf>,
 }
 
 fn target(text: &str) -> Result<TargetSpec, Failure> {
@@ -72,9 +79,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
         tag: args.tag.clone(),
         start: if args.start { Start::Yes } else { Start::No },
         downloads: Downloads::of(|name| std::env::var(name).ok()),
+        approved: args.plan.as_deref().map(Plan::load).transpose()?,
     };
     if args.dry_run {
-        return print_plan(&args.file, &options, context);
+        return make_plan(&args.file, None, &options, context);
     }
     let outcome = restore(&args.file, &context.layout()?, &options, context.monitor)?;
     let exit = exit(&outcome.losses, &outcome.held);
@@ -91,17 +99,27 @@ pub(crate) fn plan(args: &PlanArgs, context: &Context) -> anyhow::Result<Exit> {
         tag: None,
         start: Start::No,
         downloads: Downloads::default(),
+        approved: None,
     };
-    print_plan(&args.file, &options, context)
+    make_plan(&args.file, args.output.as_deref(), &options, context)
 }
 
-fn print_plan(file: &Path, options: &RestoreOptions, context: &Context) -> anyhow::Result<Exit> {
-    let planned = plan_restore(file, &context.layout()?, options, context.monitor)?;
+/// Makes the plan, saves it to `output`, and prints it.
+fn make_plan(
+    file: &Path,
+    output: Option<&Path>,
+    options: &RestoreOptions,
+    context: &Context,
+) -> anyhow::Result<Exit> {
+    let output = output.map(PlanFile::create).transpose()?;
+    let plan = plan_restore(file, &context.layout()?, options, context.monitor)?;
+    output.map_or(Ok(()), |output| output.save(&plan))?;
+    let planned = plan.report();
     let exit = exit(&planned.losses, &planned.held);
     context.output.print(&planned, report::plan_text);
     Ok(exit)
 }
 
 fn exit<L, H>(losses: &[L], held: &[H]) -> Exit {
-    if losses.is_empty() && held.is_empty() { Exit::Done } else { Exit::DoneWithLosses }
+    if losses.is_empty() && held.is_empty() { Exit::Done } else { Exit::WithLosses }
 }

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use super::Book;
 use super::declaration::{Nature, Reach};
 use super::pattern::Pattern;
-use super::reading::{Files, fixed};
+use super::reading::Files;
 use crate::tree::RootPath;
 
 /// Its configuration; a directory stands for the files in it.
-const PLACES: &[&str] = &["/etc/logrotate.conf", "/etc/logrotate.d"];
+const PLACES: &[RootPath] =
+    &[RootPath::literal("/etc/logrotate.conf"), RootPath::literal("/etc/logrotate.d")];
 
 /// Files that one configuration may include.
 const MAX_INCLUDED: usize = 4096;
@@ -23,7 +24,7 @@ const COMPRESSED: &[&[u8]] = &[b".gz", b".xz", b".bz2", b".zst", b".lzma", b".lz
 
 /// Reads the whole configuration.
 pub(super) fn load(files: &Files<'_>, book: &mut Book) {
-    let mut todo: Vec<RootPath> = PLACES.iter().rev().map(|place| fixed(place)).collect();
+    let mut todo: Vec<RootPath> = PLACES.iter().rev().cloned().collect();
     let mut seen = BTreeSet::new();
     while let Some(path) = todo.pop() {
         if seen.len() >= MAX_INCLUDED || !seen.insert(path.clone()) {

@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 
 pub use declaration::{Author, Declaration, Form, Nature, Reach};
 use pattern::Pattern;
-use reading::{Files, fixed};
+use reading::Files;
 pub use switches::{Switch, Switches};
 
 use crate::packages::Installed;
@@ -38,10 +38,21 @@ const MAX_DECLARATIONS: usize = 65_536;
 const MAX_GLOBS: usize = 512;
 
 /// Only what lies below may be declared to be a cache.
-const CACHE_PLACES: &[&str] = &["/var/cache", "/var/tmp", "/tmp", "/run"];
+const CACHE_PLACES: &[RootPath] = &[
+    RootPath::literal("/var/cache"),
+    RootPath::literal("/var/tmp"),
+    RootPath::literal("/tmp"),
+    RootPath::literal("/run"),
+];
 
 /// Only what lies below may be declared to exist only while something runs.
-const RUNTIME_PLACES: &[&str] = &["/run", "/tmp", "/var/tmp", "/var/run", "/var/lock"];
+const RUNTIME_PLACES: &[RootPath] = &[
+    RootPath::literal("/run"),
+    RootPath::literal("/tmp"),
+    RootPath::literal("/var/tmp"),
+    RootPath::literal("/var/run"),
+    RootPath::literal("/var/lock"),
+];
 
 /// What is written down, while it is collected.
 #[derive(Default)]
@@ -157,5 +168,5 @@ impl Files<'_> {
 
 /// Whether all that `pattern` matches lies where only what can be made again lies.
 fn is_temporary(pattern: &Pattern) -> bool {
-    CACHE_PLACES.iter().any(|place| pattern.is_below(&fixed(place)))
+    CACHE_PLACES.iter().any(|place| pattern.is_below(place))
 }

@@ -7,22 +7,16 @@
 use super::Book;
 use super::declaration::{Author, Nature, Reach};
 use super::pattern::Pattern;
-use super::reading::{Files, fixed};
+use super::reading::Files;
+use crate::packages::Moment;
 use crate::tree::RootPath;
-
-/// Where the scripts are.
-const INFO: &str = "/var/lib/dpkg/info";
 
 /// Looks through all scripts of the system.
 pub(super) fn load(files: &Files<'_>, book: &mut Book) {
-    let dir = fixed(INFO);
-    // Most packages have none: asked for by name, nothing else is read.
-    for entry in crate::tree::list(files.tree, &dir).unwrap_or_default() {
-        let Some(stem) = entry.path.name().strip_suffix(b".postrm") else { continue };
-        let Some(text) = files.read(&entry.path).filter(|_| entry.kind.is_file()) else { continue };
-        let name = stem.split(|&b| b == b':').next().unwrap_or(stem);
-        let package = String::from_utf8_lossy(name).into_owned();
-        let author = Author { by: "purge", file: entry.path.clone(), package: Some(package) };
+    for script in files.installed.scripts(Moment::Removed) {
+        let Some(text) = files.read(&script.path) else { continue };
+        let (file, package) = (script.path.clone(), Some(script.package.clone()));
+        let author = Author { by: "purge", file, package };
         for path in removed(&text) {
             if let Some(pattern) = Pattern::parse(path.as_bytes()) {
                 book.add(pattern, Nature::State, Reach::Below, author.clone());
@@ -71,7 +65,10 @@ mod tests {
 
     #[test]
     fn what_goes_with_a_purge_is_state_of_its_package() {
-        let tree = MemoryTree::default().file("/var/lib/dpkg/info/app:amd64.postrm", SCRIPT);
+        let tree = MemoryTree::default()
+            .file("/var/lib/dpkg/status", "")
+            .file("/var/lib/dpkg/info/app:amd64.list", "")
+            .file("/var/lib/dpkg/info/app:amd64.postrm", SCRIPT);
         for path in ["/var/lib/app", "/var/lib/app/x/y", "/var/log/app/z", "/etc/app/key"] {
             assert_eq!(told(&tree, path), "state purge", "{path}");
         }
@@ -94,6 +91,7 @@ mod tests {
         let paths = removed(script.as_bytes());
         assert!(paths.iter().all(|path| path.to_string() == "/a/b/c"));
         let tree = MemoryTree::default()
+            .file("/var/lib/dpkg/info/a.list", "")
             .file("/var/lib/dpkg/info/a.postrm", "purge\n".repeat(1_000_000))
             .link("/var/lib/dpkg/info/b.postrm", "/dev/zero");
         assert_eq!(told(&tree, "/etc/x/y"), "");

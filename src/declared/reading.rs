@@ -33,10 +33,10 @@ impl Files<'_> {
 
     /// The files in `dirs` whose names end in `ending`, by name: one in an earlier directory takes
     /// the place of its namesakes in later ones.
-    pub(super) fn overlaid(&self, dirs: &[&str], ending: &[u8]) -> BTreeMap<Vec<u8>, RootPath> {
+    pub(super) fn overlaid(&self, dirs: &[RootPath], ending: &[u8]) -> BTreeMap<Vec<u8>, RootPath> {
         let mut all = BTreeMap::new();
-        for dir in dirs.iter().map(|dir| fixed(dir)) {
-            for entry in self.list(&dir) {
+        for dir in dirs {
+            for entry in self.list(dir) {
                 let name = entry.path.name();
                 if name.ends_with(ending) && !entry.kind.is_dir() {
                     all.entry(name.to_vec()).or_insert_with(|| dir.child(name));
@@ -57,11 +57,6 @@ impl Files<'_> {
         let claim = self.installed.claims(&place).next()?;
         Some(claim.package.to_owned())
     }
-}
-
-/// A path written in this program.
-pub(super) fn fixed(path: &str) -> RootPath {
-    RootPath::parse(path.as_bytes()).unwrap_or_else(|_| RootPath::root())
 }
 
 /// The lines of a text, less blanks around them; empty ones and comments left out. A backslash at

@@ -6,38 +6,34 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::reading::{Files, fixed, joined_lines};
-use super::units::UNITS;
-use crate::packages::matches;
+use super::reading::{Files, joined_lines};
+use crate::init::{self, Action, LEVELS, Link, Scope, runlevel};
+use crate::packages::{Moment, matches};
 use crate::tree::{Entry, Kind, RootPath, resolve, resolve_parent};
 
-/// Where links of units are, and where packages write down which of them they made.
-const LINKS: &[(&str, &str)] = &[
-    ("/etc/systemd/system", "/var/lib/systemd/deb-systemd-helper-enabled"),
-    ("/etc/systemd/user", "/var/lib/systemd/deb-systemd-user-helper-enabled"),
+/// Where packages write down which links they made.
+const MADE: &[(Scope, RootPath)] = &[
+    (Scope::System, RootPath::literal("/var/lib/systemd/deb-systemd-helper-enabled")),
+    (Scope::User, RootPath::literal("/var/lib/systemd/deb-systemd-user-helper-enabled")),
 ];
 
 /// Where packages write down what they masked when they were removed.
-const MASKED: &[(&str, &str)] = &[
-    ("/etc/systemd/system", "/var/lib/systemd/deb-systemd-helper-masked"),
-    ("/etc/systemd/user", "/var/lib/systemd/deb-systemd-user-helper-masked"),
+const MASKED: &[(Scope, RootPath)] = &[
+    (Scope::System, RootPath::literal("/var/lib/systemd/deb-systemd-helper-masked")),
+    (Scope::User, RootPath::literal("/var/lib/systemd/deb-systemd-user-helper-masked")),
 ];
 
-/// Units of sessions, as [`UNITS`] are the system's.
-const USER_UNITS: &[&str] =
-    &["/usr/local/lib/systemd/user", "/usr/lib/systemd/user", "/lib/systemd/user"];
+/// Where packages have their units, whoever's they are.
+const PACKAGED: &[&str] = &["/lib/systemd/", "/usr/lib/systemd/"];
 
 /// Presets, the strongest first.
-const PRESETS: &[&str] = &[
-    "/etc/systemd/system-preset",
-    "/run/systemd/system-preset",
-    "/usr/local/lib/systemd/system-preset",
-    "/usr/lib/systemd/system-preset",
-    "/lib/systemd/system-preset",
+const PRESETS: &[RootPath] = &[
+    RootPath::literal("/etc/systemd/system-preset"),
+    RootPath::literal("/run/systemd/system-preset"),
+    RootPath::literal("/usr/local/lib/systemd/system-preset"),
+    RootPath::literal("/usr/lib/systemd/system-preset"),
+    RootPath::literal("/lib/systemd/system-preset"),
 ];
-
-/// The runlevels.
-const LEVELS: &[u8] = b"0123456S";
 
 /// More records than any system has.
 const MAX_RECORDS: usize = 20_000;
@@ -68,11 +64,11 @@ struct Script {
 
 impl Script {
     /// What stands in runlevel `level` when nobody changed it.
-    fn wanted(&self, level: u8) -> Option<u8> {
+    fn wanted(&self, level: u8) -> Option<Action> {
         match (self.start.contains(&level), self.stop.contains(&level)) {
-            (true, _) if self.off => Some(b'K'),
-            (true, _) => Some(b'S'),
-            (false, true) => Some(b'K'),
+            (true, _) if self.off => Some(Action::Stop),
+            (true, _) => Some(Action::Start),
+            (false, true) => Some(Action::Stop),
             (false, false) => None,
         }
     }
@@ -91,30 +87,30 @@ pub struct Switches {
     /// Rules of the presets, the first match counting.
     presets: Vec<(Vec<u8>, bool)>,
     scripts: BTreeMap<Vec<u8>, Script>,
-    /// The links that are there, by script and runlevel.
-    levels: BTreeMap<Vec<u8>, BTreeMap<u8, Vec<Vec<u8>>>>,
+    /// What the links that are there do, by script and runlevel.
+    levels: BTreeMap<Vec<u8>, BTreeMap<u8, Vec<Action>>>,
 }
 
 impl Switches {
     /// Reads the state of all services.
     pub(super) fn load(files: &Files<'_>) -> Switches {
         let mut switches = Switches {
-            recorded: records(files, LINKS),
+            recorded: records(files, MADE),
             aliases: aliases(files),
             masked: records(files, MASKED),
             presets: presets(files),
             ..Switches::default()
         };
-        for dir in UNITS.iter().chain(USER_UNITS).map(|dir| fixed(dir)) {
-            let there = files.list(&dir).into_iter();
+        for dir in Scope::ALL.iter().flat_map(|scope| scope.units()) {
+            let there = files.list(dir).into_iter();
             let file = there.filter(|e| matches!(e.kind, Kind::File { .. }));
             switches.units.extend(file.map(|entry| entry.path.name().to_vec()));
         }
         for &level in LEVELS {
             for entry in files.list(&runlevel(level)) {
-                if let Some((_, script)) = parts(entry.path.name()) {
+                if let Some((action, script)) = init::split(entry.path.name()) {
                     let levels = switches.levels.entry(script.to_vec()).or_default();
-                    levels.entry(level).or_default().push(entry.path.name().to_vec());
+                    levels.entry(level).or_default().push(action);
                 }
             }
         }
@@ -134,28 +130,18 @@ impl Switches {
         if !path.as_bytes().starts_with(b"/etc/") {
             return None;
         }
-        if let Some((level, kind, name)) = in_runlevel(path) {
-            let script = self.scripts.get(name)?;
-            let made = !script.own && script.wanted(level) == Some(kind);
+        if let Link::Runlevel { level, action, service } = Link::parse(path)? {
+            let script = self.scripts.get(service)?;
+            let made = !script.own && script.wanted(level) == Some(action);
             return Some(if made { Switch::Header } else { Switch::ByHand });
-        }
-        let (dir, _) = LINKS.iter().find(|(dir, _)| path.is_within(&fixed(dir)))?;
-        // Drop-ins and deeper things are files of their own.
-        let depth = path.components().count() - fixed(dir).components().count();
-        let grouped = path.parent().is_some_and(|parent| {
-            parent.name().ends_with(b".wants")
-                || parent.name().ends_with(b".requires")
-                || parent.name().ends_with(b".upholds")
-        });
-        if !(depth == 1 || (depth == 2 && grouped)) {
-            return None;
         }
         if target == b"/dev/null" {
             let made = self.masked.contains(path);
             return Some(if made { Switch::Recorded } else { Switch::ByHand });
         }
         let unit = target.rsplit(|&b| b == b'/').next().unwrap_or(target);
-        if !is_of_packages(target) {
+        let aim = path.aim(target);
+        if !PACKAGED.iter().any(|place| aim.as_bytes().starts_with(place.as_bytes())) {
             return Some(Switch::ByHand);
         }
         Some(if self.recorded.contains(path) {
@@ -169,16 +155,14 @@ impl Switches {
 
     /// Who removed the link at `path`, which is not there: nobody, where its service went too.
     pub fn of_absent(&self, path: &RootPath) -> Option<Switch> {
-        if let Some((level, kind, name)) = in_runlevel(path) {
-            let script = self.scripts.get(name)?;
-            let there = self.levels.get(name)?.get(&level);
+        if let Link::Runlevel { level, action, service } = Link::parse(path)? {
+            let script = self.scripts.get(service)?;
+            let there = self.levels.get(service)?.get(&level);
             // Only renumbered, or nothing that the script asks for.
-            let other = there.is_some_and(|links| links.iter().any(|link| link[0] == kind));
-            let made = !script.own && (other || script.wanted(level) != Some(kind));
+            let other = there.is_some_and(|actions| actions.contains(&action));
+            let made = !script.own && (other || script.wanted(level) != Some(action));
             return Some(if made { Switch::Header } else { Switch::ByHand });
         }
-        let in_links = |(dir, _): &&(&str, &str)| path.is_within(&fixed(dir));
-        LINKS.iter().find(in_links)?;
         let gone = !self.recorded.contains(path) && !self.is_there(path);
         if gone { Some(Switch::Recorded) } else { None }
     }
@@ -189,10 +173,9 @@ impl Switches {
         let levels = self.scripts.iter().flat_map(|(name, script)| {
             let there = self.levels.get(name).filter(|_| !script.own);
             LEVELS.iter().filter_map(move |&level| {
-                let kind = script.wanted(level)?;
-                let mut links = there?.get(&level).into_iter().flatten();
-                let missing = links.all(|link| link[0] != kind);
-                let link = [&[kind], &b"01"[..], name].concat();
+                let action = script.wanted(level)?;
+                let missing = there?.get(&level).is_none_or(|links| !links.contains(&action));
+                let link = [&[action.letter()], &b"01"[..], name].concat();
                 missing.then(|| runlevel(level).child(&link))
             })
         });
@@ -220,23 +203,12 @@ fn template(name: &[u8]) -> Option<Vec<u8>> {
     Some([&name[..=at], &name[end..]].concat())
 }
 
-/// Whether a link leads to where packages have their units.
-fn is_of_packages(target: &[u8]) -> bool {
-    let places = [
-        "/lib/systemd/",
-        "/usr/lib/systemd/",
-        "../../../lib/systemd/",
-        "../../../usr/lib/systemd/",
-    ];
-    places.iter().any(|place| target.starts_with(place.as_bytes()))
-}
-
-/// The links whose records lie in the second of each pair, as they are called in the first.
-fn records(files: &Files<'_>, places: &[(&str, &str)]) -> BTreeSet<RootPath> {
+/// The links whose records lie in `places`.
+fn records(files: &Files<'_>, places: &[(Scope, RootPath)]) -> BTreeSet<RootPath> {
     let mut all = BTreeSet::new();
-    for (links, records) in places {
-        let links = fixed(links);
-        for entry in files.list(&fixed(records)) {
+    for (scope, records) in places {
+        let links = scope.links();
+        for entry in files.list(records) {
             let name = entry.path.name();
             if entry.kind.is_dir() {
                 let inside = files.list(&entry.path);
@@ -255,8 +227,8 @@ fn records(files: &Files<'_>, places: &[(&str, &str)]) -> BTreeSet<RootPath> {
 /// Which unit each recorded link is about: every unit has a list of its links.
 fn aliases(files: &Files<'_>) -> BTreeMap<RootPath, Vec<u8>> {
     let mut all = BTreeMap::new();
-    for (_, records) in LINKS {
-        for entry in files.list(&fixed(records)) {
+    for (_, records) in MADE {
+        for entry in files.list(records) {
             let Some(unit) = entry.path.name().strip_suffix(b".dsh-also") else { continue };
             let Some(text) = files.read(&entry.path) else { continue };
             for line in text.split(|&b| b == b'\n').filter(|line| !line.is_empty()) {
@@ -292,33 +264,9 @@ fn presets(files: &Files<'_>) -> Vec<(Vec<u8>, bool)> {
     all
 }
 
-fn runlevel(level: u8) -> RootPath {
-    fixed("/etc").child(&[&b"rc"[..], &[level], b".d"].concat())
-}
-
-/// The runlevel, the kind and the script of a link in one.
-fn in_runlevel(path: &RootPath) -> Option<(u8, u8, &[u8])> {
-    let parent = path.parent()?;
-    let &level = LEVELS.iter().find(|&&level| parent == runlevel(level))?;
-    let (kind, name) = parts(path.name())?;
-    Some((level, kind, name))
-}
-
-/// `S01name` in parts: kind and name.
-fn parts(name: &[u8]) -> Option<(u8, &[u8])> {
-    match name {
-        [kind @ (b'S' | b'K'), a, b, rest @ ..]
-            if a.is_ascii_digit() && b.is_ascii_digit() && !rest.is_empty() =>
-        {
-            Some((*kind, rest))
-        }
-        _ => None,
-    }
-}
-
 /// What the script `name` asks for; `None` without a header.
 fn script(files: &Files<'_>, name: &[u8]) -> Option<Script> {
-    let path = fixed("/etc/init.d").child(name);
+    let path = init::script(name);
     let text = files.read(&path)?;
     let mut script = header(&text)?;
     let place = resolve_parent(files.tree, &path).ok().flatten()?;
@@ -327,8 +275,8 @@ fn script(files: &Files<'_>, name: &[u8]) -> Option<Script> {
     script.own = package.is_none() && files.has_packages();
     // Only a package's own script says so.
     let off = package.and_then(|package| {
-        let path = fixed("/var/lib/dpkg/info").child(format!("{package}.postinst").as_bytes());
-        files.read(&path)
+        let mut scripts = files.installed.scripts(Moment::Installed);
+        files.read(&scripts.find(|script| script.package == package)?.path)
     });
     let says = |text: &[u8], word: &str| {
         let words = [b"update-rc.d ", name, word.as_bytes()].concat();
@@ -501,6 +449,8 @@ mod tests {
         assert_eq!(absent("/etc/systemd/system/multi-user.target.wants/cron.service"), None);
         let gone = "/etc/systemd/system/a.target.wants/removed.service";
         assert_eq!(absent(gone), Some(Switch::Recorded));
+        // A drop-in switches nothing: that it is gone is a change.
+        assert_eq!(absent("/etc/systemd/system/ssh.service.d/own.conf"), None);
         assert_eq!(absent("/etc/passwd"), None);
     }
 

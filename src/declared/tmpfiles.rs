@@ -4,13 +4,17 @@ use std::collections::BTreeSet;
 
 use super::declaration::{Form, Nature, Reach};
 use super::pattern::Pattern;
-use super::reading::{Files, fixed};
+use super::reading::Files;
 use super::{Book, is_temporary};
 use crate::tree::RootPath;
 
 /// Where its files are, the strongest first.
-const PLACES: &[&str] =
-    &["/etc/tmpfiles.d", "/run/tmpfiles.d", "/usr/local/lib/tmpfiles.d", "/usr/lib/tmpfiles.d"];
+const PLACES: &[RootPath] = &[
+    RootPath::literal("/etc/tmpfiles.d"),
+    RootPath::literal("/run/tmpfiles.d"),
+    RootPath::literal("/usr/local/lib/tmpfiles.d"),
+    RootPath::literal("/usr/lib/tmpfiles.d"),
+];
 
 /// What links and copies without a source are taken from.
 const FACTORY: &str = "/usr/share/factory";
@@ -147,9 +151,10 @@ impl Line {
 
 /// The directories of temporary files themselves, in which a line may clean.
 fn is_whole_place(pattern: &Pattern) -> bool {
-    ["/tmp", "/var/tmp"]
+    const PLACES: [RootPath; 2] = [RootPath::literal("/tmp"), RootPath::literal("/var/tmp")];
+    PLACES
         .iter()
-        .any(|place| pattern.base() == fixed(place) && pattern.covers(place.as_bytes()).is_some())
+        .any(|place| pattern.base() == *place && pattern.covers(place.as_bytes()).is_some())
 }
 
 /// The words of a line; the last one is the rest of it. Quotes and C's escapes are taken off.

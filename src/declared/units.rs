@@ -4,33 +4,26 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::declaration::{Nature, Reach};
 use super::pattern::Pattern;
-use super::reading::{Files, fixed, joined_lines};
+use super::reading::{Files, joined_lines};
 use super::{Book, CACHE_PLACES, RUNTIME_PLACES};
+use crate::init::Scope;
 use crate::tree::{Kind, RootPath};
 
-/// Where units are, the strongest first.
-pub(super) const UNITS: &[&str] = &[
-    "/etc/systemd/system",
-    "/run/systemd/system",
-    "/usr/local/lib/systemd/system",
-    "/usr/lib/systemd/system",
-    "/lib/systemd/system",
-];
-
 /// The settings that make directories, and where.
-const DIRECTORIES: &[(&str, &str, Nature)] = &[
-    ("StateDirectory=", "/var/lib", Nature::State),
-    ("CacheDirectory=", "/var/cache", Nature::Cache),
-    ("LogsDirectory=", "/var/log", Nature::Log),
-    ("RuntimeDirectory=", "/run", Nature::Runtime),
+const DIRECTORIES: &[(&str, RootPath, Nature)] = &[
+    ("StateDirectory=", RootPath::literal("/var/lib"), Nature::State),
+    ("CacheDirectory=", RootPath::literal("/var/cache"), Nature::Cache),
+    ("LogsDirectory=", RootPath::literal("/var/log"), Nature::Log),
+    ("RuntimeDirectory=", RootPath::literal("/run"), Nature::Runtime),
 ];
 
 /// Reads all units of the system.
 pub(super) fn load(files: &Files<'_>, book: &mut Book) {
-    let units = files.overlaid(UNITS, b"");
+    let dirs = Scope::System.units();
+    let units = files.overlaid(dirs, b"");
     let mut drop_ins: BTreeMap<Vec<u8>, BTreeMap<Vec<u8>, RootPath>> = BTreeMap::new();
-    for dir in UNITS.iter().map(|dir| fixed(dir)) {
-        for entry in files.list(&dir).iter().filter(|entry| entry.kind.is_dir()) {
+    for dir in dirs {
+        for entry in files.list(dir).iter().filter(|entry| entry.kind.is_dir()) {
             let Some(unit) = entry.path.name().strip_suffix(b".d") else { continue };
             let settings = drop_ins.entry(unit.to_vec()).or_default();
             for file in files.list(&entry.path) {
@@ -99,17 +92,17 @@ impl Unit {
             for (name, file) in self.directories.get(setting).into_iter().flatten() {
                 let author = files.author(setting, file);
                 let Some(name) = expanded(name, unit) else { continue };
-                let mut places = vec![((*place).to_owned(), Reach::Below)];
+                let mut places = vec![(place.clone(), Reach::Below)];
                 if self.dynamic {
                     // Really in there, and reached through a link.
-                    places.push((format!("{place}/private"), Reach::Below));
-                    places.push(((*place).to_owned(), Reach::Itself));
+                    places.push((place.child(b"private"), Reach::Below));
+                    places.push((place.clone(), Reach::Itself));
                 }
                 for (place, reach) in places {
                     let text = [place.as_bytes(), b"/", &name].concat();
                     let Some(pattern) = Pattern::parse(&text) else { continue };
                     // Another setting of systemd's cannot leave its place, nor may this.
-                    if pattern.is_below(&fixed(&place)) {
+                    if pattern.is_below(&place) {
                         book.add(pattern, *nature, reach, author.clone());
                     }
                 }
@@ -122,7 +115,7 @@ impl Unit {
                 if text.first() == Some(&b'/') { text } else { [b"/run/", &text[..]].concat() };
             let temporary = |pattern: &Pattern| {
                 let mut places = RUNTIME_PLACES.iter().chain(CACHE_PLACES);
-                places.any(|place| pattern.is_below(&fixed(place)))
+                places.any(|place| pattern.is_below(place))
             };
             if let Some(pattern) = Pattern::parse(&text).filter(temporary) {
                 book.add(pattern, Nature::Runtime, Reach::Itself, files.author("PIDFile=", file));

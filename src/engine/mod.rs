@@ -11,6 +11,7 @@
 
 mod advice;
 mod append;
+mod cancellation;
 mod cleanup;
 mod connect;
 mod container;

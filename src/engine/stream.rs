@@ -11,8 +11,8 @@ use futures_util::{Stream, StreamExt};
 use tokio::sync::mpsc;
 
 use super::Engine;
+use super::cancellation::cancellation;
 use super::error::{About, EngineError};
-use super::wire::cancellation;
 
 /// Pieces that wait between the engine and the reader; an engine sends some 20 kB at a time.
 const PIECES: usize = 32;

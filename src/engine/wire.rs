@@ -15,8 +15,9 @@ use bollard::{BollardRequest, Docker, body_full, body_try_stream};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
 use serde_json::Value;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
+use super::cancellation::cancellation;
 use super::error::{About, EngineError, Object};
 use super::stream::EngineReader;
 use super::{Engine, LONG, SHORT};
@@ -188,15 +189,6 @@ fn percent_encoded(text: &str, slash: Slash) -> String {
         }
     }
     out
-}
-
-/// Ends when the run is cancelled.
-pub(super) async fn cancellation(mut cancelled: watch::Receiver<Option<i32>>) -> EngineError {
-    match cancelled.wait_for(Option::is_some).await.map(|signal| *signal) {
-        Ok(Some(signal)) => EngineError::Cancelled { signal },
-        // The sender lives as long as the engine does.
-        _ => std::future::pending().await,
-    }
 }
 
 impl Engine {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::fact::{Pinned, Provenance};
+use super::fact::{Pinned, Provenance, is_word};
 use super::{below, plain_file};
 use crate::tree::{Entry, RootPath, Tree};
 
@@ -13,9 +13,6 @@ const METADATA_LIMIT: u64 = 4 * 1024 * 1024;
 
 /// Largest of the small files.
 const SMALL: u64 = 64 * 1024;
-
-/// The longest name or version.
-const WORD: usize = 128;
 
 /// What an environment is made with. A new one brings its own, in versions that fit.
 const TOOLS: &[&str] = &["pip", "setuptools", "wheel", "pkg-resources", "distribute"];
@@ -76,15 +73,6 @@ pub fn comparable(name: &str) -> String {
         }
     }
     out
-}
-
-/// Whether `word` may stand in a list that a package manager reads: nothing else ever does.
-pub(super) fn is_word(word: &str, more: &str) -> bool {
-    let ends = |c: char| c.is_ascii_alphanumeric();
-    word.len() <= WORD
-        && word.starts_with(ends)
-        && word.ends_with(ends)
-        && word.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
 }
 
 /// The headers of a metadata file, up to its text.

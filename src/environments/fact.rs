@@ -4,8 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::dist::is_word;
 use crate::tree::RootPath;
+
+/// The longest name or version.
+const WORD: usize = 128;
 
 /// Who made an environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,10 +136,21 @@ pub struct EnvironmentFact {
     pub list: Option<String>,
 }
 
+/// What environments of Python came with and no longer do, and what is asked for in its place:
+/// later versions than that have no `pkg_resources`, which programs of the time import.
+const NO_LONGER_MADE: &[(&str, &str)] = &[("setuptools", "setuptools<81")];
+
 impl EnvironmentFact {
     /// Whether it is one of Python's.
     pub fn is_python(&self) -> bool {
         matches!(self.kind, Kind::Venv | Kind::System | Kind::User)
+    }
+
+    /// What its maker put into it at the time and today's does not, as its index is asked for it.
+    pub fn no_longer_made(&self) -> impl Iterator<Item = &'static str> {
+        let had = |name: &str| self.packages.iter().any(|package| package.name == name);
+        let gone = NO_LONGER_MADE.iter().filter(|_| self.is_python());
+        gone.filter(move |(name, _)| had(name)).map(|(_, requirement)| *requirement)
     }
 
     /// The name of its list among a bundle's exports; `None` where there is nothing to list.
@@ -172,6 +185,15 @@ impl EnvironmentFact {
         }
         text
     }
+}
+
+/// Whether `word` may stand in a list that a package manager reads: nothing else ever does.
+pub(super) fn is_word(word: &str, more: &str) -> bool {
+    let ends = |c: char| c.is_ascii_alphanumeric();
+    word.len() <= WORD
+        && word.starts_with(ends)
+        && word.ends_with(ends)
+        && word.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
 }
 
 #[cfg(test)]

@@ -22,10 +22,10 @@ pub struct Choices {
     /// Alternatives that were chosen, or added, by hand.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alternatives: Vec<AlternativeFact>,
-    /// Certificates that are not to be trusted, as `ca-certificates.conf` calls them.
+    /// Certificates that are not to be trusted, as the list of them calls them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused_certificates: Vec<String>,
-    /// Certificates of no package that are to be trusted, as `ca-certificates.conf` calls them.
+    /// Certificates of no package that are to be trusted, as the list of them calls them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trusted_certificates: Vec<String>,
     /// Packages that were to stay at their version.

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::model::When;
+use super::command::When;
 use super::pattern::Template;
 use super::scalar::{Argv, Mode, PathPattern, PathTemplate, Words};
 use super::version::Version;

@@ -1,7 +1,7 @@
 //! Data that only the program of its own version reads: where it is, and the commands that carry
 //! it over, with all values put in.
 
-use super::model::Database;
+use super::command::Database;
 use super::pattern::{PatternError, Vars};
 use super::scalar::ExpandError;
 use super::version::Version;
@@ -73,7 +73,7 @@ impl Database {
     /// The commands for the copy of the old system, in order.
     pub fn exports(&self, instance: &Instance) -> Result<Vec<Command>, PatternError> {
         let vars = &instance.vars;
-        let command = |export: &super::model::Export| {
+        let command = |export: &super::command::Export| {
             Ok(Command {
                 argv: export.run.expand(vars)?,
                 file: export.file.as_ref().map(|file| file.expand_text(vars)).transpose()?,
@@ -94,7 +94,7 @@ impl Database {
         let file = |file: &Option<super::Template>| {
             file.as_ref().map(|file| file.expand_text(&instance.vars)).transpose()
         };
-        let command = |import: &super::model::Import| {
+        let command = |import: &super::command::Import| {
             Ok(Command {
                 argv: import.run.expand(&vars)?,
                 file: None,

@@ -1,22 +1,25 @@
-//! [`LayoutDb`]: all rules in SQLite. Only here and in `rows` is SQL.
+//! [`LayoutDb`]: all rules in SQLite. Only here is SQL.
+//!
+//! A rule is one value, its body; SQL is asked which rules a system can match.
 //!
 //! The database is made anew in memory from the rules in the binary and the user's directories:
 //! what was read last takes the place of, or adds to, what was there for the same application and
 //! distribution. Nothing a caller passes becomes part of a statement's text.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use serde::{Deserialize, Serialize};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
 use sqlx::{ConnectOptions, Connection, Row, SqlStr, SqliteConnection};
 use tokio::runtime::Runtime;
 
 use super::embedded::{MIGRATIONS, RULES};
-use super::rows::{insert, row, select};
-use super::{Earlier, LayoutError, LayoutMatcher, Pattern, Rule, Vars, Version, load};
-use crate::tree::RootPath;
+use super::joined::joined;
+use super::{LayoutError, LayoutMatcher, Pattern, Rule, Vars, Version, load};
+use crate::tree::{RootPath, Tree, resolve};
 
 /// All rules, in SQLite.
 ///
@@ -39,7 +42,7 @@ pub struct Recognised {
 }
 
 /// A file that a rule was made of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleSource {
     /// Its name in the binary, or its path.
     pub file: String,
@@ -73,19 +76,34 @@ impl LayoutDb {
     /// Makes the database from `rules`, in order.
     fn of(rules: Vec<(RuleSource, Rule)>) -> Result<LayoutDb> {
         let rules = joined(rules)?;
+        let db = LayoutDb::connect(SqliteConnectOptions::new().in_memory(true))?;
+        let mut connection = db.lock();
+        db.runtime.block_on(async {
+            let mut all = connection.begin().await?;
+            for rule in rules {
+                let sources = serde_json::to_string(&rule.sources).map_err(LayoutError::body)?;
+                sqlx::query("INSERT INTO rule (sources, body) VALUES (?1, ?2)")
+                    .bind(sources)
+                    .bind(rule.body)
+                    .execute(&mut *all)
+                    .await?;
+            }
+            all.commit().await?;
+            Ok::<_, LayoutError>(())
+        })?;
+        drop(connection);
+        Ok(db)
+    }
+
+    /// Opens a database and brings it to the present schema, whatever release made it.
+    fn connect(options: SqliteConnectOptions) -> Result<LayoutDb> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(LayoutError::Runtime)?;
         let connection = runtime.block_on(async {
-            let options = SqliteConnectOptions::new().in_memory(true).disable_statement_logging();
-            let mut connection = options.connect().await?;
+            let mut connection = options.disable_statement_logging().connect().await?;
             migrator().run_direct(None, &mut connection, false).await?;
-            let mut all = connection.begin().await?;
-            for (sources, rule) in rules.into_values() {
-                insert(&mut all, &sources, &rule).await?;
-            }
-            all.commit().await?;
             Ok::<_, LayoutError>(connection)
         })?;
         Ok(LayoutDb { runtime, connection: Mutex::new(connection) })
@@ -94,51 +112,36 @@ impl LayoutDb {
     /// All rules, the system's first, then by name.
     pub fn apps(&self) -> Result<Vec<Rule>> {
         let mut connection = self.lock();
-        self.runtime.block_on(async {
-            let ids = sqlx::query(
-                "SELECT id FROM rule ORDER BY scope = 'application', app, distribution",
-            )
-            .fetch_all(&mut *connection)
-            .await?;
-            let mut rules = Vec::with_capacity(ids.len());
-            for row in ids {
-                rules.push(select(&mut connection, row.try_get(0)?).await?);
-            }
-            Ok(rules)
-        })
+        let rows = self.runtime.block_on(
+            sqlx::query("SELECT body FROM rule ORDER BY scope = 'application', app, distribution")
+                .fetch_all(&mut *connection),
+        )?;
+        rows.iter().map(body).collect()
     }
 
     /// The rule of `app` on `distribution`.
     pub fn rule(&self, app: &str, distribution: &str) -> Result<Option<Rule>> {
         let mut connection = self.lock();
-        self.runtime.block_on(async {
-            let row = sqlx::query("SELECT id FROM rule WHERE app = ?1 AND distribution = ?2")
+        let row = self.runtime.block_on(
+            sqlx::query("SELECT body FROM rule WHERE app = ?1 AND distribution = ?2")
                 .bind(app)
                 .bind(distribution)
-                .fetch_optional(&mut *connection)
-                .await?;
-            match row {
-                Some(row) => Ok(Some(select(&mut connection, row.try_get(0)?).await?)),
-                None => Ok(None),
-            }
-        })
+                .fetch_optional(&mut *connection),
+        )?;
+        row.as_ref().map(body).transpose()
     }
 
     /// The files that the rule of `app` on `distribution` was made of, in order.
     pub fn sources(&self, app: &str, distribution: &str) -> Result<Vec<RuleSource>> {
         let mut connection = self.lock();
-        self.runtime.block_on(async {
-            let rows = sqlx::query(
-                "SELECT file, embedded FROM source JOIN rule ON rule.id = source.rule \
-                 WHERE app = ?1 AND distribution = ?2 ORDER BY position",
-            )
-            .bind(app)
-            .bind(distribution)
-            .fetch_all(&mut *connection)
-            .await?;
-            rows.iter()
-                .map(|row| Ok(RuleSource { file: row.try_get(0)?, embedded: row.try_get(1)? }))
-                .collect()
+        let row = self.runtime.block_on(
+            sqlx::query("SELECT sources FROM rule WHERE app = ?1 AND distribution = ?2")
+                .bind(app)
+                .bind(distribution)
+                .fetch_optional(&mut *connection),
+        )?;
+        row.map_or(Ok(vec![]), |row| {
+            serde_json::from_str(row.try_get(0)?).map_err(LayoutError::body)
         })
     }
 
@@ -151,14 +154,72 @@ impl LayoutDb {
         packages: &[(&str, &str)],
         exists: &dyn Fn(&RootPath) -> bool,
     ) -> Result<Vec<Recognised>> {
-        let mut found = Vec::new();
-        for rule in self.apps()? {
-            for version in versions(&rule, packages, exists)? {
-                let app = rule.app.to_string();
-                found.push(Recognised { app, version, rule: rule.clone() });
+        let mut paths = BTreeSet::new();
+        for text in self.path_marks()? {
+            let path = RootPath::parse(text.as_bytes())
+                .map_err(|error| LayoutError::row("a path", error))?;
+            if exists(&path) {
+                paths.insert(text);
             }
         }
+        let mut found = Vec::new();
+        for rule in self.candidates(packages, &paths)? {
+            let app = rule.app.to_string();
+            let versions = versions(&rule, packages, &paths)?;
+            let rules = std::iter::repeat_n(rule, versions.len());
+            found.extend(versions.into_iter().zip(rules).map(|(version, rule)| Recognised {
+                app: app.clone(),
+                version,
+                rule,
+            }));
+        }
         Ok(found)
+    }
+
+    /// The applications of the system `tree`, which has `packages`.
+    ///
+    /// # Errors
+    /// The database cannot be read, or a rule's pattern cannot be used.
+    pub fn recognise_in(
+        &self,
+        tree: &dyn Tree,
+        packages: &[(&str, &str)],
+    ) -> Result<Vec<Recognised>> {
+        self.recognise(packages, &|path| resolve(tree, path).is_ok_and(|found| found.is_some()))
+    }
+
+    /// The paths by which rules recognise what came without a package.
+    fn path_marks(&self) -> Result<Vec<String>> {
+        let mut connection = self.lock();
+        let rows = self.runtime.block_on(
+            sqlx::query("SELECT DISTINCT text FROM mark WHERE kind = 'path'")
+                .fetch_all(&mut *connection),
+        )?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+
+    /// The rules that a system with these packages and paths can match, the system's first. What
+    /// the patterns of packages say exactly is asked afterwards.
+    fn candidates(&self, packages: &[(&str, &str)], paths: &BTreeSet<String>) -> Result<Vec<Rule>> {
+        let names: Vec<&str> = packages.iter().map(|(name, _)| *name).collect();
+        let names = serde_json::to_string(&names).map_err(LayoutError::body)?;
+        let paths = serde_json::to_string(paths).map_err(LayoutError::body)?;
+        let mut connection = self.lock();
+        let rows = self.runtime.block_on(
+            sqlx::query(
+                "SELECT body FROM rule WHERE id IN ( \
+                     SELECT mark.rule FROM json_each(?1) AS package CROSS JOIN mark \
+                     WHERE mark.kind = 'package' AND package.value GLOB mark.text \
+                     UNION \
+                     SELECT mark.rule FROM json_each(?2) AS path CROSS JOIN mark \
+                     WHERE mark.kind = 'path' AND mark.text = path.value) \
+                 ORDER BY scope = 'application', app, distribution",
+            )
+            .bind(names)
+            .bind(paths)
+            .fetch_all(&mut *connection),
+        )?;
+        rows.iter().map(body).collect()
     }
 
     /// What the rules of `recognised` say of paths.
@@ -180,18 +241,24 @@ fn migrator() -> Migrator {
     Migrator::with_migrations(migrations.collect())
 }
 
-/// The versions of `rule`'s application; empty when it is not there.
+/// The rule whose body is a row's first column.
+fn body(row: &SqliteRow) -> Result<Rule> {
+    serde_json::from_str(row.try_get(0)?).map_err(LayoutError::body)
+}
+
+/// The versions of `rule`'s application, where `paths` are the marks that exist; empty when it is
+/// not there.
 fn versions(
     rule: &Rule,
     packages: &[(&str, &str)],
-    exists: &dyn Fn(&RootPath) -> bool,
+    paths: &BTreeSet<String>,
 ) -> Result<Vec<Option<Version>>> {
     let mut named: Vec<Version> = Vec::new();
     let mut highest: Option<Version> = None;
     let mut unknown = false;
     for mark in &rule.recognise.packages {
         let pattern = Pattern::compile(mark.name.as_str(), &Vars::default())
-            .map_err(|error| row("package", error))?;
+            .map_err(|error| LayoutError::row("a package's pattern", error))?;
         for (name, version) in packages {
             let Some(vars) = pattern.matches(name.as_bytes()) else { continue };
             let in_name = vars.get("version").map(|text| String::from_utf8_lossy(text));
@@ -210,8 +277,7 @@ fn versions(
         }
     }
     for mark in &rule.recognise.paths {
-        let path = mark.path.expand(&Vars::default()).map_err(|error| row("path", error))?;
-        if exists(&path) {
+        if paths.contains(mark.path.as_str()) {
             match &mark.version {
                 Some(version) => highest = highest.max(Some(version.clone())),
                 None => unknown = true,
@@ -223,45 +289,6 @@ fn versions(
     named.dedup();
     let unknown = (named.is_empty() && unknown).then_some(None);
     Ok(named.into_iter().map(Some).chain(unknown).collect())
-}
-
-type Sourced = (Vec<RuleSource>, Rule);
-
-/// One rule an application and distribution, in the order of files.
-fn joined(rules: Vec<(RuleSource, Rule)>) -> Result<BTreeMap<(String, String), Sourced>> {
-    let mut all: BTreeMap<_, Sourced> = BTreeMap::new();
-    for (source, rule) in rules {
-        let key = (rule.app.to_string(), rule.distribution.to_string());
-        match (rule.earlier, all.get_mut(&key)) {
-            (Earlier::Extend, Some((sources, earlier))) => {
-                sources.push(source);
-                extend(earlier, rule);
-            }
-            (Earlier::Extend, None) => {
-                let (app, distribution) = key;
-                return Err(LayoutError::Orphan { file: source.file, app, distribution });
-            }
-            (Earlier::Replace, _) => drop(all.insert(key, (vec![source], rule))),
-        }
-    }
-    Ok(all)
-}
-
-/// Adds the lists of `more` to those of `rule`. What is looked up by its first match goes in
-/// front, so that the later file decides.
-fn extend(rule: &mut Rule, more: Rule) {
-    rule.recognise.packages.extend(more.recognise.packages);
-    rule.recognise.paths.extend(more.recognise.paths);
-    rule.layout.extend(more.layout);
-    rule.secrets.extend(more.secrets);
-    rule.created.extend(more.created);
-    rule.packages.splice(0..0, more.packages);
-    rule.accounts.splice(0..0, more.accounts);
-    rule.services.splice(0..0, more.services);
-    rule.databases.extend(more.databases);
-    rule.transitions.splice(0..0, more.transitions);
-    rule.rebuild.extend(more.rebuild);
-    rule.validate.extend(more.validate);
 }
 
 #[cfg(test)]
@@ -295,6 +322,42 @@ mod tests {
         assert_eq!(db.apps().unwrap(), [rule]);
         assert_eq!(db.rule("everything", "alpine").unwrap(), None);
         assert_eq!(db.rule("' OR 1=1 --", "debian").unwrap(), None);
+    }
+
+    #[test]
+    fn a_database_of_the_first_schema_opens_with_its_rules() {
+        let dir = tempfile::tempdir().unwrap();
+        let options =
+            SqliteConnectOptions::new().filename(dir.path().join("rules")).create_if_missing(true);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut old = options.connect().await.unwrap();
+            let dump = include_str!("../../fixtures/layout/schema-1.sql");
+            sqlx::raw_sql(SqlStr::from_static(dump)).execute(&mut old).await.unwrap();
+            old.close().await.unwrap();
+        });
+        let rule = include_str!("../../fixtures/layout/schema-1.yaml");
+        let rule = load::parse("schema-1.yaml", rule).unwrap();
+        for _ in 0..2 {
+            let db = LayoutDb::connect(options.clone()).unwrap();
+            assert_eq!(db.apps().unwrap(), [rule.clone()]);
+            let source = RuleSource { file: "everything.yaml".to_owned(), embedded: false };
+            assert_eq!(db.sources("everything", "debian").unwrap(), [source]);
+            assert_eq!(found(&db, &[("anything", "4.2")], &[]).len(), 1);
+            assert_eq!(found(&db, &[], &["/opt/everything"]).len(), 1);
+            assert_eq!(found(&db, &[("other", "4.2")], &["/opt/other"]), []);
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_sql_does_not_know_leaves_the_question_to_the_rule() {
+        let db = of(&[(
+            "x.yaml",
+            "app: x\ntitle: X\nrecognise: {packages: [{name: 'x[0-9]?-{version}*'}]}\n",
+        )])
+        .unwrap();
+        assert_eq!(found(&db, &[("x1a-2b", "9")], &[]), [("x".into(), Some("2".into()))]);
+        assert_eq!(found(&db, &[("xya-2b", "9")], &[]), []);
     }
 
     #[test]

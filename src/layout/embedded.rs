@@ -32,8 +32,10 @@ pub(super) const RULES: &[(&str, &str)] = &[
 ];
 
 /// A migration's number, name and SQL. Never edited once released; a change is a further one.
-pub(super) const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "layout", include_str!("../../migrations-db/0001_layout.sql"))];
+pub(super) const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "layout", include_str!("../../migrations-db/0001_layout.sql")),
+    (2, "bodies", include_str!("../../migrations-db/0002_bodies.sql")),
+];
 
 #[cfg(test)]
 mod tests {

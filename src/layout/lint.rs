@@ -4,8 +4,10 @@
 use std::fmt;
 
 use super::change::{Edit, Op, Step, Syntax};
+use super::command::Database;
 use super::matcher::line_glob;
-use super::model::{Database, Rule, Worth};
+use super::model::{Rule, Worth};
+use super::unpacking::Unpacking;
 
 /// Something in a rule that cannot be meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,11 +82,8 @@ fn layouts(rule: &Rule) -> Option<Fault> {
         {
             return Some(fault);
         }
-        if let Some(ending) = &entry.unpacked
-            && (!ending.starts_with('.') || ending.len() < 2 || ending.contains('/'))
-        {
-            let what = format!("`{ending}` is no ending of a name such as `.war`");
-            return Some(fault(ending, what));
+        if let Some((word, what)) = entry.unpacked.as_ref().and_then(Unpacking::fault) {
+            return Some(fault(word, what));
         }
         if entry.packaged && entry.link.is_none() {
             let what = format!("`{}` has `packaged` without `link`", entry.glob);

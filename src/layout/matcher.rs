@@ -6,7 +6,7 @@ use std::path::Path;
 
 use globset::{Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
-use super::{LayoutEntry, LayoutError, PathPattern, Recognised, Scope, Vars, Worth};
+use super::{LayoutEntry, LayoutError, PathPattern, Recognised, Scope, Unpacking, Vars, Worth};
 use crate::tree::{Entry, Kind, RootPath};
 
 /// In a `link` the name of the link itself.
@@ -43,9 +43,9 @@ pub trait Surroundings {
     /// Whether a package brought or made what is at `path`, where a link leads.
     fn is_packaged(&self, path: &RootPath) -> bool;
 
-    /// Whether `path` lies in a directory that was unpacked of an archive beside it, called as the
-    /// directory with `ending`, and that nobody changed.
-    fn is_unpacked(&self, path: &RootPath, ending: &str) -> bool;
+    /// Whether `path` lies in a directory that was unpacked of an archive beside it, and that nobody
+    /// changed.
+    fn is_unpacked(&self, path: &RootPath, unpacking: &Unpacking) -> bool;
 }
 
 /// Nothing is known of the tree.
@@ -54,7 +54,7 @@ impl Surroundings for () {
         false
     }
 
-    fn is_unpacked(&self, _: &RootPath, _: &str) -> bool {
+    fn is_unpacked(&self, _: &RootPath, _: &Unpacking) -> bool {
         false
     }
 }
@@ -189,7 +189,7 @@ impl LayoutMatcher {
             let is_dir = kind.is_none_or(Kind::is_dir);
             (entry.links.is_empty() || aim.is_some_and(|aim| fits(aim, entry)))
                 && (is_dir || !entry.entry.directory)
-                && unpacked.is_none_or(|ending| around.is_unpacked(path, ending))
+                && unpacked.is_none_or(|unpacking| around.is_unpacked(path, unpacking))
         };
         let found = self.globs.matches(host(path)).into_iter().rev();
         let found = found.map(|number| &self.entries[number]).find(|entry| leads(entry))?;
@@ -402,8 +402,8 @@ mod tests {
             path.as_bytes() == b"/etc/avail/theirs"
         }
 
-        fn is_unpacked(&self, path: &RootPath, ending: &str) -> bool {
-            path.as_bytes() == b"/srv/theirs" && ending == ".war"
+        fn is_unpacked(&self, path: &RootPath, unpacking: &Unpacking) -> bool {
+            path.as_bytes() == b"/srv/theirs" && unpacking.ending == ".war"
         }
     }
 

@@ -8,37 +8,41 @@
 
 mod change;
 mod check;
+mod command;
 mod database;
 mod db;
 mod edit;
 mod embedded;
 mod failing;
+mod joined;
 mod lint;
 mod load;
 mod matcher;
+mod migration;
 mod model;
 mod pattern;
 mod relocation;
 mod renaming;
 mod route;
-mod rows;
 mod scalar;
 mod step;
+mod unpacking;
 mod version;
 
 use std::path::PathBuf;
 
 pub use change::{Edit, Op, Step, Syntax};
 pub use check::{lint_paths, render};
+pub use command::{Database, Export, Import, Rebuild, Validator, When};
 pub use database::{Command, Instance, InstanceError};
 pub use db::{LayoutDb, Recognised, RuleSource};
 pub use edit::{Edited, edit};
 pub use load::{MAX_RULE, RuleError, parse};
 pub use matcher::{LayoutMatch, LayoutMatcher, Surroundings};
+pub use migration::{Former, Migration};
 pub use model::{
-    Created, Database, Earlier, Export, Import, LayoutEntry, PackageChange, PackageMark, PathMark,
-    Rebuild, Recognise, Renaming, Rule, Scope, SecretMark, Transition, Validator, VersionRule,
-    When, Worth,
+    Created, Earlier, LayoutEntry, PackageChange, PackageMark, PathMark, Recognise, Renaming, Rule,
+    Scope, SecretMark, Transition, VersionRule, Worth,
 };
 pub use pattern::{Pattern, PatternError, Template, Vars};
 pub use renaming::PackageFate;
@@ -47,6 +51,7 @@ pub use scalar::{
     Argv, Digest, ExpandError, Mode, PathPattern, PathTemplate, ScalarError, Word, Words,
 };
 pub use step::{StepError, StepOutcome, apply};
+pub use unpacking::Unpacking;
 pub use version::{Range, Version, VersionError};
 
 use crate::failure;
@@ -103,6 +108,16 @@ pub enum LayoutError {
 }
 
 impl LayoutError {
+    /// An error about a value that the database gave back.
+    fn row(what: &'static str, why: impl std::fmt::Display) -> LayoutError {
+        LayoutError::Row { what, why: why.to_string() }
+    }
+
+    /// An error about a rule as it is stored.
+    fn body(why: serde_json::Error) -> LayoutError {
+        LayoutError::row("a rule", why)
+    }
+
     /// What sort of failure it is: a mistake in a rule is refused input.
     pub fn kind(&self) -> failure::Kind {
         match self {

@@ -58,8 +58,8 @@ mod tests {
         Vars::versions(&version(old), &version(new))
     }
 
-    fn installed(app: &str, name: &str, old: &str, new: &str) -> Option<String> {
-        let rule = LayoutDb::open(&[]).unwrap().rule(app, "debian").unwrap().unwrap();
+    fn installed(db: &LayoutDb, app: &str, name: &str, (old, new): (&str, &str)) -> Option<String> {
+        let rule = db.rule(app, "debian").unwrap().unwrap();
         rule.package(name, &vars(old, new)).unwrap().map(|fate| fate.to.join(" "))
     }
 
@@ -84,8 +84,10 @@ mod tests {
             ("nginx", "nginx", "1.22", "1.26", None),
             ("samba", "samba-vfs-modules", "4.13", "4.22", Some("samba")),
         ];
+        let db = LayoutDb::open(&[]).unwrap();
         for (app, name, old, new, expected) in cases {
-            assert_eq!(installed(app, name, old, new).as_deref(), expected, "{name} {old} {new}");
+            let found = installed(&db, app, name, (old, new));
+            assert_eq!(found.as_deref(), expected, "{name} {old} {new}");
         }
     }
 

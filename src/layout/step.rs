@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use super::change::{Edit, Step, Syntax};
+use super::command::When;
 use super::edit::edit;
-use super::model::When;
 use super::pattern::{Pattern, PatternError, Vars};
 use super::relocation::{copied, moved};
 use super::scalar::{ExpandError, PathPattern};

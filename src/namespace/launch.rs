@@ -2,37 +2,42 @@
 //!
 //! The chain is `setpriv setsid unshare sh setup.sh`: the first ties its life to this thread, the
 //! second takes it off the terminal (a terminal can be made to type into the host's shell), the
-//! third makes the namespaces and waits for the fourth, which is process 1 in them.
+//! third makes the namespaces and waits for the fourth, which is process 1 in them. All of them
+//! are in the network that this thread is in, which is a run's own.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use super::{NamespaceError, Network, Ran, RunOptions, Stdin, Stdout, Tail, Tools};
+use super::{Namespace, NamespaceError, Ran, RunOptions, Stdin, Stdout, Tail};
 
 const SETUP: &str = include_str!("setup.sh");
-/// What container engines grant by default: enough to install packages. No `sys_admin` (mounts),
-/// `sys_ptrace`, `sys_rawio`, `sys_module`, `net_admin`, `sys_time`, `sys_boot` …
+/// What installing packages needs. Packages own files of anybody, with any mode and capabilities
+/// (`chown`, `dac_override`, `fowner`, `fsetid`, `setfcap`) and device nodes (`mknod`; none works
+/// here); their scripts and what is downloaded run as other users, and end them (`setuid`, `setgid`,
+/// `setpcap`, `kill`), some in a chroot (`sys_chroot`); a server that is tried out binds its port
+/// (`net_bind_service`) and programs that log a user in write records of it (`audit_write`). No
+/// `sys_admin` (mounts), `sys_ptrace`, `sys_rawio`, `sys_module`, `net_admin`, `net_raw`,
+/// `sys_time`, `sys_boot` …
 const CAPABILITIES: &str = "-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,\
-                            +setpcap,+net_bind_service,+net_raw,+sys_chroot,+mknod,+audit_write,\
-                            +setfcap";
+                            +setpcap,+net_bind_service,+sys_chroot,+mknod,+audit_write,+setfcap";
 /// How long the kernel may take to end what was killed.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Runs `words` (variables, program, arguments) in `root`; `control` is an empty directory of the
-/// host through which the setup is observed.
+/// Runs `words` (variables, program, arguments) in the directory behind `root`; `control` is an
+/// empty directory of the host through which the setup is observed.
 pub(super) fn launch(
-    root: &Path,
+    namespace: &Namespace,
     control: &Path,
-    tools: &Tools,
     words: &[OsString],
     options: &RunOptions,
 ) -> Result<Ran, NamespaceError> {
-    let mut command = command(root, control, tools, words, options.network);
+    let mut command = command(namespace, control, words);
     let (stdin, input) = match &options.stdin {
         Stdin::Empty => (Stdio::null(), &b""[..]),
         Stdin::Bytes(bytes) => (Stdio::piped(), bytes.as_slice()),
@@ -67,31 +72,19 @@ pub(super) fn launch(
     }
 }
 
-fn command(
-    root: &Path,
-    control: &Path,
-    tools: &Tools,
-    words: &[OsString],
-    network: Network,
-) -> Command {
+fn command(namespace: &Namespace, control: &Path, words: &[OsString]) -> Command {
+    let tools = &namespace.tools;
     let mut command = Command::new(&tools.setpriv);
     command.args(["--pdeathsig", "KILL", "--"]).arg(&tools.setsid).arg(&tools.unshare);
     command.args(["--mount", "--pid", "--ipc", "--uts", "--propagation", "private"]);
     command.args(["--fork", "--kill-child"]);
-    let network = match network {
-        Network::Host => "host",
-        Network::None => {
-            command.arg("--net");
-            "none"
-        }
-    };
     command.arg("--").arg(&tools.sh).args(["-c", SETUP, "sh"]);
-    command.arg(root).arg(control).arg(network);
+    command.arg(control);
     command.arg(&tools.mount).arg(&tools.chroot).arg(&tools.setpriv).arg(&tools.sh);
-    command.arg(tools.ip.as_deref().map_or(OsStr::new(""), Path::as_os_str));
     command.arg(CAPABILITIES).args(words);
     command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C");
-    command.current_dir("/");
+    // By handle: whatever its names lead to by now, it begins in the directory that was opened.
+    command.current_dir(format!("/proc/self/fd/{}", namespace.root.as_raw_fd()));
     command
 }
 

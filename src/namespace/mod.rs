@@ -2,17 +2,20 @@
 //!
 //! A restore onto a root installs packages and runs what rules ask for. Those commands belong to
 //! the new system, not to the host: they see a `/proc`, `/dev`, `/run` and `/sys` of their own,
-//! no process but their own, and the root as their `/` with the host's tree covered. They run as
-//! root with the capabilities that container engines grant by default, so that they can install
-//! packages but neither mount, nor open devices, nor change the host's kernel settings.
+//! no process but their own, a network of their own with nothing in it, and the root as their `/`
+//! with the host's tree covered. They run as root with the capabilities that installing packages
+//! needs; they can neither mount, nor open devices, nor change the host's kernel settings. What
+//! downloads finds an HTTP proxy in its network, which is this process.
 //!
 //! Invariants: the host's tools come from the host and are never looked up in the root; nothing is
 //! left mounted or running afterwards, even when the caller is killed; no value reaches a shell
 //! as text. What this does not do is to confine a command that exploits the kernel.
 
+mod gateway;
 mod launch;
-mod resolv;
+mod network;
 mod tail;
+mod upstream;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -22,20 +25,24 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, openat, statat};
 
 use crate::tree::escaped;
 
+use gateway::Gateway;
 pub use tail::{MAX_TAIL, Tail};
+use upstream::Upstream;
 
 /// Where the host's tools are looked for; `PATH` is somebody else's.
 const TOOL_DIRS: [&str; 4] = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"];
 /// What has to be a directory in the root, to be mounted on.
 const MOUNT_POINTS: [&str; 4] = ["proc", "sys", "dev", "run"];
 
-/// The host's tools, by their paths. util-linux has all but `chroot` and `ip`.
+/// The host's tools, by their paths. util-linux has all but `sh` and `chroot`.
 #[derive(Debug, Clone)]
 struct Tools {
     sh: PathBuf,
@@ -44,23 +51,24 @@ struct Tools {
     unshare: PathBuf,
     mount: PathBuf,
     chroot: PathBuf,
-    /// Brings up the loopback device of a namespace without network; done without where absent.
-    ip: Option<PathBuf>,
 }
 
 /// An unpacked root in which commands can be run.
 #[derive(Debug)]
 pub struct Namespace {
-    root: PathBuf,
+    root: OwnedFd,
+    /// How it was called when it was opened, for messages.
+    path: PathBuf,
     tools: Tools,
 }
 
-/// Which network a command sees.
+/// What a command reaches over the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Network {
-    /// The host's, with its resolver configuration.
-    Host,
-    /// None but a loopback device of its own.
+    /// What can be downloaded by HTTP, through a proxy that `http_proxy` and its like name inside.
+    /// What the run's environment says under these names is the way on from this machine.
+    Downloads,
+    /// Nothing but its own loopback device.
     #[default]
     None,
 }
@@ -90,7 +98,8 @@ pub enum Stdout {
 /// How to run a command.
 #[derive(Debug)]
 pub struct RunOptions {
-    /// The whole environment; nothing of the host's is added.
+    /// The whole environment; nothing of the host's is added, and nothing at all but the proxy
+    /// of [`Network::Downloads`].
     pub env: BTreeMap<OsString, OsString>,
     /// What it reads.
     pub stdin: Stdin,
@@ -211,85 +220,117 @@ impl NamespaceError {
 impl Namespace {
     /// Makes sure that commands can be run in the root at the host path `root`.
     pub fn new(root: &Path) -> Result<Namespace, NamespaceError> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = openat(rustix::fs::CWD, root, flags, Mode::empty());
+        let opened = opened.map_err(|error| NamespaceError::Root {
+            path: root.to_path_buf(),
+            source: error.into(),
+        })?;
+        Namespace::of(opened, root)
+    }
+
+    /// The same for an open directory, whatever its names lead to later; it is called `path` in
+    /// messages.
+    pub fn of(root: OwnedFd, path: &Path) -> Result<Namespace, NamespaceError> {
         if !rustix::process::geteuid().is_root() {
             return Err(NamespaceError::NotRoot);
         }
-        let tools = Tools::find()?;
-        let path = root
-            .canonicalize()
-            .map_err(|source| NamespaceError::Root { path: root.to_path_buf(), source })?;
-        if path == Path::new("/") {
+        let namespace = Namespace { root, path: path.to_path_buf(), tools: Tools::find()? };
+        let failed = |error: rustix::io::Errno| namespace.unread("", error);
+        let own = rustix::fs::stat("/").map_err(failed)?;
+        let stat = rustix::fs::fstat(&namespace.root).map_err(failed)?;
+        if (stat.st_dev, stat.st_ino) == (own.st_dev, own.st_ino) {
             return Err(NamespaceError::HostRoot);
         }
-        let namespace = Namespace { root: path, tools };
         namespace.check()?;
         Ok(namespace)
+    }
+
+    fn unread(&self, below: &str, error: rustix::io::Errno) -> NamespaceError {
+        NamespaceError::Root { path: self.path.join(below), source: error.into() }
     }
 
     /// Runs `argv` in the root and waits for its end. A program without a slash is looked for in
     /// the `PATH` of `options`, inside the root; the working directory is `/`.
     ///
     /// What the command leaves running is killed, and so is the command when somebody asks this
-    /// process to stop. One call at a time and root, because
-    /// `/etc/resolv.conf` may be replaced meanwhile.
+    /// process to stop.
     ///
     /// # Errors
     /// A command that ran and failed is no error but a [`Ran`] with its code.
-    pub fn run<A: AsRef<OsStr>>(
+    pub fn run<A: AsRef<OsStr> + Sync>(
         &self,
         argv: &[A],
         options: &RunOptions,
     ) -> Result<Ran, NamespaceError> {
-        let words = words(argv, &options.env)?;
-        let root = self.check()?;
+        self.check()?;
+        let over = AtomicBool::new(false);
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        std::thread::scope(|scope| {
+            // In a thread of its own, whose network is the command's.
+            let over = &over;
+            let running = scope.spawn(move || {
+                let ran = self.run_in_own_network(argv, options, sender);
+                over.store(true, Ordering::SeqCst);
+                ran
+            });
+            // Here the host's network still is: the way out. An error ends the wait for it.
+            if let Ok(gateway) = receiver.recv() {
+                gateway.serve(over);
+            }
+            running.join().unwrap_or_else(|_| {
+                let source = io::Error::other("the thread of the run ended early");
+                Err(NamespaceError::Io { act: "running the command", source })
+            })
+        })
+    }
+
+    fn run_in_own_network<A: AsRef<OsStr>>(
+        &self,
+        argv: &[A],
+        options: &RunOptions,
+        way_out: SyncSender<Gateway>,
+    ) -> Result<Ran, NamespaceError> {
+        let failed = NamespaceError::io("making a network for the command");
+        let mut env = options.env.clone();
+        let upstream = Upstream::take(&mut env);
+        network::leave_hosts().map_err(failed)?;
+        let raised = network::raise_loopback();
+        if options.network == Network::Downloads {
+            let opened = raised.and_then(|()| Gateway::open(upstream));
+            let opened = opened.and_then(|gateway| Ok((gateway.url()?, gateway)));
+            let failed = NamespaceError::io("making a way to what is downloaded");
+            let (url, gateway) = opened.map_err(failed)?;
+            for name in ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"] {
+                env.insert(name.into(), url.clone().into());
+            }
+            // Whoever would take it has gone only after this thread.
+            let _ = way_out.send(gateway);
+        }
+        drop(way_out);
+        let words = words(argv, &env)?;
         let control = tempfile::Builder::new()
             .prefix("regrow-")
             .tempdir()
             .map_err(NamespaceError::io("making a directory for the run"))?;
-        let mut resolv = None;
-        if options.network == Network::Host
-            && let Some(content) = host_resolver()
-            && let Some(place) = resolv::Resolv::place(&root)
-                .map_err(NamespaceError::io("preparing `/etc/resolv.conf` in the root"))?
-        {
-            std::fs::write(control.path().join("resolv.conf"), content)
-                .map_err(NamespaceError::io("copying the host's resolver configuration"))?;
-            resolv = Some(place);
-        }
-        let ran = launch::launch(&self.root, control.path(), &self.tools, &words, options);
-        if let Some(resolv) = resolv {
-            resolv
-                .restore()
-                .map_err(NamespaceError::io("putting back `/etc/resolv.conf` in the root"))?;
-        }
-        ran
+        launch::launch(self, control.path(), &words, options)
     }
 
-    /// Opens the root and looks at the places to mount on. A link there would lead the mount
-    /// elsewhere, into the host at worst.
-    fn check(&self) -> Result<OwnedFd, NamespaceError> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let root = openat(rustix::fs::CWD, &self.root, flags, Mode::empty()).map_err(|error| {
-            NamespaceError::Root { path: self.root.clone(), source: error.into() }
-        })?;
+    /// Looks at the places to mount on. A link there would lead the mount elsewhere.
+    fn check(&self) -> Result<(), NamespaceError> {
         for point in MOUNT_POINTS {
-            let found = match statat(&root, point, AtFlags::SYMLINK_NOFOLLOW) {
+            let found = match statat(&self.root, point, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(stat) => match FileType::from_raw_mode(stat.st_mode) {
                     FileType::Directory => continue,
                     FileType::Symlink => "a symlink",
                     _ => "something else",
                 },
                 Err(rustix::io::Errno::NOENT) => "missing",
-                Err(error) => {
-                    return Err(NamespaceError::Root {
-                        path: self.root.join(point),
-                        source: error.into(),
-                    });
-                }
+                Err(error) => return Err(self.unread(point, error)),
             };
             return Err(NamespaceError::MountPoint { point, found });
         }
-        Ok(root)
+        Ok(())
     }
 }
 
@@ -303,7 +344,6 @@ impl Tools {
             unshare: need("unshare")?,
             mount: need("mount")?,
             chroot: need("chroot")?,
-            ip: find_tool("ip"),
         })
     }
 }
@@ -312,15 +352,6 @@ fn find_tool(name: &str) -> Option<PathBuf> {
     TOOL_DIRS.iter().map(|dir| Path::new(dir).join(name)).find(|path| {
         path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
     })
-}
-
-/// The host's resolver configuration; none is no error, since names may not be needed.
-fn host_resolver() -> Option<Vec<u8>> {
-    use std::io::Read;
-    let mut content = Vec::new();
-    let file = File::open("/etc/resolv.conf").ok()?;
-    file.take(1 << 16).read_to_end(&mut content).ok()?;
-    Some(content)
 }
 
 /// The words for `env -i`, which tells variables from the program by their `=`.
@@ -369,6 +400,9 @@ mod tests {
 
     #[test]
     fn the_hosts_own_root_is_refused_and_so_is_a_link_to_mount_on() {
+        if crate::tree::testing::without_root() {
+            return;
+        }
         let error = Namespace::new(Path::new("/usr/..")).unwrap_err();
         assert!(matches!(error, NamespaceError::HostRoot), "{error}");
         let dir = tempfile::tempdir().unwrap();

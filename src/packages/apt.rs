@@ -6,9 +6,9 @@ use std::io::{BufRead, BufReader, Read};
 use flate2::read::MultiGzDecoder;
 
 use super::control;
-use super::problem::chain;
+use super::package::Package;
+use super::problem::{Problem, chain};
 use super::records::Records;
-use super::{Package, Problem};
 use crate::tree::{self, RootPath, Tree, TreeError};
 
 const MAX_STATES: u64 = 256 << 20;
@@ -24,7 +24,7 @@ pub(crate) struct AutoInstalled(HashSet<(String, String)>);
 impl AutoInstalled {
     /// Reads apt's record; without one, everything was asked for.
     pub(crate) fn load(records: &mut Records<'_>) -> AutoInstalled {
-        let file = fixed(b"/var/lib/apt/extended_states");
+        let file = const { RootPath::literal("/var/lib/apt/extended_states") };
         let Some(bytes) = records.read(&file, MAX_STATES) else { return AutoInstalled::default() };
         let mut auto = HashSet::new();
         for stanza in control::stanzas(&bytes) {
@@ -100,7 +100,7 @@ impl Offered {
 /// The directory of the indexes cannot be listed. An index that cannot be read is in
 /// [`Offered::unread`].
 pub fn origins(tree: &dyn Tree) -> Result<Option<Offered>, TreeError> {
-    let dir = fixed(b"/var/lib/apt/lists");
+    let dir = const { RootPath::literal("/var/lib/apt/lists") };
     let mut offered = Offered { packages: vec![], unread: vec![] };
     let mut any = false;
     for entry in tree::list(tree, &dir)? {
@@ -162,10 +162,6 @@ fn index(content: impl Read) -> std::io::Result<Vec<(Box<str>, Box<str>)>> {
 
 fn value_of(value: &[u8]) -> Option<Box<str>> {
     std::str::from_utf8(value.trim_ascii()).ok().map(Box::from)
-}
-
-fn fixed(path: &'static [u8]) -> RootPath {
-    RootPath::parse(path).unwrap_or_else(|_| RootPath::root())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::{Broken, Package, Status};
+use super::package::{Broken, Package, Status};
 
 /// A package to ask for when the system is built again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,11 +17,25 @@ pub struct Intent<'a> {
     pub why: Why,
 }
 
+/// A package to ask for, as the records of its manager alone tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// What to ask for; of another architecture than the system's, `name:architecture`.
+    pub name: String,
+    /// Why.
+    pub why: Why,
+    /// Of a package that brings nothing itself: the installed packages it depends on.
+    pub stands_for: Vec<String>,
+}
+
 /// Why a package is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Why {
     /// Somebody asked for it by name.
     Manual,
+    /// Somebody asked for it by name, and something installed needs it anyway: all packages of a
+    /// base system that was made by naming them. Only a [`Wanted`] has this reason.
+    Needed,
     /// Nothing installed depends on it, but something recommends it: it came that way.
     Leaf,
     /// It came automatically, and nothing installed depends on it or recommends it any more: the

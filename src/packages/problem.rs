@@ -4,7 +4,6 @@
 //! their number is bounded whatever the file holds.
 
 use super::control::Fault;
-use super::rpm::RecordFault;
 use crate::tree::{PathError, RootPath, escaped};
 
 /// How a whole file of records is damaged.
@@ -193,8 +192,8 @@ pub enum Problem {
         number: u32,
         /// The package, if that much can be read.
         package: Option<String>,
-        /// What is wrong.
-        fault: RecordFault,
+        /// What is wrong, in its manager's own words.
+        fault: String,
     },
     /// Some paths of a package are ignored.
     #[error("`{file}`: {count} paths of {} are ignored: {fault}", escaped(.package.as_bytes()))]

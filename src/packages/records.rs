@@ -11,6 +11,9 @@ use crate::tree::{self, Entry, Kind, RootPath, Tree, TreeError};
 /// Directories as recorded, with the directory they are; `None` when that is the same.
 type Directories = HashMap<RootPath, Option<RootPath>>;
 
+/// Tables of a line per thing: real ones have some hundred lines.
+pub(crate) const MAX_TABLE: u64 = 16 << 20;
+
 /// The kernel's limit; no file on disk was ever named by more.
 const MAX_PATH: usize = 4096;
 

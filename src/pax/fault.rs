@@ -2,8 +2,49 @@
 
 use std::io;
 
-use super::encode::Unfit;
+use super::MAX_EXTENSION;
 use crate::tree::escaped;
+
+/// Why a member cannot stand in our tars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// Empty, absolute, or with an empty, `.` or `..` component or a NUL.
+    #[error("the name is not a canonical relative path")]
+    Name,
+    /// As [`Unfit::Name`], for the target of a hard link.
+    #[error("the hard link's target is not a canonical relative path")]
+    Hardlink,
+    /// Empty, longer than 4095 bytes, or with a NUL: no file system holds it.
+    #[error("the symlink's target is empty, too long or holds a NUL byte")]
+    Symlink,
+    /// A socket lives only as long as its server.
+    #[error("a socket cannot be stored")]
+    Socket,
+    /// Bits above `0o7777`.
+    #[error("the mode has more than permission bits")]
+    Mode,
+    /// To the kernel, id -1 means "do not change": what is given it stays root's.
+    #[error("-1 (4294967295) is not a user or group id")]
+    Owner,
+    /// A billion nanoseconds or more.
+    #[error("the time has more nanoseconds than a second")]
+    Time,
+    /// 2^63 bytes or more.
+    #[error("the size is beyond what a file can have")]
+    Size,
+    /// Runs that overlap, go back or leave the file.
+    #[error("the data runs are not ascending runs of the file")]
+    Extents,
+    /// Empty, or with a NUL.
+    #[error("an extended attribute has no proper name")]
+    Attribute,
+    /// More than 1 MiB of records.
+    #[error("names and extended attributes take more than {MAX_EXTENSION} bytes")]
+    Records,
+    /// A file with bytes came without content, or something else came with it.
+    #[error("content is for regular files, and needed there")]
+    Content,
+}
 
 /// Why a tar stream cannot be read on.
 #[derive(Debug, thiserror::Error)]

@@ -37,8 +37,8 @@ mod writer;
 mod tests;
 
 pub use content::{Data, ReadMember};
-pub use encode::{Unfit, stored_runs};
-pub use fault::{Fault, ReadError};
+pub use encode::stored_runs;
+pub use fault::{Fault, ReadError, Unfit};
 pub use reader::Reader;
 pub use spool::{Keep, Problem};
 pub use tarball::TarTree;

@@ -5,7 +5,8 @@
 
 use std::io::{self, SeekFrom, Write};
 
-use super::encode::{Encoded, Unfit, encode};
+use super::encode::{Encoded, encode};
+use super::fault::Unfit;
 use super::{BLOCK, Member, padding, sparse};
 use crate::tree::{Content, Extent, escaped};
 

@@ -46,7 +46,7 @@ impl Text {
     fn problems(&mut self, losses: &[Loss], held: &[Held], limitations: &[String]) {
         let loss = |l: &Loss| format!("{}: {} ({})", l.subject, l.what, l.why);
         self.items("Lost", losses.iter().map(loss));
-        self.items("Held for you", held.iter().map(|h| format!("{}: {}", h.subject, h.reason)));
+        self.items("Held for you", held.iter().map(|h| format!("{}: {}", h.subject, h.why)));
         self.items("Limitations", limitations.iter().map(|l| escaped(l.as_bytes())));
     }
 
@@ -143,7 +143,7 @@ pub fn garbage_text(report: &GarbageReport) -> String {
     }
     if !report.spared.is_empty() {
         text.items(
-            "Left alone, as the run that is making it goes on",
+            "Left alone, as its run goes on or for the reason named",
             report.spared.iter().cloned(),
         );
     }
@@ -167,6 +167,7 @@ pub fn rules_text(report: &RuleList) -> String {
 mod tests {
     use super::*;
     use crate::archive::ClassTotal;
+    use crate::verdict::HeldKind;
 
     fn plan(held: Vec<Held>, losses: Vec<Loss>) -> PlanReport {
         let step = |action: &str, subject: &str| PlanStep {
@@ -175,6 +176,7 @@ mod tests {
             reason: "why".to_owned(),
         };
         PlanReport {
+            id: "f00d".to_owned(),
             bundle: "id".to_owned(),
             target: "debian:trixie".to_owned(),
             steps: vec![step("install", "samba"), step("place", "/a\x1b[2J")],
@@ -195,7 +197,7 @@ mod tests {
 
     #[test]
     fn losses_and_held_items_follow_and_empty_lists_have_no_title() {
-        let held = Held { subject: "/etc/x".to_owned(), reason: "which?".to_owned() };
+        let held = Held::new(HeldKind::Rule, "/etc/x", "which?");
         let loss = Loss {
             subject: "y".to_owned(),
             what: "package not installed".to_owned(),
@@ -209,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_long_list_is_cut_and_the_rest_counted() {
-        let held = |n: usize| Held { subject: n.to_string(), reason: "?".to_owned() };
+        let held = |n: usize| Held::new(HeldKind::Rule, n, "?");
         let text = plan_text(&plan((0..SHOWN + 3).map(held).collect(), vec![]));
         assert!(text.contains("\n  39: ?\n  … and 3 more\n"), "{text}");
         let text = plan_text(&plan((0..SHOWN).map(held).collect(), vec![]));

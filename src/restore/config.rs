@@ -9,26 +9,21 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
+use serde::{Deserialize, Serialize};
+
 use super::merge::{Merged, merge};
 use crate::layout::Worth;
-use crate::packages::dpkg::Dpkg;
+use crate::packages::{Installed, NEW_DEFAULT, OLD_TEXT, Role};
 use crate::tree::{
     ContentId, Draft, DraftContent, DraftNode, Entry, Kind, RootPath, Store, Tree, TreeError,
 };
-use crate::verdict::Held;
+use crate::verdict::{Held, HeldKind};
 
 /// Largest text that is merged, in bytes; larger files are data.
 const LIMIT: u64 = 4 * 1024 * 1024;
 
 /// Largest program of the new system that is given an archived owner, mode and attributes.
 const PROGRAM_LIMIT: u64 = 256 * 1024 * 1024;
-
-/// The ending of a new default that is put beside an older file; Debian's own word for it.
-const NEW_DEFAULT: &[u8] = b".dpkg-dist";
-
-/// The ending of an archived text that is put beside the merged one; Debian's own word too, which
-/// programs that read whole directories know to leave alone.
-const OLD_TEXT: &[u8] = b".dpkg-old";
 
 /// The ending of an archived program that is put beside the new system's own.
 const OLD_PROGRAM: &[u8] = b".regrow-old";
@@ -43,7 +38,8 @@ pub(super) struct Meeting {
 }
 
 /// How two versions of a file came together.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) enum Outcome {
     /// The archived file: a rule calls it a secret or data, and what an installation made in its
     /// place, such as a fresh key, is no default that anybody would want to see.
@@ -96,25 +92,33 @@ impl Meeting {
     /// What is left to a person.
     pub(super) fn held(&self) -> Option<Held> {
         let reason = self.outcome.reason();
-        let reason = match &self.outcome {
+        let held = |kind, why: String| Held::new(kind, &self.path, why);
+        Some(match &self.outcome {
             Outcome::Own | Outcome::Ours | Outcome::Merged | Outcome::Dressed => return None,
-            Outcome::MergedHeld { places, archived, default } => format!(
-                "{reason} ({}); yours are in place there, and all else is merged; the archived \
-                 file is {archived}, the new default is {default}",
-                if *places == 1 {
-                    "in one place".to_owned()
-                } else {
-                    format!("in {places} places")
-                },
-            ),
-            Outcome::OursHeld { default } => {
-                format!("{reason}; the archived file is in place, the new default is {default}")
+            Outcome::MergedHeld { places, archived, default } => {
+                let places = match places {
+                    1 => "in one place".to_owned(),
+                    places => format!("in {places} places"),
+                };
+                let why = format!(
+                    "{reason} ({places}); yours are in place there, and all else is merged; the \
+                     archived file is {archived}, the new default is {default}"
+                );
+                held(HeldKind::Configuration, why).file(archived).file(default)
             }
-            Outcome::TheirsHeld { archived } => format!(
-                "{reason}; the new version's file is in place, the archived one is {archived}"
-            ),
-        };
-        Some(Held { subject: self.path.to_string(), reason })
+            Outcome::OursHeld { default } => {
+                let why = format!(
+                    "{reason}; the archived file is in place, the new default is {default}"
+                );
+                held(HeldKind::Configuration, why).file(default)
+            }
+            Outcome::TheirsHeld { archived } => {
+                let why = format!(
+                    "{reason}; the new version's file is in place, the archived one is {archived}"
+                );
+                held(HeldKind::Program, why).file(archived)
+            }
+        })
     }
 }
 
@@ -136,7 +140,7 @@ pub(super) fn meet(
     store: &dyn Store,
     pristine: &BTreeMap<ContentId, ContentId>,
     target: &dyn Tree,
-    dpkg: Option<&Dpkg>,
+    installed: &Installed,
     worth: &dyn Fn(&RootPath) -> Option<Worth>,
 ) -> Result<Met, TreeError> {
     let paths: Vec<RootPath> =
@@ -150,7 +154,7 @@ pub(super) fn meet(
             continue;
         };
         let (id, size) = (*id, entry.kind.size());
-        if !is_packaged(&path, dpkg) {
+        if !is_packaged(&path, installed) {
             continue;
         }
         let own = matches!(worth(&path), Some(Worth::Secret | Worth::Data));
@@ -164,7 +168,7 @@ pub(super) fn meet(
             continue;
         }
         if size > LIMIT || theirs.kind.size() > LIMIT {
-            if is_program(&path, dpkg) {
+            if is_program(&path, installed) {
                 let outcome = hold_theirs(draft, target, &path)?;
                 meetings.push(Meeting { path, outcome });
             }
@@ -183,7 +187,7 @@ pub(super) fn meet(
         } else if base.as_ref() == Some(&ours) {
             draft.write(&path, new);
             Outcome::Dressed
-        } else if is_program(&path, dpkg) {
+        } else if is_program(&path, installed) {
             hold_theirs(draft, target, &path)?
         } else {
             match base.map(|base| merge(&base, &ours, &new)) {
@@ -214,15 +218,14 @@ pub(super) fn meet(
 }
 
 /// A file that packages bring or configure; anything else that is there is data, and ours.
-fn is_packaged(path: &RootPath, dpkg: Option<&Dpkg>) -> bool {
-    path.as_bytes().starts_with(b"/etc/") || dpkg.is_some_and(|dpkg| dpkg.owner(path).is_some())
+fn is_packaged(path: &RootPath, installed: &Installed) -> bool {
+    path.as_bytes().starts_with(b"/etc/") || installed.claims(path).next().is_some()
 }
 
 /// A file that a package owns outside the places where configuration and data live.
-fn is_program(path: &RootPath, dpkg: Option<&Dpkg>) -> bool {
+fn is_program(path: &RootPath, installed: &Installed) -> bool {
     let data = ["/etc/", "/var/", "/srv/", "/home/", "/root/", "/opt/", "/usr/local/"];
-    let owned = dpkg.and_then(|dpkg| dpkg.owner(path));
-    owned.is_some_and(|owned| owned.conffile.is_none())
+    installed.claims(path).next().is_some_and(|claim| claim.role != Role::Config)
         && !data.iter().any(|dir| path.as_bytes().starts_with(dir.as_bytes()))
 }
 
@@ -275,6 +278,12 @@ fn free_beside(
         name = [path.name(), ending, format!(".{number}").as_bytes()].concat();
     }
     Ok(parent.child(&name))
+}
+
+/// The path whose new default stands beside it at `path`, if that is what such a name says.
+pub(super) fn default_of(path: &RootPath) -> Option<RootPath> {
+    let at = path.name().windows(NEW_DEFAULT.len()).position(|part| part == NEW_DEFAULT)?;
+    Some(path.parent()?.child(&path.name()[..at])).filter(|_| at > 0)
 }
 
 fn stored(store: &dyn Store, id: ContentId, path: &RootPath) -> Result<Vec<u8>, TreeError> {
@@ -347,8 +356,8 @@ mod tests {
         let mut draft = Draft::default();
         draft.put(DraftNode { entry, content: DraftContent::Stored(ContentId(0)) });
         let target = system(at, theirs);
-        let dpkg = Dpkg::load(&target).unwrap();
-        let met = meet(&mut draft, &store, &pristine, &target, dpkg.as_ref(), &|_| worth).unwrap();
+        let installed = Installed::load(&target).unwrap();
+        let met = meet(&mut draft, &store, &pristine, &target, &installed, &|_| worth).unwrap();
         met.beside.into_iter().for_each(|node| draft.put(node));
         let meetings = met.meetings;
         let text = |node: &DraftNode| match &node.content {
@@ -404,8 +413,8 @@ mod tests {
         assert_eq!(found, all);
         let held = meetings[0].held().unwrap();
         assert_eq!(held.subject, "/etc/app.conf");
-        assert!(held.reason.contains("the archived file is /etc/app.conf.dpkg-old"));
-        assert!(held.reason.ends_with("the new default is /etc/app.conf.dpkg-dist"));
+        assert!(held.why.contains("the archived file is /etc/app.conf.dpkg-old"));
+        assert!(held.why.ends_with("the new default is /etc/app.conf.dpkg-dist"));
     }
 
     #[test]
@@ -430,9 +439,8 @@ mod tests {
             let entry = Entry { path: at.clone(), kind, meta, ctime: None, links: None };
             draft.put(DraftNode { entry, content: DraftContent::Stored(ContentId(0)) });
             let target = system("/usr/bin/app", new);
-            let dpkg = Dpkg::load(&target).unwrap();
-            let met =
-                meet(&mut draft, &store, &pristine, &target, dpkg.as_ref(), &|_| None).unwrap();
+            let installed = Installed::load(&target).unwrap();
+            let met = meet(&mut draft, &store, &pristine, &target, &installed, &|_| None).unwrap();
             assert_eq!(met.meetings, one("/usr/bin/app", Outcome::Dressed));
             let node = draft.get(&at).unwrap();
             assert_eq!(node.content, DraftContent::Bytes(new.into()));
@@ -462,7 +470,7 @@ mod tests {
         );
         assert_eq!(found, files(&[("/usr/bin/app.regrow-old", OURS)]));
         let held = meetings[0].held().unwrap();
-        assert!(held.reason.ends_with("the archived one is /usr/bin/app.regrow-old"));
+        assert!(held.why.ends_with("the archived one is /usr/bin/app.regrow-old"));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! writing; what commands change above it is committed again. The last step makes a container of
 //! the settled image, under its final name and with the old one's settings.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +13,10 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::layer::{LayerTar, layer};
-use super::target::{Published, Target, Undelivered, VolumePlan};
-use super::{RestoreOptions, Start};
-use crate::bundle::Loss;
+use super::options::{RestoreOptions, Start};
+use super::target::{Builder, Named, Publication, Published, Taken, Terms, Wanted};
+use super::volumes::{self, VolumePlan};
+use crate::bundle::{Loss, Manifest};
 use crate::engine::settings::{self, Carried, Renewal, SettingsError};
 use crate::engine::{
     ContainerSpec, Engine, EngineError, Image, LayerFile, Made, RUN_LABEL, Staging, VolumeName,
@@ -23,6 +25,7 @@ use crate::engine::{
 use crate::failure::{Failure, Kind};
 use crate::service::Settings;
 use crate::source::read_container;
+use crate::survey::Survey;
 use crate::system::{Command, ContainerSystem, Ran, System};
 use crate::tree::{Content, Draft, Entry, Meta, RootPath, Store, Tree, TreeError};
 
@@ -50,38 +53,63 @@ pub(super) struct EngineTarget {
     image: String,
     /// Whether `container` holds changes that its image does not.
     changed: bool,
-    below: Option<Arc<dyn Tree>>,
+    /// New names of the named volumes, by their archived ones.
+    names: BTreeMap<String, String>,
     volumes: Vec<Filled>,
 }
 
 /// A volume that was made and filled.
 struct Filled {
     destination: RootPath,
-    /// The archived name.
-    archived: String,
     /// The volume that holds the content now.
     volume: String,
     /// It becomes a volume without a name of its own.
     anonymous: bool,
 }
 
-impl EngineTarget {
-    /// Starts a staging container of `image`.
+/// An engine where a new system may be built, and the names that it would have there.
+pub(super) struct EngineSite {
+    engine: Engine,
+    base: Image,
+    name: String,
+    tag: Option<String>,
+    names: BTreeMap<String, String>,
+    taken: Vec<Taken>,
+}
+
+impl EngineSite {
+    /// Looks for `image` and for names; nothing is made.
     ///
     /// # Errors
-    /// No engine; no such image; the name, the tag or a volume's name is taken.
-    pub(super) fn open(
+    /// No engine; no such image.
+    pub(super) fn find(
         image: &str,
-        name: &str,
-        bundle: &str,
-        settings: &Settings,
+        survey: &Survey,
         options: &RestoreOptions,
-    ) -> Result<EngineTarget, Failure> {
+    ) -> Result<EngineSite, Failure> {
         let failed = |e: EngineError| failure("restoring onto", image, e);
         let engine = Engine::connect(options.engine).map_err(failed)?;
         engine.heed_cancellation();
         let base = engine.image(image).map_err(failed)?;
-        refuse_taken(&engine, name, options.tag.as_deref())?;
+        let (name, tag) = (options.container_name(&survey.name), options.tag.clone());
+        let mut taken = taken_names(&engine, name, tag.as_deref())?;
+        let names = volume_names(&engine, name, survey, &mut taken)?;
+        Ok(EngineSite { base, name: name.to_owned(), tag, names, taken, engine })
+    }
+
+    /// The names that something else has.
+    pub(super) fn taken(&self) -> &[Taken] {
+        &self.taken
+    }
+
+    /// Starts a staging container.
+    ///
+    /// # Errors
+    /// The engine does not make it, or the image holds no Linux system.
+    pub(super) fn stage(self, manifest: &Manifest, start: Start) -> Result<EngineTarget, Failure> {
+        let EngineSite { engine, base, name, tag, names, taken: _ } = self;
+        let failed = |e: EngineError| failure("restoring onto", &base.id, e);
+        let bundle = manifest.id.as_str();
         let staging = Staging::new(&engine, run_id(bundle.get(..12).unwrap_or(bundle)));
         let spec = ContainerSpec::new(&base.id, IDLE).config("User", "0:0");
         let container = staging.container(&engine, None, &spec).map_err(failed)?;
@@ -91,20 +119,22 @@ impl EngineTarget {
         Ok(EngineTarget {
             staging,
             bundle: bundle.to_owned(),
-            name: name.to_owned(),
-            tag: options.tag.clone(),
-            start: options.start,
-            settings: settings.clone(),
+            name,
+            tag,
+            start,
+            settings: manifest.settings.clone(),
             image: base.id.clone(),
             base,
             container,
             changed: true,
-            below: None,
+            names,
             volumes: vec![],
             engine,
         })
     }
+}
 
+impl EngineTarget {
     fn halt(&self) -> Result<(), Failure> {
         self.engine
             .stop(&self.container, Duration::ZERO)
@@ -142,19 +172,15 @@ impl EngineTarget {
     }
 
     fn make_volume(&self, plan: &VolumePlan) -> Result<String, Failure> {
-        let failed = |e| failure("making the volume", &plan.archived, e);
-        let Some(wanted) = &plan.name else {
+        let (name, labels) = match self.names.get(&plan.archived).filter(|_| !plan.anonymous) {
+            Some(name) => (VolumeName::New(name), self.lasting_labels()),
             // Its content waits in a volume of the run until the container has its own.
-            let labels = self.staging.labels(&[]);
-            let volume =
-                self.engine.create_volume(VolumeName::Generated, &labels).map_err(failed)?;
-            self.staging.register(Made::Volume(volume.name.clone()));
-            return Ok(volume.name);
+            None => (VolumeName::Generated, self.staging.labels(&[])),
         };
-        let free = !self.engine.volume_exists(wanted).map_err(failed)?;
-        let name = if free { wanted.clone() } else { format!("{}_{wanted}", self.name) };
-        let labels = self.lasting_labels();
-        let volume = self.engine.create_volume(VolumeName::New(&name), &labels).map_err(failed)?;
+        let volume = self
+            .engine
+            .create_volume(name, &labels)
+            .map_err(|e| failure("making the volume", &plan.archived, e))?;
         self.staging.register(Made::Volume(volume.name.clone()));
         Ok(volume.name)
     }
@@ -252,7 +278,7 @@ impl EngineTarget {
         let refused = |e: SettingsError| {
             Failure::new(Kind::Refused, "carrying the settings of", &self.name)
                 .because(e)
-                .safe("the old container and the bundle are as they were, nothing new was left")
+                .nothing_left()
                 .next("archive the container again")
         };
         let Some(archived) = settings::of_bundle(&self.settings).map_err(refused)? else {
@@ -264,9 +290,8 @@ impl EngineTarget {
             let spec = if has_command { spec } else { ContainerSpec::new(image, IDLE) };
             return Ok(Carried { spec, dropped: vec![], grants: vec![] });
         };
-        let volumes = self.volume_names().into_iter().collect();
         let flavour = self.engine.info().flavour;
-        let renewal = Renewal { image, volumes: &volumes, flavour };
+        let renewal = Renewal { image, volumes: &self.names, flavour };
         let mut carried = settings::carry(&archived, &renewal).map_err(refused)?;
         let networks: Vec<String> = carried.networks().map(str::to_owned).collect();
         for network in networks {
@@ -314,73 +339,109 @@ impl Tree for Nothing {
 }
 
 fn failure(doing: &str, subject: &str, error: EngineError) -> Failure {
-    Failure::new(error.kind(), doing, subject)
-        .safe("the old container and the bundle are as they were, nothing new was left")
-        .next(error.advice())
-        .because(error)
+    Failure::new(error.kind(), doing, subject).nothing_left().next(error.advice()).because(error)
 }
 
-fn refuse_taken(engine: &Engine, name: &str, tag: Option<&str>) -> Result<(), Failure> {
+/// Which of the names that the result should have something else has.
+fn taken_names(engine: &Engine, name: &str, tag: Option<&str>) -> Result<Vec<Taken>, Failure> {
+    let mut taken = Vec::new();
+    let mut note = |what, name: &str| taken.push(Taken { what, name: name.to_owned() });
     match engine.container(name) {
-        Ok(_) => {
-            return Err(Failure::new(Kind::Precondition, "making the container", name)
-                .why("a container of this name exists")
-                .safe("the existing container is untouched, nothing was made")
-                .next("choose another name with --name"));
-        }
+        Ok(_) => note(Named::Container, name),
         Err(error) if error.is_absence() => {}
         Err(error) => return Err(failure("making the container", name, error)),
     }
     match tag.map(|tag| (tag, engine.image(tag))) {
-        Some((tag, Ok(_))) => Err(Failure::new(Kind::Precondition, "tagging the image", tag)
-            .why("an image of this name exists")
-            .safe("the existing image is untouched, nothing was made")
-            .next("choose another name with --tag")),
-        Some((_, Err(error))) if error.is_absence() => Ok(()),
-        Some((tag, Err(error))) => Err(failure("tagging the image", tag, error)),
-        None => Ok(()),
+        Some((tag, Ok(_))) => note(Named::Image, tag),
+        Some((tag, Err(error))) if !error.is_absence() => {
+            return Err(failure("tagging the image", tag, error));
+        }
+        _ => {}
     }
+    Ok(taken)
 }
 
-impl Target for EngineTarget {
+/// What the named volumes of `survey` will be called: as they were where that is free, else after
+/// the container too.
+fn volume_names(
+    engine: &Engine,
+    container: &str,
+    survey: &Survey,
+    taken: &mut Vec<Taken>,
+) -> Result<BTreeMap<String, String>, Failure> {
+    let mut names = BTreeMap::new();
+    for mount in volumes::kept(survey).filter(|mount| !mount.anonymous) {
+        let failed = |e| failure("looking for the volume", &mount.name, e);
+        let mut name = mount.name.clone();
+        if engine.volume_exists(&name).map_err(failed)? {
+            name = format!("{container}_{name}");
+            if engine.volume_exists(&name).map_err(failed)? {
+                taken.push(Taken { what: Named::Volume, name: name.clone() });
+            }
+        }
+        names.insert(mount.name.clone(), name);
+    }
+    Ok(names)
+}
+
+/// The settings of the old container that the new one will not have.
+fn dropped(carried: &Carried) -> Vec<Loss> {
+    let loss = |dropped: &settings::Dropped| Loss {
+        subject: dropped.setting.clone(),
+        what: format!("setting `{}` not carried", dropped.value),
+        why: dropped.reason.to_owned(),
+    };
+    carried.dropped.iter().map(loss).collect()
+}
+
+impl System for EngineTarget {
     fn run(&mut self, commands: Vec<Command>) -> Result<Vec<Ran>, Failure> {
         self.changed = true;
         ContainerSystem::new(self.engine.clone(), self.container.clone()).run(commands)
     }
+}
+
+impl Builder for EngineTarget {
+    fn terms(&self, draft: &Draft) -> Result<Terms, Failure> {
+        // Which image it will be made of changes nothing in what is carried.
+        let carried = self.final_spec(&self.base.id)?;
+        Ok(Terms {
+            publication: Publication {
+                image: Some(self.base.id.clone()),
+                container: Some(self.name.clone()),
+                volumes: self.names.clone(),
+            },
+            dropped: dropped(&carried),
+            grants: carried.grants,
+            limitations: before_1970(draft),
+        })
+    }
 
     fn tree(&mut self, scratch: &Path) -> Result<Arc<dyn Tree>, Failure> {
         self.halt()?;
-        let tree = read_container(&self.engine, &self.container, scratch)?;
-        self.below = Some(tree.clone());
-        Ok(tree)
+        read_container(&self.engine, &self.container, scratch)
     }
 
     fn place(
         &mut self,
-        draft: &Draft,
-        volumes: &[VolumePlan],
+        below: &dyn Tree,
+        wanted: Wanted<'_>,
         store: &dyn Store,
-    ) -> Result<Undelivered, Failure> {
-        let Some(below) = self.below.take() else {
-            return Err(Failure::new(Kind::Internal, "placing", "the files")
-                .why("the staged system was not looked at"));
-        };
+    ) -> Result<Vec<Loss>, Failure> {
         let packaged = self.commit()?;
-        let tar = layer(draft, store, &*below)?;
-        drop(below);
+        let tar = layer(wanted.draft, store, below)?;
         let labels = json!({ "Labels": self.staging.labels(&[]) });
         let config = labels.as_object().cloned().unwrap_or_default();
         let image = self.append(&packaged, vec![tar], &config)?;
         let mut binds = Vec::new();
-        for plan in volumes {
+        for plan in wanted.volumes {
             let volume = self.make_volume(plan)?;
             self.fill(&volume, plan, store)?;
             binds.push(format!("{volume}:{}:nocopy", plan.destination));
             self.volumes.push(Filled {
                 destination: plan.asked.clone(),
-                archived: plan.archived.clone(),
                 volume,
-                anonymous: plan.name.is_none(),
+                anonymous: plan.anonymous,
             });
         }
         let spec =
@@ -390,7 +451,7 @@ impl Target for EngineTarget {
         self.image = image;
         self.changed = false;
         self.engine.start(&self.container).map_err(failed)?;
-        Ok(Undelivered { losses: vec![], limitations: before_1970(draft) })
+        Ok(vec![])
     }
 
     fn seal(&mut self) -> Result<(), Failure> {
@@ -429,30 +490,11 @@ impl Target for EngineTarget {
         for filled in self.volumes.iter().filter(|filled| !filled.anonymous) {
             self.staging.disarm(&Made::Volume(filled.volume.clone()));
         }
-        let dropped = carried
-            .dropped
-            .iter()
-            .map(|d| Loss {
-                subject: d.setting.clone(),
-                what: format!("setting `{}` not carried", d.value),
-                why: d.reason.to_owned(),
-            })
-            .collect();
-        Ok(Published::Container { name: self.name.clone(), id, dropped, grants: carried.grants })
+        Ok(Published::Container { name: self.name.clone(), id, dropped: dropped(&carried) })
     }
 
     fn clean(&mut self) -> Vec<String> {
-        // The layers that were read are let go of before their container goes.
-        self.below = None;
         self.staging.discard().into_iter().map(|left| left.to_string()).collect()
-    }
-
-    fn volume_names(&self) -> Vec<(String, String)> {
-        self.volumes
-            .iter()
-            .filter(|filled| !filled.anonymous)
-            .map(|filled| (filled.archived.clone(), filled.volume.clone()))
-            .collect()
     }
 }
 

@@ -7,80 +7,23 @@
 use std::collections::BTreeSet;
 
 use super::archived::Archived;
+use super::decisions::Decisions;
+use super::environment::{Gone, Rebuild, Waiting};
 use super::inputs::{Inputs, unreadable};
-use super::notes::Notes;
+use super::step::Step;
 use crate::accounts::{AccountDb, AccountFile, IdMap};
-use crate::environments::{EnvironmentFact, Kind, Options, system_python};
+use crate::environments::{EnvironmentFact, Kind, system_python};
 use crate::failure::Failure;
 use crate::tree::{
     Draft, DraftContent, DraftNode, Entry, Kind as Node, Meta, RootPath, Time, Xattrs,
 };
+use crate::verdict::HeldKind;
 
 /// The ending of what waits beside its place, and of what stays there.
 const BESIDE: &[u8] = b".regrow-old";
 
 /// The name of the list that is put into an environment.
 const LIST: &[u8] = b"requirements.regrow.txt";
-
-/// Setuptools no longer come with an environment. Later ones have no `pkg_resources`, which
-/// programs of the time import.
-const SETUPTOOLS: &str = "setuptools<81";
-
-/// An environment to be made and filled again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Rebuild {
-    pub(super) kind: Kind,
-    /// Its directory.
-    pub(super) root: String,
-    /// The version of the new interpreter as it stands in paths.
-    pub(super) python: String,
-    /// Where packages are put.
-    pub(super) site: String,
-    /// Whose it is.
-    pub(super) owner: (u32, u32),
-    pub(super) home: String,
-    pub(super) umask: u32,
-    pub(super) options: Options,
-    /// Name and version of what an index has.
-    pub(super) pins: Vec<(String, String)>,
-    /// Names of those that brought what was compiled.
-    pub(super) compiled: Vec<String>,
-    /// What else the new environment needs to be like the old.
-    pub(super) tools: Vec<String>,
-    /// The list as a file.
-    pub(super) list: String,
-    pub(super) parked: Vec<Waiting>,
-    /// Files of packages that somebody removed.
-    pub(super) removed: Vec<Gone>,
-}
-
-/// A file that waits beside its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Waiting {
-    pub(super) beside: RootPath,
-    pub(super) place: RootPath,
-    /// Name and version of the package; empty for what an environment is made with.
-    pub(super) package: (String, String),
-    /// It takes the place of a file of the package.
-    pub(super) patched: bool,
-}
-
-/// A file that stays away if the same version brings it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Gone {
-    pub(super) place: RootPath,
-    pub(super) package: (String, String),
-}
-
-impl Rebuild {
-    /// The program that installs into it.
-    pub(super) fn program(&self) -> String {
-        match self.kind {
-            Kind::Venv => format!("{}/bin/python3", self.root),
-            _ => "/usr/bin/python3".to_owned(),
-        }
-    }
-}
 
 /// Where the things of one environment go.
 struct Way {
@@ -109,23 +52,26 @@ impl Way {
     }
 }
 
-/// Moves what was kept of the environments to where the new interpreter looks, and says what has
-/// to be installed.
+/// Moves what was kept of the environments to where the new interpreter looks; what has to be
+/// installed becomes a step.
 pub(super) fn carry(
     inputs: &Inputs,
     archived: &Archived,
     ids: &IdMap,
     draft: &mut Draft,
-    notes: &mut Notes,
-) -> Result<Vec<Rebuild>, Failure> {
-    let mut rebuilds = Vec::new();
+    decisions: &mut Decisions,
+) -> Result<(), Failure> {
     for fact in inputs.survey.environments.iter().filter(|fact| fact.rebuild && fact.is_python()) {
         let Some(python) = system_python(inputs.target).map_err(unreadable)? else {
             let why = "the new system has no Python 3 to rebuild it for; its list is in the bundle";
-            notes.hold(&fact.root, why);
+            decisions.hold(HeldKind::Environment, &fact.root, why);
             continue;
         };
-        let Ok(root) = String::from_utf8(fact.root.as_bytes().to_vec()) else { continue };
+        let Ok(root) = String::from_utf8(fact.root.as_bytes().to_vec()) else {
+            let why = "its name is no text, which no command takes; its list is in the bundle";
+            decisions.hold(HeldKind::Environment, &fact.root, why);
+            continue;
+        };
         let way = Way::of(fact, &python);
         let home = |uid| home(uid, draft, inputs);
         let name: &[u8] =
@@ -139,10 +85,10 @@ pub(super) fn carry(
         }
         let home = home(meta.uid)?;
         let parked = park(fact, &way, draft);
-        relocate(fact, &way, &python, draft, notes);
+        relocate(fact, &way, &python, draft, decisions);
         frame(&way, archived, ids, draft);
         let list = put_list(fact, &way, &meta, draft);
-        hold_compiled(fact, &way, &python, draft, notes);
+        hold_compiled(fact, &way, &python, draft, decisions);
         let removed = fact.parked.iter().filter(|parked| parked.removed);
         let pins: Vec<(String, String)> = fact
             .packages
@@ -150,20 +96,10 @@ pub(super) fn carry(
             .filter(|package| package.is_pinned())
             .map(|package| (package.name.clone(), package.version.clone()))
             .collect();
-        let had = |name: &str| fact.packages.iter().any(|package| package.name == name);
-        let version = &fact.interpreter;
-        notes.step(
-            "rebuild",
-            &fact.root,
-            format!(
-                "{}, {} packages of its list: made for Python {version}, and now for {python}",
-                fact.kind,
-                pins.len()
-            ),
-        );
-        rebuilds.push(Rebuild {
+        decisions.step(Step::Rebuild(Box::new(Rebuild {
             kind: fact.kind,
             root,
+            formerly: fact.interpreter.clone(),
             site: text(&way.new.child(name)),
             python,
             owner: (meta.uid, meta.gid),
@@ -177,7 +113,7 @@ pub(super) fn carry(
                 .filter(|package| package.compiled && package.is_pinned())
                 .map(|package| package.name.clone())
                 .collect(),
-            tools: had("setuptools").then(|| SETUPTOOLS.to_owned()).into_iter().collect(),
+            tools: fact.no_longer_made().map(str::to_owned).collect(),
             list: text(&list),
             parked,
             removed: removed
@@ -186,9 +122,9 @@ pub(super) fn carry(
                     package: (gone.package.clone(), gone.version.clone()),
                 })
                 .collect(),
-        });
+        })));
     }
-    Ok(rebuilds)
+    Ok(())
 }
 
 /// Only environments whose names are text are rebuilt.
@@ -219,12 +155,18 @@ fn park(fact: &EnvironmentFact, way: &Way, draft: &mut Draft) -> Vec<Waiting> {
 }
 
 /// Moves the libraries, and leaves a link where programs and settings may look for them.
-fn relocate(fact: &EnvironmentFact, way: &Way, python: &str, draft: &mut Draft, notes: &mut Notes) {
+fn relocate(
+    fact: &EnvironmentFact,
+    way: &Way,
+    python: &str,
+    draft: &mut Draft,
+    decisions: &mut Decisions,
+) {
     if way.old == way.new {
         return;
     }
     if draft.rename(&way.old, &way.new) > 0 {
-        notes.step("adapt", &way.new, format!("moved from {}", way.old));
+        decisions.adapt(&way.new, format!("moved from {}", way.old));
     }
     if fact.kind != Kind::Venv {
         return;
@@ -240,7 +182,7 @@ fn relocate(fact: &EnvironmentFact, way: &Way, python: &str, draft: &mut Draft, 
     });
     for (path, target) in links {
         if draft.get(&path).is_none() {
-            notes.step("add", &path, format!("leads to {target}, for what names the old version"));
+            decisions.add(&path, format!("leads to {target}, for what names the old version"));
             let mut meta = plain(0o777);
             (meta.uid, meta.gid) = owner;
             let kind = Node::Symlink { target: target.into_bytes() };
@@ -292,7 +234,7 @@ fn hold_compiled(
     way: &Way,
     python: &str,
     draft: &Draft,
-    notes: &mut Notes,
+    decisions: &mut Decisions,
 ) {
     if way.old == way.new {
         return;
@@ -316,7 +258,7 @@ fn hold_compiled(
             "holds what was compiled for Python {old} and comes from no index that is known: \
              build it again for Python {python}"
         );
-        notes.hold(top, why);
+        decisions.hold(HeldKind::Environment, top, why);
     }
 }
 
@@ -341,7 +283,7 @@ fn plain(mode: u32) -> Meta {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::environments::Parked;
+    use crate::environments::{Options, Parked};
 
     fn path(text: &str) -> RootPath {
         RootPath::parse(text.as_bytes()).unwrap()
@@ -380,10 +322,10 @@ mod tests {
     }
 
     fn placed(fact: &EnvironmentFact, python: &str, files: &[&str]) -> (Vec<String>, Vec<Waiting>) {
-        let (mut draft, mut notes) = (draft(files), Notes::default());
+        let (mut draft, mut decisions) = (draft(files), Decisions::default());
         let way = Way::of(fact, python);
         let waiting = park(fact, &way, &mut draft);
-        relocate(fact, &way, python, &mut draft, &mut notes);
+        relocate(fact, &way, python, &mut draft, &mut decisions);
         (draft.nodes().map(|node| node.entry.path.to_string()).collect(), waiting)
     }
 
@@ -438,9 +380,9 @@ mod tests {
             at("plain/__pycache__/a.cpython-39.pyc"),
         ];
         let files: Vec<&str> = files.iter().map(String::as_str).collect();
-        let mut notes = Notes::default();
-        hold_compiled(&fact, &way, "3.13", &draft(&files), &mut notes);
-        let held: Vec<&str> = notes.held.iter().map(|held| held.subject.as_str()).collect();
+        let mut decisions = Decisions::default();
+        hold_compiled(&fact, &way, "3.13", &draft(&files), &mut decisions);
+        let held: Vec<&str> = decisions.held.iter().map(|held| held.subject.as_str()).collect();
         assert_eq!(held, [at("fast"), at("top.cpython-39-x86_64-linux-gnu.so")]);
     }
 }

@@ -1,4 +1,5 @@
-//! What interrupted runs left in an engine, and its removal.
+//! What interrupted runs left, and its removal: beside roots, by their records
+//! ([`journal`](super::journal)), and in an engine.
 //!
 //! Everything under construction carries the label of its run. What a run makes for good, such as
 //! a volume with a name, cannot carry it, as no label is ever taken off again; it carries another
@@ -8,23 +9,53 @@
 
 use std::collections::BTreeSet;
 
-use super::GarbageReport;
+use super::journal::{self, Remains};
+use super::outcome::GarbageReport;
 use crate::engine::{Engine, EngineError, Made, Which, goes_on};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::monitor::Monitor;
 
-/// Removes what interrupted runs left in the engine.
+/// Removes what interrupted runs left beside roots and in the engine.
 ///
 /// # Errors
-/// No engine; something cannot be removed, after everything else was.
+/// No engine; something cannot be removed, after everything else was. What was removed beside roots
+/// before that is told as a notice.
 pub fn collect_garbage(which: Which, monitor: &dyn Monitor) -> Result<GarbageReport, Failure> {
     monitor.phase("looking for what interrupted runs left");
+    let mut report = GarbageReport::default();
+    beside_roots(&mut report)?;
+    let in_engine = in_engine(which, &mut report);
+    if in_engine.is_err() {
+        for removed in &report.removed {
+            monitor.notice(&format!("removed {removed}"));
+        }
+    }
+    in_engine.map(|()| report)
+}
+
+fn beside_roots(report: &mut GarbageReport) -> Result<(), Failure> {
+    let cleared = journal::clear_all().map_err(|e| {
+        Failure::new(Kind::Resource, "removing", "what interrupted runs left beside roots")
+            .because(e)
+            .safe("only what an interrupted run made is ever removed")
+            .next("see the reason, then run the same command again")
+    })?;
+    for remains in cleared {
+        match remains {
+            Remains::Removed(path) => report.removed.push(format!("root {}", path.display())),
+            Remains::Spared(words) => report.spared.push(words),
+            Remains::Nothing => {}
+        }
+    }
+    Ok(())
+}
+
+fn in_engine(which: Which, report: &mut GarbageReport) -> Result<(), Failure> {
     let engine = Engine::connect(which).map_err(failure)?;
     engine.heed_cancellation();
-    let mut report = GarbageReport::default();
     let (live, dead): (Vec<_>, Vec<_>) =
         engine.staged().map_err(failure)?.into_iter().partition(|found| goes_on(&found.staging));
-    report.spared = live.iter().map(|found| words(&found.made)).collect();
+    report.spared.extend(live.iter().map(|found| words(&found.made)));
     let runs: BTreeSet<&str> = dead.iter().map(|found| found.staging.as_str()).collect();
     let mut unfinished = vec![];
     for run in runs {
@@ -49,7 +80,7 @@ pub fn collect_garbage(which: Which, monitor: &dyn Monitor) -> Result<GarbageRep
     }
     match failed {
         Some(error) => Err(failure(error)),
-        None => Ok(report),
+        None => Ok(()),
     }
 }
 

@@ -1,16 +1,17 @@
 //! [`Journey`]: an application on its way between two versions, and what its rule wants done.
 
 use super::archived::Archived;
+use super::decisions::Decisions;
 use super::inputs::Inputs;
-use super::notes::{Notes, PlannedCommand};
+use super::step::{PlannedCommand, Step as PlanStep};
 use crate::failure::{Failure, Kind as FailureKind};
 use crate::layout::{
-    self, Gap, Instance, LayoutDb, Recognised, Route, Rule, Step, StepOutcome, Vars, Version, When,
-    route,
+    self, Former, Gap, Migration, Recognised, Route, Rule, Step, StepOutcome, Vars, When,
 };
-use crate::packages::dpkg::Dpkg;
-use crate::survey::AppFact;
-use crate::tree::{Draft, RootPath, Tree};
+use crate::packages::Installed;
+use crate::survey::Survey;
+use crate::tree::{Draft, Tree};
+use crate::verdict::{Held, HeldKind};
 
 /// An application on its way between two versions.
 pub(super) struct Journey {
@@ -31,61 +32,50 @@ pub(super) fn misfit(
 }
 
 /// The applications of the staged system.
-pub(super) fn today(inputs: &Inputs, dpkg: Option<&Dpkg>) -> Result<Vec<Recognised>, Failure> {
-    let installed: Vec<(&str, &str)> = dpkg
-        .iter()
-        .flat_map(|dpkg| dpkg.packages.iter().filter(|p| p.has_files()))
-        .map(|p| (p.name.as_str(), p.version.as_str()))
-        .collect();
-    let exists = |path: &RootPath| {
-        crate::tree::resolve(inputs.target, path).is_ok_and(|found| found.is_some())
-    };
-    inputs.layout.recognise(&installed, &exists).map_err(Failure::from)
+pub(super) fn today(inputs: &Inputs, installed: &Installed) -> Result<Vec<Recognised>, Failure> {
+    let packages = installed.recognisable();
+    inputs.layout.recognise_in(inputs.target, &packages).map_err(Failure::from)
 }
 
 /// The archived applications with the way each has to go.
 pub(super) fn journeys(
     inputs: &Inputs,
     today: &[Recognised],
-    notes: &mut Notes,
+    decisions: &mut Decisions,
 ) -> Result<Vec<Journey>, Failure> {
-    let mut journeys = Vec::new();
-    for app in &inputs.survey.apps {
-        if let Some(journey) = journey(app, today, inputs.layout, notes)? {
-            journeys.push(journey);
-        }
-    }
-    Ok(journeys)
+    let migrations = inputs.layout.migrations(former(inputs.survey), today);
+    let migrations = migrations.map_err(Failure::from)?;
+    Ok(migrations.into_iter().map(|migration| journey(migration, decisions)).collect())
 }
 
-fn journey(
-    app: &AppFact,
-    today: &[Recognised],
-    layout: &LayoutDb,
-    notes: &mut Notes,
-) -> Result<Option<Journey>, Failure> {
-    let found = layout.rule(&app.name, &app.distribution).map_err(Failure::from)?;
-    let (Some(rule), Some((old, new))) = (found, versions(app, today)) else { return Ok(None) };
-    let vars = Vars::versions(&old, &new);
+/// The applications of the old system.
+pub(super) fn former(survey: &Survey) -> impl Iterator<Item = Former<'_>> {
+    survey.apps.iter().map(|app| Former {
+        app: &app.name,
+        distribution: &app.distribution,
+        version: app.version.as_deref(),
+    })
+}
+
+fn journey(migration: Migration, decisions: &mut Decisions) -> Journey {
+    let (vars, way) = (migration.vars(), migration.route());
+    let Migration { rule, old, new } = migration;
     let mut steps = Vec::new();
-    match route(&rule, &old, &new) {
+    match way {
         Route::Same => {}
         Route::Steps(transitions) => {
-            notes.step("carry", &app.name, format!("{old} becomes {new}"));
+            let (from, to) = (old.to_string(), new.to_string());
+            decisions.step(PlanStep::Carry { app: rule.app.to_string(), from, to });
             steps.extend(transitions.into_iter().flat_map(|t| t.steps));
         }
         Route::NoRoute { .. } if rule.transitions.is_empty() => {}
-        Route::NoRoute { gap } => notes.hold(&app.name, gap_words(&gap)),
+        Route::NoRoute { gap } => {
+            let held = Held::new(HeldKind::Version, &rule.app, gap_words(&gap));
+            decisions.held.push(held.was(&old).candidate(&new));
+        }
     }
     let same_version = old == new;
-    Ok(Some(Journey { rule, vars, steps, same_version }))
-}
-
-/// The archived version of `app` and the newest one of `today`, where both can be told.
-pub(super) fn versions(app: &AppFact, today: &[Recognised]) -> Option<(Version, Version)> {
-    let old = app.version.as_ref()?.parse().ok()?;
-    let found = today.iter().filter(|found| found.app == app.name);
-    Some((old, found.filter_map(|found| found.version.clone()).max()?))
+    Journey { rule, vars, steps, same_version }
 }
 
 fn gap_words(gap: &Gap) -> String {
@@ -104,7 +94,7 @@ pub(super) fn withhold(
     archived: &Archived,
     inputs: &Inputs,
     draft: &mut Draft,
-    notes: &mut Notes,
+    decisions: &mut Decisions,
 ) -> Result<Vec<PlannedCommand>, Failure> {
     let mut imports = Vec::new();
     for journey in journeys {
@@ -122,7 +112,10 @@ pub(super) fn withhold(
                     commands.iter().flat_map(|c| c.stdin.iter().chain(&c.expect)).all(wanted);
                 if exported {
                     draft.take(&instance.directory);
-                    notes.step("withhold", &instance.directory, withheld(instance));
+                    decisions.step(PlanStep::Withhold {
+                        directory: instance.directory.clone(),
+                        version: instance.version.to_string(),
+                    });
                     imports.extend(commands.into_iter().map(|command| PlannedCommand {
                         argv: command.argv,
                         stdin: command.stdin,
@@ -135,7 +128,8 @@ pub(super) fn withhold(
                         "data of version {} without an export: kept in the bundle, not placed",
                         instance.version
                     );
-                    notes.hold(&instance.directory, reason);
+                    let held = Held::new(HeldKind::Data, &instance.directory, reason);
+                    decisions.held.push(held.was(&instance.version));
                 }
             }
         }
@@ -143,18 +137,14 @@ pub(super) fn withhold(
     Ok(imports)
 }
 
-fn withheld(instance: &Instance) -> String {
-    format!("data of version {}: its export is imported instead", instance.version)
-}
-
 /// Applies the steps that `wanted` picks, of all journeys in order.
 pub(super) fn apply_steps(
     journeys: &[Journey],
     wanted: &dyn Fn(&Step) -> bool,
     inputs: &Inputs,
-    dpkg: Option<&Dpkg>,
+    installed: &Installed,
     draft: &mut Draft,
-    notes: &mut Notes,
+    decisions: &mut Decisions,
 ) -> Result<(), Failure> {
     for journey in journeys {
         let app = journey.rule.app.as_str();
@@ -164,29 +154,31 @@ pub(super) fn apply_steps(
                     .map_err(|e| misfit(app, e))?;
             for outcome in outcomes {
                 if let StepOutcome::Run { when: Some(when), .. } = &outcome
-                    && !holds(when, &journey.vars, inputs.target, draft, dpkg)
+                    && !holds(when, &journey.vars, inputs.target, draft, installed)
                         .map_err(|e| misfit(app, e))?
                 {
                     continue;
                 }
-                note_outcome(app, outcome, notes);
+                note_outcome(app, outcome, decisions);
             }
         }
     }
     Ok(())
 }
 
-fn note_outcome(app: &str, outcome: StepOutcome, notes: &mut Notes) {
+fn note_outcome(app: &str, outcome: StepOutcome, decisions: &mut Decisions) {
     match outcome {
         StepOutcome::Changed { path, what } => {
-            notes.step("adapt", path, format!("{app}: {what}"));
+            decisions.adapt(&path, format!("{app}: {what}"));
         }
         StepOutcome::Dropped { path, entries, why } => {
-            notes.step("leave out", path, format!("{app}: {why} ({entries} entries)"));
+            decisions.leave_out(path, format!("{app}: {why} ({entries} entries)"));
         }
-        StepOutcome::Hold { path, why } => notes.hold(path, format!("{app}: {why}")),
+        StepOutcome::Hold { path, why } => {
+            decisions.hold(HeldKind::Rule, path, format!("{app}: {why}"));
+        }
         StepOutcome::Run { argv, why, when: _ } => {
-            notes.commands.push(PlannedCommand { argv, stdin: None, expect: None, why });
+            decisions.commands.push(PlannedCommand { argv, stdin: None, expect: None, why });
         }
         // Names of packages and accounts are asked for before anything is installed or merged.
         StepOutcome::Package { .. } | StepOutcome::Account { .. } => {}
@@ -198,16 +190,15 @@ pub(super) fn rebuilds(
     journeys: &[Journey],
     target: &dyn Tree,
     draft: &Draft,
-    dpkg: Option<&Dpkg>,
+    installed: &Installed,
 ) -> Result<Vec<PlannedCommand>, Failure> {
     let mut commands = Vec::new();
     for journey in journeys {
         let app = journey.rule.app.as_str();
         for rebuild in &journey.rule.rebuild {
             let holds = match &rebuild.when {
-                Some(when) => {
-                    holds(when, &journey.vars, target, draft, dpkg).map_err(|e| misfit(app, e))?
-                }
+                Some(when) => holds(when, &journey.vars, target, draft, installed)
+                    .map_err(|e| misfit(app, e))?,
                 None => true,
             };
             if rebuild.is_due(draft) && holds {
@@ -220,31 +211,29 @@ pub(super) fn rebuilds(
     Ok(commands)
 }
 
+/// The commands of the rules that have to accept their applications' files become steps.
 pub(super) fn validators(
     journeys: &[Journey],
     target: &dyn Tree,
     draft: &Draft,
-    dpkg: Option<&Dpkg>,
-    notes: &mut Notes,
-) -> Result<Vec<Vec<String>>, Failure> {
-    let mut all = Vec::new();
+    installed: &Installed,
+    decisions: &mut Decisions,
+) -> Result<(), Failure> {
     for journey in journeys {
         let app = journey.rule.app.as_str();
         for validator in &journey.rule.validate {
             let holds = match &validator.when {
-                Some(when) => {
-                    holds(when, &journey.vars, target, draft, dpkg).map_err(|e| misfit(app, e))?
-                }
+                Some(when) => holds(when, &journey.vars, target, draft, installed)
+                    .map_err(|e| misfit(app, e))?,
                 None => true,
             };
             if holds {
                 let argv = validator.run.expand(&journey.vars).map_err(|e| misfit(app, e))?;
-                notes.step("check", argv.join(" "), format!("{app} accepts its files"));
-                all.push(argv);
+                decisions.step(PlanStep::Check { app: app.to_owned(), argv });
             }
         }
     }
-    Ok(all)
+    Ok(())
 }
 
 /// Whether a condition holds in the system that the draft makes of the target.
@@ -253,12 +242,12 @@ fn holds(
     vars: &Vars,
     target: &dyn Tree,
     draft: &Draft,
-    dpkg: Option<&Dpkg>,
+    installed: &Installed,
 ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
     let package = match &when.package {
         Some(name) => {
             let name = name.expand_text(vars)?;
-            dpkg.is_some_and(|dpkg| dpkg.is_installed(&name).is_some())
+            installed.version(&name).is_some()
         }
         None => true,
     };
@@ -369,7 +358,9 @@ mod tests {
             );
             parse("x.yaml", &text).unwrap().validate.remove(0).when.unwrap()
         };
-        let told = |at: &str| holds(&rule(at), &Vars::default(), &target, &draft, None).unwrap();
+        let installed = Installed::default();
+        let told =
+            |at: &str| holds(&rule(at), &Vars::default(), &target, &draft, &installed).unwrap();
         assert!(told("/etc/there"));
         assert!(told("/etc/placed"));
         assert!(!told("/etc/nowhere"));

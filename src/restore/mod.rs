@@ -4,104 +4,59 @@
 //! seal → validators → publish. Until the last step the only trace is what carries our label; a
 //! failure anywhere removes it and leaves the old container, the bundle and all names as they were.
 
-mod answers;
+mod accounts;
 mod archived;
-mod choices;
+mod carry;
 mod config;
+mod decisions;
+mod difference;
 mod downloads;
 mod engine_target;
+mod environment;
 mod environments;
 mod fresh;
 mod garbage;
 mod inputs;
+mod journal;
 mod journey;
 mod layer;
 mod localhost;
 mod merge;
-mod notes;
+mod options;
 mod outcome;
 mod packages;
 mod plan;
+mod planner;
 mod rebuild;
 mod root_target;
+mod saved;
 mod services;
 mod settle;
 mod stage;
+mod step;
 mod target;
+mod volumes;
 
 use std::path::Path;
 use std::time::Instant;
 
 pub use downloads::Downloads;
 pub use garbage::collect_garbage;
+pub use options::{RestoreOptions, Start};
 pub use outcome::{GarbageReport, PlanReport, PlanStep, RestoreReport};
-pub use packages::{Install, Missing, Offered, PackagePlan, Renamed, plan_packages};
+pub use packages::{Install, Market, Missing, PackagePlan, Renamed, plan_packages};
+pub use plan::Plan;
+pub use saved::PlanFile;
 pub use target::{TargetError, TargetSpec};
 
 use crate::bundle::{Contents, Manifest, Reader};
-use crate::engine::Which;
-use crate::failure::{Failure, Kind};
+use crate::failure::Failure;
 use crate::layout::LayoutDb;
 use crate::monitor::Monitor;
-use engine_target::EngineTarget;
+use engine_target::EngineSite;
 use inputs::{Inputs, VolumesAs};
-use plan::Plan;
 use root_target::RootTarget;
-use target::{Published, Target};
-
-/// Whether the new container is started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Start {
-    /// It is made and left for the user to start.
-    #[default]
-    No,
-    /// It is started.
-    Yes,
-}
-
-/// How to restore.
-#[derive(Debug, Clone)]
-pub struct RestoreOptions {
-    /// What to restore onto.
-    pub target: TargetSpec,
-    /// Which engine builds it.
-    pub engine: Which,
-    /// The new container's name; without, the archived one's.
-    pub name: Option<String>,
-    /// A tag for the resulting image.
-    pub tag: Option<String>,
-    /// Whether it is started.
-    pub start: Start,
-    /// What is lent to commands that download.
-    pub downloads: Downloads,
-}
-
-impl RestoreOptions {
-    fn check(&self) -> Result<(), Failure> {
-        let container = self.name.is_some() || self.tag.is_some() || self.start == Start::Yes;
-        if let Some(name) = self.name.as_deref().filter(|name| !is_container_name(name)) {
-            return Err(Failure::new(Kind::Usage, "reading --name", name)
-                .why("a container's name has letters, digits, `_`, `.` and `-`, and begins with a letter or a digit")
-                .next("choose such a name"));
-        }
-        match &self.target {
-            TargetSpec::Rootfs(_) if container => {
-                Err(Failure::new(Kind::Usage, "restoring onto", self.target.to_string())
-                    .why("--name, --tag and --start are for containers, and a root is none")
-                    .next("leave them out, or name an image"))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Whether every engine takes `name` for a container.
-fn is_container_name(name: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
-    name.len() > 1
-        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && name.chars().all(plain)
-}
+use target::{AtRest, Published, Staged, Taken, Target, Wanted};
 
 /// An opened bundle, found whole.
 struct Opened {
@@ -122,72 +77,108 @@ fn open(file: &Path, monitor: &dyn Monitor) -> Result<Opened, Failure> {
     Ok(Opened { reader, contents })
 }
 
-/// Stages the target with its packages and makes the plan.
+/// A target whose plan is made and not yet executed.
+struct Prepared {
+    target: Target<AtRest>,
+    plan: Plan,
+}
+
+/// Whether a name that something else has ends the preparation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OnTaken {
+    /// It does, before anything is installed.
+    Refuse,
+    /// It is said in the plan.
+    Say,
+}
+
+/// Stages the target without packages; the names of the result that something else has.
+fn stage(
+    opened: &Opened,
+    options: &RestoreOptions,
+    on_taken: OnTaken,
+    monitor: &dyn Monitor,
+) -> Result<(Target<Staged>, Vec<Taken>), Failure> {
+    monitor.phase("staging the new system");
+    let image = match &options.target {
+        TargetSpec::Image(image) => image,
+        TargetSpec::Rootfs(dir) => {
+            return Ok((Target::new(Box::new(RootTarget::open(dir, monitor)?)), vec![]));
+        }
+    };
+    let site = EngineSite::find(image, &opened.manifest().survey, options)?;
+    let taken = site.taken().to_vec();
+    match taken.first() {
+        Some(taken) if on_taken == OnTaken::Refuse => Err(taken.failure()),
+        _ => {
+            let built = site.stage(opened.manifest(), options.start)?;
+            Ok((Target::new(Box::new(built)), taken))
+        }
+    }
+}
+
+/// Stages the target with its packages and makes the plan, which is the approved one if any was.
 fn prepare(
     opened: &Opened,
     layout: &LayoutDb,
     options: &RestoreOptions,
+    on_taken: OnTaken,
     monitor: &dyn Monitor,
-) -> Result<(Box<dyn Target>, Plan), Failure> {
+) -> Result<Prepared, Failure> {
     let manifest = opened.manifest();
-    monitor.phase("staging the new system");
-    let mut target: Box<dyn Target> = match &options.target {
-        TargetSpec::Image(image) => {
-            let name = options.name.as_deref().unwrap_or(&manifest.survey.name);
-            Box::new(EngineTarget::open(image, name, &manifest.id, &manifest.settings, options)?)
-        }
-        TargetSpec::Rootfs(dir) => Box::new(RootTarget::open(dir, monitor)?),
-    };
+    if let Some(approved) = &options.approved {
+        difference::check_inputs(approved, manifest, options)?;
+    }
+    let (mut staged, taken) = stage(opened, options, on_taken, monitor)?;
     crate::failure::check_cancelled("restoring", &options.target.to_string())?;
-    let equipped = stage::install(&mut *target, &manifest.survey, layout, monitor)?;
+    let equipped = stage::install(&mut staged, &manifest.survey, layout, monitor)?;
     monitor.phase("reading the new system");
-    let tree = target.tree(&std::env::temp_dir())?;
+    let target = staged.rest(&std::env::temp_dir())?;
     monitor.phase("planning");
-    let plan = plan::plan(&Inputs {
+    let planned = planner::plan(&Inputs {
         manifest,
         survey: &manifest.survey,
         contents: &opened.contents,
         layout,
         packages: &equipped.packages,
         state_before: equipped.state_before.as_ref(),
-        target: &*tree,
+        target: target.tree(),
         volumes: match options.target {
             TargetSpec::Image(_) => VolumesAs::Volumes,
             TargetSpec::Rootfs(_) => VolumesAs::Files,
         },
     })?;
-    Ok((target, plan))
+    let terms = target.terms(&planned.draft)?;
+    let plan = Plan::new(&manifest.id, &options.target, (planned, terms), taken)?;
+    if let Some(approved) = &options.approved {
+        difference::check_plan(approved, &plan)?;
+    }
+    Ok(Prepared { target, plan })
 }
 
-/// What a restore of `file` would do. The packages are really installed, in a staged system that
-/// is thrown away: only that shows what they bring.
+/// The plan of a restore of `file`. The packages are really installed, in a staged system that is
+/// thrown away: only that shows what they bring.
 ///
 /// # Errors
-/// As [`restore`], up to the point where it would begin to place.
+/// As [`restore`], up to the point where it would begin to place; a name that is taken is no error
+/// here, but said in the plan.
 pub fn plan(
     file: &Path,
     layout: &LayoutDb,
     options: &RestoreOptions,
     monitor: &dyn Monitor,
-) -> Result<PlanReport, Failure> {
+) -> Result<Plan, Failure> {
     options.check()?;
     let opened = open(file, monitor)?;
-    let (_staged, plan) = prepare(&opened, layout, options, monitor)?;
-    Ok(PlanReport {
-        bundle: opened.manifest().id.clone(),
-        target: options.target.to_string(),
-        steps: plan.steps,
-        held: plan.held,
-        losses: plan.losses,
-        limitations: vec![],
-    })
+    Ok(prepare(&opened, layout, options, OnTaken::Say, monitor)?.plan)
 }
 
-/// Restores `file`.
+/// Restores `file`: makes the plan and executes it.
 ///
 /// # Errors
 /// A bundle that is not whole, a target that is not there or not current, packages that cannot be
-/// installed, a command or a validator that fails. Nothing is left then.
+/// installed, a plan other than the approved one, a command or a validator that fails. Nothing is
+/// left then.
 pub fn restore(
     file: &Path,
     layout: &LayoutDb,
@@ -197,51 +188,45 @@ pub fn restore(
     let started = Instant::now();
     options.check()?;
     let opened = open(file, monitor)?;
-    let (mut target, mut plan) = prepare(&opened, layout, options, monitor)?;
+    let prepared = prepare(&opened, layout, options, OnTaken::Refuse, monitor)?;
+    let mut report = execute(prepared, &opened.contents, options, monitor)?;
+    report.seconds = started.elapsed().as_secs_f64();
+    Ok(report)
+}
+
+/// Does what the plan says, and publishes the result.
+fn execute(
+    prepared: Prepared,
+    contents: &Contents,
+    options: &RestoreOptions,
+    monitor: &dyn Monitor,
+) -> Result<RestoreReport, Failure> {
+    let Prepared { target, plan } = prepared;
+    let work = plan.work();
+    let mut report = RestoreReport::of(plan.report());
     crate::failure::check_cancelled("restoring", &options.target.to_string())?;
     monitor.phase("placing files");
-    let undelivered = target.place(&plan.draft, &plan.volumes, &opened.contents)?;
-    plan.losses.extend(undelivered.losses);
-    let rebuilt = rebuild::rebuild(&mut *target, &plan.rebuilds, &options.downloads, monitor)?;
-    plan.held.extend(rebuilt.held);
-    plan.losses.extend(rebuilt.losses);
-    stage::execute(&mut *target, &plan.commands, &opened.contents, monitor)?;
-    target.seal()?;
-    stage::validate(&mut *target, &plan.validators, monitor)?;
+    let wanted = Wanted { draft: &plan.content.draft, volumes: &plan.content.volumes };
+    let (mut placed, lost) = target.place(wanted, contents)?;
+    report.losses.extend(lost);
+    let rebuilt = rebuild::rebuild(&mut placed, &work.rebuilds, &options.downloads, monitor)?;
+    report.held.extend(rebuilt.held);
+    report.losses.extend(rebuilt.losses);
+    stage::execute(&mut placed, &work.commands, contents, monitor)?;
+    let mut sealed = placed.seal()?;
+    stage::validate(&mut sealed, &work.checks, monitor)?;
     crate::failure::check_cancelled("restoring", &options.target.to_string())?;
     monitor.phase("publishing");
-    let published = target.publish()?;
-    for left in target.clean() {
-        monitor.notice(&left);
-    }
-    for (old, new) in target.volume_names() {
-        plan.steps.push(PlanStep {
-            action: "volume".to_owned(),
-            subject: new,
-            reason: format!("holds what {old} held"),
-        });
-    }
-    let (container, container_id, root) = match published {
-        Published::Container { name, id, dropped, grants } => {
-            plan.losses.extend(dropped);
-            plan.steps.extend(grants.into_iter().map(|grant| PlanStep {
-                action: "grant".to_owned(),
-                subject: grant,
-                reason: "the old container had it".to_owned(),
-            }));
-            (Some(name), Some(id), None)
+    let (published, left) = sealed.publish()?;
+    left.iter().for_each(|left| monitor.notice(left));
+    match published {
+        Published::Container { name, id, dropped } => {
+            // What the engine refused since the plan was made.
+            let known = &plan.content.losses;
+            report.losses.extend(dropped.into_iter().filter(|loss| !known.contains(loss)));
+            (report.container, report.container_id) = (Some(name), Some(id));
         }
-        Published::Root(dir) => (None, None, Some(dir.to_string_lossy().into_owned())),
-    };
-    Ok(RestoreReport {
-        bundle: opened.manifest().id.clone(),
-        container,
-        container_id,
-        root,
-        steps: plan.steps,
-        held: plan.held,
-        losses: plan.losses,
-        limitations: undelivered.limitations,
-        seconds: started.elapsed().as_secs_f64(),
-    })
+        Published::Root(dir) => report.root = Some(dir.to_string_lossy().into_owned()),
+    }
+    Ok(report)
 }

@@ -4,13 +4,14 @@
 
 use serde::Serialize;
 
+use super::step::Step;
 use crate::bundle::Loss;
 use crate::verdict::Held;
 
-/// One step of a plan.
+/// One step of a plan, as it is printed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PlanStep {
-    /// What is done: `install`, `place`, `remove`, `move`, `edit`, `run` …
+    /// What is done: `install`, `place`, `remove`, `adapt`, `run` …
     pub action: String,
     /// To what.
     pub subject: String,
@@ -18,9 +19,22 @@ pub struct PlanStep {
     pub reason: String,
 }
 
+impl PlanStep {
+    /// The words of `step`.
+    pub(super) fn of(step: &Step) -> PlanStep {
+        PlanStep {
+            action: step.action().to_owned(),
+            subject: step.subject().into_owned(),
+            reason: step.reason().into_owned(),
+        }
+    }
+}
+
 /// What a restore would do.
 #[derive(Debug, Clone, Serialize)]
 pub struct PlanReport {
+    /// The plan's own id: equal for plans that do the same.
+    pub id: String,
     /// The bundle's id.
     pub bundle: String,
     /// What it is restored onto.
@@ -38,6 +52,8 @@ pub struct PlanReport {
 /// What a restore did.
 #[derive(Debug, Clone, Serialize)]
 pub struct RestoreReport {
+    /// The id of the plan that was executed.
+    pub plan: String,
     /// The bundle's id.
     pub bundle: String,
     /// The new container's name.
@@ -59,6 +75,25 @@ pub struct RestoreReport {
     pub limitations: Vec<String>,
     /// How long it took.
     pub seconds: f64,
+}
+
+impl RestoreReport {
+    /// What there is to say of an execution before it begins.
+    pub(super) fn of(plan: PlanReport) -> RestoreReport {
+        let PlanReport { id, bundle, target: _, steps, held, losses, limitations } = plan;
+        RestoreReport {
+            plan: id,
+            bundle,
+            container: None,
+            container_id: None,
+            root: None,
+            steps,
+            held,
+            losses,
+            limitations,
+            seconds: 0.0,
+        }
+    }
 }
 
 /// What `gc` removed.

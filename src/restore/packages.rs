@@ -6,12 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::family::{Family, Offered};
 use crate::survey::{AnswerFact, IntentFact, IntentWhy};
 
 /// A package to install.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Install {
     /// Today's name.
     pub name: String,
@@ -45,66 +46,6 @@ pub struct PackagePlan {
     pub answers: Vec<AnswerFact>,
 }
 
-/// What the target's repositories offer.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Offered {
-    /// Names of packages, as an intent has them.
-    pub packages: BTreeSet<String>,
-    /// Further names that packages answer to, with those packages.
-    pub provided: BTreeMap<String, BTreeSet<String>>,
-}
-
-impl Offered {
-    /// Reads what apt prints of packages in a system of the architecture `native`, stanza by stanza;
-    /// those of that architecture come back with their versions too.
-    pub fn read(text: &str, native: &str) -> (Offered, Vec<(String, String)>) {
-        #[derive(Default)]
-        struct Stanza<'a> {
-            package: &'a str,
-            version: &'a str,
-            architecture: &'a str,
-            provides: &'a str,
-        }
-        let mut stanzas: Vec<Stanza<'_>> = vec![];
-        for (field, value) in text.lines().filter_map(|line| line.split_once(": ")) {
-            match (field, stanzas.last_mut()) {
-                ("Package", _) => stanzas.push(Stanza { package: value, ..Stanza::default() }),
-                ("Version", Some(stanza)) => stanza.version = value,
-                ("Architecture", Some(stanza)) => stanza.architecture = value,
-                ("Provides", Some(stanza)) => stanza.provides = value,
-                _ => {}
-            }
-        }
-        let mut offered = Offered::default();
-        let mut versions = Vec::new();
-        for Stanza { package, version, architecture, provides } in stanzas {
-            let is_native = ["all", native].contains(&architecture);
-            let full = |name: &str| match is_native {
-                true => name.to_owned(),
-                false => format!("{name}:{architecture}"),
-            };
-            offered.packages.insert(full(package));
-            if is_native {
-                versions.push((package.to_owned(), version.to_owned()));
-            }
-            // `a (= 1), b`: the versions of names do not matter.
-            for name in provides.split(',').filter_map(|name| name.split_whitespace().next()) {
-                offered.provided.entry(full(name)).or_default().insert(full(package));
-            }
-        }
-        (offered, versions)
-    }
-
-    /// What to ask for to get `name`; of several packages that answer to it none is chosen.
-    fn named<'a>(&'a self, name: &'a str) -> Option<&'a str> {
-        if self.packages.contains(name) {
-            return Some(name);
-        }
-        let providers = self.provided.get(name)?;
-        providers.first().filter(|_| providers.len() == 1).map(String::as_str)
-    }
-}
-
 /// What a rule says about a package's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Renamed {
@@ -114,14 +55,26 @@ pub enum Renamed {
     Dropped(String),
 }
 
-/// Decides about `intents`.
-///
-/// `offered` and `installed` are what the target's package lists and database hold; `renamed`
-/// asks the rules about an old name.
+/// What can be had in the new system.
+pub struct Market<'a> {
+    /// The family that its packages are of.
+    pub family: &'a dyn Family,
+    /// What its repositories offer.
+    pub offered: &'a Offered,
+    /// What it has already.
+    pub installed: &'a BTreeSet<String>,
+}
+
+impl Market<'_> {
+    fn has(&self, name: &str) -> bool {
+        self.installed.contains(name) || self.offered.named(name).is_some()
+    }
+}
+
+/// Decides about `intents`; `renamed` asks the rules about an old name.
 pub fn plan_packages(
     intents: &[IntentFact],
-    offered: &Offered,
-    installed: &BTreeSet<String>,
+    market: &Market<'_>,
     renamed: &dyn Fn(&str) -> Option<Renamed>,
 ) -> PackagePlan {
     let mut plan = PackagePlan::default();
@@ -133,15 +86,15 @@ pub fn plan_packages(
                 continue;
             }
             Some(Renamed::To(names)) => names,
-            None => todays_names(intent, offered, installed, renamed),
+            None => todays_names(intent, market, renamed),
         };
         for name in names {
-            if installed.contains(&name) {
+            if market.installed.contains(&name) {
                 plan.present.push(name);
-            } else if intent.why == IntentWhy::Needed && is_library(&name) {
+            } else if intent.why == IntentWhy::Needed && market.family.comes_along(&name) {
                 let why = "a library comes along with what needs it".to_owned();
                 plan.dropped.insert(name, why);
-            } else if let Some(today) = offered.named(&name) {
+            } else if let Some(today) = market.offered.named(&name) {
                 let formerly = (today != intent.name).then(|| intent.name.clone());
                 install.entry(today.to_owned()).or_insert((formerly, intent.why));
             } else if matches!(intent.why, IntentWhy::Manual | IntentWhy::Environment) {
@@ -160,26 +113,14 @@ pub fn plan_packages(
     plan
 }
 
-/// Whether a package is called as shared libraries are, by their name and the number of their
-/// interface: modules of servers, of PAM and of the name service are no libraries.
-fn is_library(name: &str) -> bool {
-    let name = name.split(':').next().unwrap_or(name);
-    let name = name.strip_suffix("t64").unwrap_or(name);
-    name.starts_with("lib")
-        && name.ends_with(|last: char| last.is_ascii_digit())
-        && !name.contains("-mod-")
-}
-
 /// The name of an intent that no rule names: its own, or, where that is gone and it only stood for
 /// other packages, theirs.
 fn todays_names(
     intent: &IntentFact,
-    offered: &Offered,
-    installed: &BTreeSet<String>,
+    market: &Market<'_>,
     renamed: &dyn Fn(&str) -> Option<Renamed>,
 ) -> Vec<String> {
-    let is_there = |name: &str| installed.contains(name) || offered.named(name).is_some();
-    if is_there(&intent.name) || intent.stands_for.is_empty() {
+    if market.has(&intent.name) || intent.stands_for.is_empty() {
         return vec![intent.name.clone()];
     }
     let others = intent.stands_for.iter().flat_map(|name| match renamed(name) {
@@ -187,20 +128,31 @@ fn todays_names(
         Some(Renamed::Dropped(_)) => vec![],
         None => vec![name.clone()],
     });
-    let others: Vec<String> = others.filter(|name| is_there(name)).collect();
+    let others: Vec<String> = others.filter(|name| market.has(name)).collect();
     if others.is_empty() { vec![intent.name.clone()] } else { others }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::packages::Manager;
 
     fn set(names: &[&str]) -> BTreeSet<String> {
         names.iter().map(|&n| n.to_owned()).collect()
     }
 
     fn offered(names: &[&str]) -> Offered {
-        Offered { packages: set(names), provided: BTreeMap::new() }
+        Offered { packages: set(names), ..Offered::default() }
+    }
+
+    fn plan(
+        intents: &[IntentFact],
+        offered: &Offered,
+        installed: &BTreeSet<String>,
+        renamed: &dyn Fn(&str) -> Option<Renamed>,
+    ) -> PackagePlan {
+        let family = crate::family::of(Manager::Dpkg).unwrap();
+        plan_packages(intents, &Market { family, offered, installed }, renamed)
     }
 
     fn intent(name: &str, why: IntentWhy) -> IntentFact {
@@ -211,7 +163,7 @@ mod tests {
     fn an_intent_is_installed_by_its_name_of_today() {
         let rename =
             |name: &str| (name == "php7.4-fpm").then(|| Renamed::To(vec!["php8.4-fpm".to_owned()]));
-        let plan = plan_packages(
+        let plan = plan(
             &[intent("nginx", IntentWhy::Manual), intent("php7.4-fpm", IntentWhy::Manual)],
             &offered(&["nginx", "php8.4-fpm"]),
             &set(&[]),
@@ -230,7 +182,7 @@ mod tests {
 
     #[test]
     fn what_somebody_asked_for_and_is_gone_is_missing_and_what_came_along_is_not() {
-        let plan = plan_packages(
+        let plan = plan(
             &[
                 intent("gone", IntentWhy::Manual),
                 intent("helper", IntentWhy::Leaf),
@@ -249,7 +201,7 @@ mod tests {
     fn of_what_others_need_only_libraries_come_along() {
         let names = ["libc6", "libssl3t64", "libapache2-mod-php8.4", "libpam-ldapd", "libreoffice"];
         let intents = names.map(|name| intent(name, IntentWhy::Needed));
-        let plan = plan_packages(&intents, &offered(&names), &set(&[]), &|_| None);
+        let plan = plan(&intents, &offered(&names), &set(&[]), &|_| None);
         let installed: Vec<&str> = plan.install.iter().map(|i| i.name.as_str()).collect();
         assert_eq!(installed, ["libapache2-mod-php8.4", "libpam-ldapd", "libreoffice"]);
         assert_eq!(plan.dropped.len(), 2);
@@ -261,9 +213,10 @@ mod tests {
             ("dnsutils".to_owned(), set(&["bind9-dnsutils"])),
             ("mta".to_owned(), set(&["exim", "postfix"])),
         ]);
-        let offered = Offered { packages: set(&["bind9-dnsutils", "exim", "postfix"]), provided };
+        let packages = set(&["bind9-dnsutils", "exim", "postfix"]);
+        let offered = Offered { packages, provided, ..Offered::default() };
         let intents = [intent("dnsutils", IntentWhy::Manual), intent("mta", IntentWhy::Manual)];
-        let plan = plan_packages(&intents, &offered, &set(&[]), &|_| None);
+        let plan = plan(&intents, &offered, &set(&[]), &|_| None);
         let expected = [Install {
             name: "bind9-dnsutils".into(),
             formerly: Some("dnsutils".into()),
@@ -280,7 +233,7 @@ mod tests {
         let rename =
             |name: &str| (name == "tool13").then(|| Renamed::To(vec!["tool17".to_owned()]));
         let plan_with = |meta: &IntentFact, names: &[&str]| {
-            plan_packages(std::slice::from_ref(meta), &offered(names), &set(&[]), &rename)
+            plan(std::slice::from_ref(meta), &offered(names), &set(&[]), &rename)
         };
         let plan = plan_with(&meta, &["tool17", "libx"]);
         let names: Vec<&str> = plan.install.iter().map(|i| i.name.as_str()).collect();
@@ -289,19 +242,5 @@ mod tests {
         // Its own name comes first, and without anything it stood for it is missed.
         assert_eq!(plan_with(&meta, &["tools", "libx"]).install[0].name, "tools");
         assert_eq!(plan_with(&meta, &[]).missing, [Missing { name: "tools".into() }]);
-    }
-
-    #[test]
-    fn packages_of_another_architecture_are_offered_with_its_name() {
-        let text = "Package: a\nVersion: 1\nArchitecture: amd64\nProvides: b (= 1), c\n\
-                    Package: a\nVersion: 2\nArchitecture: i386\nProvides: c\n\
-                    Package: d\nArchitecture: all\nVersion: 3\n";
-        let (offered, versions) = Offered::read(text, "amd64");
-        assert_eq!(offered.packages, set(&["a", "a:i386", "d"]));
-        let provided: Vec<_> = offered.provided.into_iter().collect();
-        let expected = [("b", "a"), ("c", "a"), ("c:i386", "a:i386")];
-        assert_eq!(provided, expected.map(|(name, by)| (name.to_owned(), set(&[by]))));
-        let owned = |(name, version): (&str, &str)| (name.to_owned(), version.to_owned());
-        assert_eq!(versions, [("a", "1"), ("d", "3")].map(owned));
     }
 }

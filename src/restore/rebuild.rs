@@ -11,15 +11,14 @@ use std::io::{Read, Seek, Write};
 use serde::Deserialize;
 
 use super::downloads::Downloads;
-use super::environments::{Rebuild, Waiting};
-use super::target::Target;
+use super::environment::{Rebuild, Waiting};
 use crate::bundle::Loss;
 use crate::environments::{Kind, comparable};
 use crate::failure::{self, Failure};
 use crate::monitor::Monitor;
-use crate::system::{Command, Ran};
+use crate::system::{Command, Ran, System};
 use crate::tree::RootPath;
-use crate::verdict::Held;
+use crate::verdict::{Held, HeldKind};
 
 /// Where the commands find what only they need; gone when they have run.
 const DIR: &str = "/.regrow-rebuild";
@@ -51,8 +50,8 @@ pub(super) struct Rebuilt {
 /// # Errors
 /// The commands could not be run at all.
 pub(super) fn rebuild(
-    target: &mut dyn Target,
-    rebuilds: &[Rebuild],
+    system: &mut dyn System,
+    rebuilds: &[&Rebuild],
     downloads: &Downloads,
     monitor: &dyn Monitor,
 ) -> Result<Rebuilt, Failure> {
@@ -60,19 +59,19 @@ pub(super) fn rebuild(
     if rebuilds.is_empty() {
         return Ok(rebuilt);
     }
-    let environment = lend(target, downloads)?;
+    let environment = lend(system, downloads)?;
     for rebuild in rebuilds {
         monitor.phase(&format!("rebuilding {} with {} packages", rebuild.root, rebuild.pins.len()));
         failure::check_cancelled("rebuilding", &rebuild.root)?;
-        let mut work = Work { target, rebuild, environment: &environment, rebuilt: &mut rebuilt };
+        let mut work = Work { system, rebuild, environment: &environment, rebuilt: &mut rebuilt };
         work.run()?;
     }
-    run(target, Command::new(&["rm", "-rf", DIR]))?;
+    system.run_one(Command::new(&["rm", "-rf", DIR]))?;
     Ok(rebuilt)
 }
 
 /// Puts what this machine lends into the new system, and gives the variables that say so.
-fn lend(target: &mut dyn Target, downloads: &Downloads) -> Result<Vec<(String, String)>, Failure> {
+fn lend(system: &mut dyn System, downloads: &Downloads) -> Result<Vec<(String, String)>, Failure> {
     let mut environment = downloads.variables.clone();
     let fixed = [
         ("PIP_NO_CACHE_DIR", "1"),
@@ -90,7 +89,7 @@ fn lend(target: &mut dyn Target, downloads: &Downloads) -> Result<Vec<(String, S
     let script = "umask 022 && mkdir -p \"$0\" && cat >\"$0/ca.pem\"";
     let mut command = Command::new(&["sh", "-c", script, DIR]);
     command.stdin = Some(file);
-    if run(target, command)?.code == 0 {
+    if system.run_one(command)?.code == 0 {
         for name in ["PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"] {
             environment.push((name.to_owned(), format!("{DIR}/ca.pem")));
         }
@@ -98,16 +97,9 @@ fn lend(target: &mut dyn Target, downloads: &Downloads) -> Result<Vec<(String, S
     Ok(environment)
 }
 
-fn run(target: &mut dyn Target, command: Command) -> Result<Ran, Failure> {
-    let line = command.line();
-    target.run(vec![command])?.pop().ok_or_else(|| {
-        Failure::new(failure::Kind::Internal, "running", line).why("the command gave no answer")
-    })
-}
-
 /// One environment under construction.
 struct Work<'a> {
-    target: &'a mut dyn Target,
+    system: &'a mut dyn System,
     rebuild: &'a Rebuild,
     environment: &'a [(String, String)],
     rebuilt: &'a mut Rebuilt,
@@ -163,7 +155,7 @@ impl Work<'_> {
         }
         words.push(&self.rebuild.root);
         let command = self.command(&words);
-        run(self.target, command)
+        self.system.run_one(command)
     }
 
     fn pip(&mut self, words: &[&str]) -> Result<Ran, Failure> {
@@ -183,7 +175,7 @@ impl Work<'_> {
         }
         all.extend(words);
         let command = self.command(&all);
-        run(self.target, command)
+        self.system.download(command)
     }
 
     /// Installs what is on the list; says whether an index was reached.
@@ -251,7 +243,7 @@ impl Work<'_> {
         let site = self.rebuild.site.clone();
         let words = [program.as_str(), "-m", "pip", "list", "--format", "json", "--path", &site];
         let command = self.command(&words);
-        let mut ran = run(self.target, command)?;
+        let mut ran = self.system.run_one(command)?;
         let text = ran.text(LIST_LIMIT).unwrap_or_default();
         let listed: Vec<Listed> = serde_json::from_str(&text).unwrap_or_default();
         Ok(listed.into_iter().map(|found| (comparable(&found.name), found.version)).collect())
@@ -263,13 +255,15 @@ impl Work<'_> {
         for (name, old) in pins {
             match installed.get(&comparable(name)) {
                 Some(new) if new == old => {}
-                Some(new) => self.rebuilt.held.push(Held {
-                    subject: format!("{root}: {name}"),
-                    reason: format!(
+                Some(new) => {
+                    let why = format!(
                         "{old} cannot be had for Python {python}, {new} is installed; the exact \
                          list is {list}"
-                    ),
-                }),
+                    );
+                    let subject = format!("{root}: {name}");
+                    let held = Held::new(HeldKind::Environment, subject, why);
+                    self.rebuilt.held.push(held.was(old).candidate(new).file(list));
+                }
                 None => self.rebuilt.losses.push(Loss {
                     subject: format!("{root}: {name}"),
                     what: "package not installed".to_owned(),
@@ -283,8 +277,8 @@ impl Work<'_> {
     }
 
     fn hold(&mut self, reason: String) {
-        let subject = self.rebuild.root.clone();
-        self.rebuilt.held.push(Held { subject, reason });
+        let held = Held::new(HeldKind::Environment, &self.rebuild.root, reason);
+        self.rebuilt.held.push(held);
     }
 
     /// Returns what waits, and takes away what had been removed.
@@ -350,7 +344,7 @@ impl Work<'_> {
         input.rewind().map_err(unwritten)?;
         let mut command = Command::new(&[&["xargs", "-0", "-r"], words].concat());
         command.stdin = Some(input);
-        run(self.target, command)
+        self.system.run_one(command)
     }
 
     fn hold_one(&mut self, waiting: &Waiting) {
@@ -362,9 +356,9 @@ impl Work<'_> {
                 format!("it lay among the files of {name}, which has one of that name now")
             }
         };
-        let subject = waiting.place.to_string();
-        let reason = format!("{reason}; the archived file is {}", waiting.beside);
-        self.rebuilt.held.push(Held { subject, reason });
+        let why = format!("{reason}; the archived file is {}", waiting.beside);
+        let held = Held::new(HeldKind::Environment, &waiting.place, why);
+        self.rebuilt.held.push(held.file(&waiting.beside));
     }
 
     /// Nothing can return into what is not there.
@@ -377,15 +371,10 @@ impl Work<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-    use std::sync::Arc;
-
-    use super::super::environments::Gone;
-    use super::super::target::{Published, Undelivered, VolumePlan};
+    use super::super::environment::Gone;
     use super::*;
     use crate::environments::Options;
     use crate::monitor::Silent;
-    use crate::tree::{Draft, Store, Tree};
 
     /// A system that remembers what it is told to run and answers by what stands in the command.
     #[derive(Default)]
@@ -397,7 +386,7 @@ mod tests {
         answers: Vec<(&'static str, i64, &'static str, &'static str)>,
     }
 
-    impl Target for Fake {
+    impl System for Fake {
         fn run(&mut self, commands: Vec<Command>) -> Result<Vec<Ran>, Failure> {
             let mut all = Vec::new();
             for command in commands {
@@ -417,35 +406,6 @@ mod tests {
                 all.push(Ran { code, stdout, stderr: complaint.as_bytes().to_vec() });
             }
             Ok(all)
-        }
-
-        fn tree(&mut self, _: &Path) -> Result<Arc<dyn Tree>, Failure> {
-            unreachable!()
-        }
-
-        fn place(
-            &mut self,
-            _: &Draft,
-            _: &[VolumePlan],
-            _: &dyn Store,
-        ) -> Result<Undelivered, Failure> {
-            unreachable!()
-        }
-
-        fn seal(&mut self) -> Result<(), Failure> {
-            unreachable!()
-        }
-
-        fn publish(&mut self) -> Result<Published, Failure> {
-            unreachable!()
-        }
-
-        fn clean(&mut self) -> Vec<String> {
-            vec![]
-        }
-
-        fn volume_names(&self) -> Vec<(String, String)> {
-            vec![]
         }
     }
 
@@ -467,6 +427,7 @@ mod tests {
         Rebuild {
             kind,
             root: "/v".to_owned(),
+            formerly: "3.9".to_owned(),
             python: "3.13".to_owned(),
             site: "/v/lib/python3.13/site-packages".to_owned(),
             owner,
@@ -482,7 +443,7 @@ mod tests {
         }
     }
 
-    fn done(fake: &mut Fake, rebuild: Rebuild) -> Rebuilt {
+    fn done(fake: &mut Fake, rebuild: &Rebuild) -> Rebuilt {
         super::rebuild(fake, &[rebuild], &Downloads::default(), &Silent).unwrap()
     }
 
@@ -492,7 +453,7 @@ mod tests {
     #[test]
     fn the_list_is_installed_by_its_owner_in_one_go_and_nothing_is_held() {
         let mut fake = Fake { answers: vec![("pip list", 0, BOTH, "")], ..Fake::default() };
-        let rebuilt = done(&mut fake, planned(Kind::Venv, (716, 717)));
+        let rebuilt = done(&mut fake, &planned(Kind::Venv, (716, 717)));
         assert!(rebuilt.held.is_empty() && rebuilt.losses.is_empty(), "{rebuilt:?}");
         let owner = "setpriv --reuid=716 --regid=717 --clear-groups --";
         let mask = "sh -c umask \"$0\"; exec \"$@\" 0027";
@@ -523,8 +484,8 @@ mod tests {
             ("pip list", 0, one, ""),
         ];
         let mut fake = Fake { answers, ..Fake::default() };
-        let rebuilt = done(&mut fake, planned(Kind::Venv, (0, 0)));
-        let held: Vec<_> = rebuilt.held.iter().map(|h| (&*h.subject, &*h.reason)).collect();
+        let rebuilt = done(&mut fake, &planned(Kind::Venv, (0, 0)));
+        let held: Vec<_> = rebuilt.held.iter().map(|h| (&*h.subject, &*h.why)).collect();
         let why = "1.0 cannot be had for Python 3.13, 3.0 is installed; the exact list is /v/list";
         assert_eq!(held, [("/v: Flask", why)]);
         assert_eq!(rebuilt.losses[0].subject, "/v: fast_thing");
@@ -543,12 +504,10 @@ mod tests {
         let mut fake = Fake { answers, ..Fake::default() };
         let mut rebuild = planned(Kind::Venv, (0, 0));
         rebuild.parked = vec![waiting("app.py", "Flask", true), waiting("own.py", "Flask", false)];
-        let rebuilt = done(&mut fake, rebuild);
+        let rebuilt = done(&mut fake, &rebuild);
         assert!(rebuilt.losses.is_empty());
         assert_eq!(rebuilt.held.len(), 2, "{rebuilt:?}");
-        assert!(
-            rebuilt.held[0].reason.contains("/v/bin/python3 -m pip install --no-deps -r /v/list")
-        );
+        assert!(rebuilt.held[0].why.contains("/v/bin/python3 -m pip install --no-deps -r /v/list"));
         assert_eq!(rebuilt.held[1].subject, "/v/app.py");
         assert_eq!(fake.ran.iter().filter(|line| line.contains("==1.0")).count(), 0);
     }
@@ -557,7 +516,7 @@ mod tests {
     fn an_environment_that_cannot_be_made_is_held_and_nothing_is_installed() {
         let answers = vec![("-m venv", 1, "", "ensurepip is not available")];
         let mut fake = Fake { answers, ..Fake::default() };
-        let rebuilt = done(&mut fake, planned(Kind::Venv, (0, 0)));
+        let rebuilt = done(&mut fake, &planned(Kind::Venv, (0, 0)));
         assert_eq!(rebuilt.held[0].subject, "/v");
         assert!(!fake.ran.iter().any(|line| line.contains("pip")), "{:?}", fake.ran);
     }
@@ -583,7 +542,7 @@ mod tests {
             package: (package.to_owned(), "1.0".to_owned()),
         };
         rebuild.removed = vec![gone("gone.py", "Flask"), gone("stays.py", "fast_thing")];
-        let rebuilt = done(&mut fake, rebuild);
+        let rebuilt = done(&mut fake, &rebuild);
         let held: Vec<&str> = rebuilt.held.iter().map(|held| held.subject.as_str()).collect();
         assert_eq!(held, ["/v/other.py", "/v/pyvenv.cfg", "/v/b.py"]);
         let fed: Vec<&String> = fake.inputs.iter().filter(|input| !input.is_empty()).collect();
@@ -606,7 +565,7 @@ mod tests {
         let mut fake = Fake { answers: vec![("pip list", 1, "", "")], ..Fake::default() };
         let mut rebuild = planned(Kind::System, (0, 0));
         rebuild.pins.clear();
-        super::rebuild(&mut fake, &[rebuild], &downloads, &Silent).unwrap();
+        super::rebuild(&mut fake, &[&rebuild], &downloads, &Silent).unwrap();
         assert_eq!(fake.inputs[0], "CERTIFICATE");
         assert_eq!(fake.ran.last().unwrap(), "rm -rf /.regrow-rebuild");
         let mut fake = Fake { answers: vec![("rm -rf", 0, "", "")], ..Fake::default() };

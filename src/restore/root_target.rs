@@ -3,47 +3,82 @@
 //! The given directory is never worked in: a copy is built beside it and exchanged in one step at
 //! the end, so that a failure, or a power cut, leaves the directory as it was. Commands run in
 //! namespaces of their own; nothing of the root is executed outside them.
+//!
+//! Others may write around and in the directory meanwhile. The directory, the one that holds it and
+//! the copy are opened once, and everything is done by these handles. What stands in the directory
+//! is compared before the exchange with what stood there before the copy was made, and once more
+//! behind it, when its name leads to it no longer; only then, with the new root durable, it goes.
+//! Who has a file of it open at that time writes into what is removed, as with every removal.
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::io::Cursor;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::FlockOperation;
-use rustix::io::Errno;
-
-use super::target::{Published, Target, Undelivered, VolumePlan};
+use super::journal::{self, Journal};
+use super::target::{Builder, Published, Terms, Wanted};
 use crate::bundle::Loss;
 use crate::failure::{Failure, Kind};
 use crate::monitor::Monitor;
-use crate::system::{Command, Network, Ran, RootSystem, System};
+use crate::system::{Command, Ran, RootSystem, System};
 use crate::tree::{
-    Draft, DraftContent, DraftNode, Extent, PlaceError, Problem, RootWriter, Rootfs, Store, Tree,
-    copy_tree, exchange, exchangeable, remove_tree,
+    Census, CensusError, Draft, DraftContent, DraftNode, Exchanged, Extent, NamedDir, PlaceError,
+    Problem, RootWriter, Rootfs, Store, Tree, copy_into,
 };
 
 /// The new system under construction in a copy of a root.
 pub(super) struct RootTarget {
     /// What the user named.
     named: PathBuf,
-    /// The directory that this leads to.
-    dir: PathBuf,
-    /// The copy beside it.
-    staged: Staged,
+    roots: Roots,
+    /// What stood in the root before the copy was made.
+    census: Census,
     system: RootSystem,
     /// Keeps other runs away from the directory; let go of last.
-    _lock: File,
+    _lock: OwnedFd,
 }
 
-/// A directory that is removed unless it was published.
-struct Staged(PathBuf);
+/// The root that was named and its copy. One of them is removed in the end.
+struct Roots {
+    original: NamedDir,
+    copy: NamedDir,
+    journal: Journal,
+    doomed: Doomed,
+}
 
-impl Drop for Staged {
+/// Which root is to be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doomed {
+    Copy,
+    /// The copy stands in its place.
+    Original,
+    /// None is left to remove, or it is not known which.
+    None,
+}
+
+impl Roots {
+    fn remove(&mut self) -> Result<(), PlaceError> {
+        match self.doomed {
+            Doomed::Copy => self.copy.remove()?,
+            Doomed::Original => self.original.remove()?,
+            Doomed::None => return Ok(()),
+        }
+        self.doomed = Doomed::None;
+        let path = self.copy.path();
+        self.journal.end().map_err(|source| PlaceError::Host {
+            act: "removing the record of",
+            path,
+            source,
+        })
+    }
+}
+
+impl Drop for Roots {
     fn drop(&mut self) {
-        // What is still there has a name that says whose it is.
-        remove_tree(&self.0).ok();
+        // What is still there is on record.
+        self.remove().ok();
     }
 }
 
@@ -54,39 +89,149 @@ impl RootTarget {
     /// Not an unpacked root that can be exchanged as a whole (precondition); another restore onto
     /// it is under way (locked); not root, no namespaces (environment).
     pub(super) fn open(named: &Path, monitor: &dyn Monitor) -> Result<RootTarget, Failure> {
-        let opened = named.canonicalize().and_then(|dir| Ok((File::open(&dir)?, dir)));
-        let (handle, dir) = opened.map_err(|e| refused(named, NOT_OPENED).because(e))?;
-        let original = Rootfs::open(&dir).map_err(|e| refused(named, NOT_OPENED).because(e))?;
-        let os = crate::survey::os_release(&original)
-            .map_err(|e| refused(named, "the directory cannot be read").because(e))?;
-        if os.id.is_empty() {
-            return Err(refused(named, "it holds no operating system: there is no os-release"));
-        }
-        // Whether commands could run at all is known before the copy is made.
-        RootSystem::open(&dir, Network::Host)?;
-        exchangeable(&dir).map_err(|e| {
-            refused(named, "it is a mount point, which cannot be exchanged")
-                .because(e)
-                .next("name a directory below the mount point")
-        })?;
-        let lock = lock(handle, named)?;
-        remove_remains(&dir);
-        let Some(copy) = beside(&dir) else {
-            return Err(refused(named, "nothing can be built beside it"));
+        let original = open_original(named)?;
+        let Some(lock) = original.lock().map_err(|e| failed("locking", named, e))? else {
+            return Err(Failure::new(Kind::Locked, "restoring onto", named.as_os_str().as_bytes())
+                .why("another restore onto this directory is under way")
+                .safe("this run changed nothing")
+                .next("wait for its end, then run the same command again"));
         };
-        let staged = Staged(copy);
-        let problems = copy_tree(&original, &staged.0, monitor)
-            .map_err(|e| failed("copying", &staged.0, e))?;
-        if let Some(mount) = original.skipped_mounts().first() {
+        journal::clear_beside(&original);
+        let tree = original.tree().map_err(|e| failed("reading", named, e))?;
+        let census = Census::take(&tree).map_err(|e| uncounted(named, e))?;
+        let roots = make_copy(named, original)?;
+        let problems = copy_into(&tree, &roots.copy, monitor)
+            .map_err(|e| failed("copying", &roots.copy.path(), e))?;
+        if let Some(mount) = tree.skipped_mounts().first() {
             return Err(refused(named, "another file system is mounted in it")
                 .next(format!("unmount {mount} in it and run the same command again")));
         }
         if let Some(first) = problems.first() {
             return Err(inexact(named, first, problems.len()));
         }
-        let system = RootSystem::open(&staged.0, Network::Host)?;
-        Ok(RootTarget { named: named.to_owned(), dir, staged, system, _lock: lock })
+        let system = enter(&roots.copy)?;
+        Ok(RootTarget { named: named.to_owned(), roots, census, system, _lock: lock })
     }
+
+    /// Stops when something in the directory is not as it was when the copy was made.
+    fn compare(&mut self) -> Result<(), Failure> {
+        let tree = self.roots.original.tree().map_err(|e| failed("reading", &self.named, e))?;
+        let found = self.census.differences(&tree).map_err(|e| uncounted(&self.named, e))?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::new(Kind::Precondition, "restoring onto", self.named.as_os_str().as_bytes())
+            .why(format!("it was changed while the new system was built: {found}"))
+            .safe("nothing of it was replaced, and what was written into it is there")
+            .next("see that nothing writes into it, then run the same command again"))
+    }
+
+    /// What is to be said when the exchange did not come about.
+    fn not_exchanged(&mut self, exchanged: Exchanged) -> Result<(), Failure> {
+        match exchanged {
+            Exchanged::Done => Ok(()),
+            Exchanged::Undone(error) => Err(failed("exchanging", &self.named, error)),
+            Exchanged::Astray(error) => Err(self.astray().because(error)),
+        }
+    }
+
+    /// Takes the exchange back because of `why`. For a moment the new system was in place, and
+    /// others may have written into it: it is kept too.
+    fn taken_back(&mut self, why: Failure) -> Failure {
+        if let Err(error) = self.roots.copy.swap_back(&mut self.roots.original) {
+            return self.astray().because(error);
+        }
+        self.roots.doomed = Doomed::None;
+        // With a record it would be removed by `gc`. One that stays is told again there.
+        self.roots.journal.end().ok();
+        let copy = self.roots.copy.path();
+        why.safe(format!(
+            "the directory is what it was, with all that was written into it; the new system, which \
+             was in its place for a moment, is kept at {}",
+            copy.display()
+        ))
+    }
+
+    /// Both roots are kept when it is not known what stands where.
+    fn astray(&mut self) -> Failure {
+        self.roots.doomed = Doomed::None;
+        let say = |root: &NamedDir, what: &str| match root.is_in_place() {
+            true => format!("{what} is at {}", root.path().display()),
+            false => format!("{what} was moved from {} by somebody else", root.path().display()),
+        };
+        let (old, new) = (&self.roots.original, &self.roots.copy);
+        Failure::new(Kind::Resource, "exchanging", self.named.as_os_str().as_bytes())
+            .safe(format!("{}, {}", say(old, "the old root"), say(new, "the new root")))
+            .next("put the root that you want in its place, and remove the other one")
+    }
+}
+
+/// Opens the root, and everything that must hold is looked at before anything is made.
+fn open_original(named: &Path) -> Result<NamedDir, Failure> {
+    let dir = named.canonicalize().map_err(|e| refused(named, NOT_OPENED).because(e))?;
+    // The whole file system's root has no name and nothing beside it.
+    if dir.file_name().is_none() {
+        return Err(refused(named, "nothing can be built beside it"));
+    }
+    let original = NamedDir::open(&dir).map_err(|e| {
+        let mounted = matches!(&e, PlaceError::Host { source, .. }
+            if source.kind() == std::io::ErrorKind::ResourceBusy);
+        match mounted {
+            true => refused(named, "it is a mount point, which cannot be exchanged")
+                .because(e)
+                .next("name a directory below the mount point"),
+            false => refused(named, NOT_OPENED).because(e),
+        }
+    })?;
+    let tree = original.tree().map_err(|e| refused(named, NOT_OPENED).because(e))?;
+    let os = crate::survey::os_release(&tree)
+        .map_err(|e| refused(named, "the directory cannot be read").because(e))?;
+    if os.id.is_empty() {
+        return Err(refused(named, "it holds no operating system: there is no os-release"));
+    }
+    // Whether commands could run at all is known before the copy is made.
+    enter(&original)?;
+    Ok(original)
+}
+
+fn enter(root: &NamedDir) -> Result<RootSystem, Failure> {
+    let handle = root.handle().map_err(|e| failed("entering", &root.path(), e))?;
+    RootSystem::at(handle, &root.path())
+}
+
+/// Makes an empty directory for the copy, on record.
+fn make_copy(named: &Path, original: NamedDir) -> Result<Roots, Failure> {
+    let name = beside(&original);
+    let unwritten = |e: std::io::Error| {
+        Failure::new(
+            Kind::Resource,
+            "writing the record of the copy beside",
+            named.as_os_str().as_bytes(),
+        )
+        .because(e)
+        .safe("the directory is as it was")
+        .next("make room and a writable place for it: /var/lib, or what XDG_STATE_HOME names")
+    };
+    let mut journal = Journal::begin(&original, &name).map_err(unwritten)?;
+    let copy = match original.make_beside(&name) {
+        Ok(copy) => copy,
+        Err(error) => {
+            // Nothing was made that it could be about.
+            journal.end().ok();
+            return Err(failed("copying", &original.path().with_file_name(name), error));
+        }
+    };
+    let made = journal.made(&copy);
+    let roots = Roots { original, copy, journal, doomed: Doomed::Copy };
+    made.map_err(unwritten)?;
+    Ok(roots)
+}
+
+fn uncounted(dir: &Path, error: CensusError) -> Failure {
+    Failure::new(Kind::Resource, "listing", dir.as_os_str().as_bytes())
+        .because(error)
+        .safe("the directory that was named is as it was")
+        .next("see the reason, then run the same command again")
 }
 
 const NOT_OPENED: &str = "the directory cannot be opened";
@@ -118,49 +263,15 @@ fn failed(doing: &str, dir: &Path, error: PlaceError) -> Failure {
         .next("see the reason, then run the same command again")
 }
 
-/// Keeps other runs away from the directory `handle` for as long as the answer lives.
-fn lock(handle: File, named: &Path) -> Result<File, Failure> {
-    match rustix::fs::flock(&handle, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(handle),
-        Err(Errno::WOULDBLOCK) => {
-            Err(Failure::new(Kind::Locked, "restoring onto", named.as_os_str().as_bytes())
-                .why("another restore onto this directory is under way")
-                .safe("this run changed nothing")
-                .next("wait for its end, then run the same command again"))
-        }
-        Err(error) => Err(Failure::new(Kind::Resource, "locking", named.as_os_str().as_bytes())
-            .because(error)
-            .safe("the directory is as it was")),
-    }
-}
-
-/// What the names of copies beside `dir` begin with: hidden, and saying what it is to whoever finds
-/// one after a power cut.
-fn prefix(dir: &Path) -> Option<OsString> {
+/// The name of the copy: hidden, and saying what it is to whoever finds it.
+fn beside(original: &NamedDir) -> OsString {
     let mut name = OsString::from(".");
-    name.push(dir.file_name()?);
-    name.push(".regrow-staging-");
-    Some(name)
-}
-
-/// The name of the copy.
-fn beside(dir: &Path) -> Option<PathBuf> {
-    let mut name = prefix(dir)?;
-    name.push(std::process::id().to_string());
-    Some(dir.with_file_name(name))
-}
-
-/// Removes the copies of runs that were killed. Under the lock no other run has one.
-fn remove_remains(dir: &Path) {
-    let (Some(prefix), Some(parent)) = (prefix(dir), dir.parent()) else { return };
-    for found in std::fs::read_dir(parent).into_iter().flatten().flatten() {
-        let name = found.file_name();
-        let pid = name.as_bytes().strip_prefix(prefix.as_bytes());
-        if pid.is_some_and(|pid| !pid.is_empty() && pid.iter().all(u8::is_ascii_digit)) {
-            // What cannot be removed stays in sight and in nobody's way.
-            remove_tree(&found.path()).ok();
-        }
-    }
+    name.push(original.name());
+    let nanos = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_nanos());
+    name.push(format!(".regrow-staging-{}.{nanos:x}", std::process::id()));
+    name
 }
 
 fn place_node(
@@ -190,31 +301,44 @@ fn place_node(
     placed.map_err(|e| failed("placing files in", dir, e))
 }
 
-impl Target for RootTarget {
+impl System for RootTarget {
     fn run(&mut self, commands: Vec<Command>) -> Result<Vec<Ran>, Failure> {
         self.system.run(commands)
     }
 
+    fn download(&mut self, command: Command) -> Result<Ran, Failure> {
+        self.system.download(command)
+    }
+}
+
+impl Builder for RootTarget {
+    fn terms(&self, _draft: &Draft) -> Result<Terms, Failure> {
+        Ok(Terms::default())
+    }
+
     fn tree(&mut self, _scratch: &Path) -> Result<Arc<dyn Tree>, Failure> {
-        let tree = Rootfs::open(&self.staged.0)
-            .map_err(|e| Failure::new(Kind::Resource, "reading", "the staged root").because(e))?;
+        let tree: Rootfs =
+            self.roots.copy.tree().map_err(|e| {
+                Failure::new(Kind::Resource, "reading", "the staged root").because(e)
+            })?;
         Ok(Arc::new(tree))
     }
 
     fn place(
         &mut self,
-        draft: &Draft,
-        _volumes: &[VolumePlan],
+        _below: &dyn Tree,
+        Wanted { draft, volumes: _ }: Wanted<'_>,
         store: &dyn Store,
-    ) -> Result<Undelivered, Failure> {
-        let failed = |e: PlaceError| failed("placing files in", &self.staged.0, e);
-        let mut writer = RootWriter::open(&self.staged.0).map_err(failed)?;
+    ) -> Result<Vec<Loss>, Failure> {
+        let copy = self.roots.copy.path();
+        let failed = |e: PlaceError| failed("placing files in", &copy, e);
+        let mut writer = self.roots.copy.writer().map_err(failed)?;
         for path in draft.deletions() {
             writer.remove(path).map_err(failed)?;
         }
         for node in draft.nodes() {
             crate::failure::check_cancelled("restoring onto", &self.named.to_string_lossy())?;
-            place_node(&mut writer, node, store, &self.staged.0)?;
+            place_node(&mut writer, node, store, &copy)?;
         }
         let placed = writer.finish().map_err(failed)?;
         let losses = placed.problems.iter().map(|problem| Loss {
@@ -222,7 +346,7 @@ impl Target for RootTarget {
             what: problem.what.to_string(),
             why: "the file system of the new root does not take it".to_owned(),
         });
-        Ok(Undelivered { losses: losses.collect(), limitations: vec![] })
+        Ok(losses.collect())
     }
 
     fn seal(&mut self) -> Result<(), Failure> {
@@ -230,18 +354,36 @@ impl Target for RootTarget {
     }
 
     fn publish(&mut self) -> Result<Published, Failure> {
-        exchange(&self.staged.0, &self.dir).map_err(|e| failed("exchanging", &self.dir, e))?;
-        // What was there before is now the copy, and goes with it.
+        let Roots { copy, .. } = &self.roots;
+        // A rename may reach the disk before the content of what it names.
+        copy.synchronise().map_err(|e| failed("exchanging", &self.named, e))?;
+        self.compare()?;
+        let exchanged = self.roots.copy.exchange(&mut self.roots.original);
+        self.not_exchanged(exchanged)?;
+        // Its name leads to it no longer: whoever wrote into it, did so before this.
+        let compared = self.compare();
+        let settled = compared.and_then(|()| {
+            let written = self.roots.journal.settled();
+            written.map_err(|e| {
+                Failure::new(Kind::Resource, "exchanging", self.named.as_os_str().as_bytes())
+                    .because(e)
+                    .safe("the directory that was named is as it was")
+                    .next("see the reason, then run the same command again")
+            })
+        });
+        if let Err(why) = settled {
+            return Err(self.taken_back(why));
+        }
+        self.roots.doomed = Doomed::Original;
         Ok(Published::Root(self.named.clone()))
     }
 
     fn clean(&mut self) -> Vec<String> {
-        let dir = &self.staged.0;
-        let left = remove_tree(dir).err();
-        left.map(|why| format!("{} is still there: {why}", dir.display())).into_iter().collect()
-    }
-
-    fn volume_names(&self) -> Vec<(String, String)> {
-        vec![]
+        let left = self.roots.remove().err();
+        let said = |why| {
+            let path = self.roots.original.path();
+            format!("the replaced root {} is still there: {why}", path.display())
+        };
+        left.map(said).into_iter().collect()
     }
 }

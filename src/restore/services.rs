@@ -7,26 +7,19 @@
 
 use std::collections::BTreeSet;
 
+use super::decisions::Decisions;
 use super::inputs::unreadable;
 use super::journey::{Journey, misfit};
-use super::notes::Notes;
 use crate::failure::Failure;
+use crate::init::{self, Link};
 use crate::tree::{Draft, Kind, RootPath, Tree, TreeError, list, resolve};
-
-/// Where links switch units on, and where the units of each are.
-const PLACES: &[(&str, &[&str])] = &[
-    ("/etc/systemd/system", &["/usr/lib/systemd/system", "/lib/systemd/system"]),
-    ("/etc/systemd/user", &["/usr/lib/systemd/user", "/lib/systemd/user"]),
-];
-
-/// The runlevels.
-const LEVELS: &str = "0123456S";
+use crate::verdict::HeldKind;
 
 /// Gives the links of `draft` the names that the services have today.
 pub(super) fn rename(
     journeys: &[Journey],
     draft: &mut Draft,
-    notes: &mut Notes,
+    decisions: &mut Decisions,
 ) -> Result<(), Failure> {
     let nodes: Vec<RootPath> = draft.nodes().map(|node| node.entry.path.clone()).collect();
     for path in nodes.into_iter().filter(is_switch) {
@@ -52,7 +45,7 @@ pub(super) fn rename(
             node.entry.path = place.clone();
             draft.put(node);
         }
-        notes.step("adapt", &place, format!("was {path}: the service has another name"));
+        decisions.adapt(&place, format!("was {path}: the service has another name"));
     }
     let deletions: Vec<RootPath> = draft.deletions().cloned().collect();
     for path in deletions.into_iter().filter(is_switch) {
@@ -72,49 +65,47 @@ pub(super) fn fit(
     draft: &mut Draft,
     target: &dyn Tree,
     still_on: &dyn Fn(&[u8]) -> bool,
-    notes: &mut Notes,
+    decisions: &mut Decisions,
 ) -> Result<(), Failure> {
-    units(draft, target, still_on, notes).map_err(unreadable)?;
-    runlevels(draft, target, notes).map_err(unreadable)
+    units(draft, target, still_on, decisions).map_err(unreadable)?;
+    runlevels(draft, target, decisions).map_err(unreadable)
 }
 
 /// Whether `path` is a link that pulls the unit of its name in.
 pub(super) fn pulls_in(path: &RootPath) -> bool {
-    unit_place(path).is_some_and(|(links, _)| {
-        path.parent().is_some_and(|parent| parent.as_bytes() != links.as_bytes())
-    })
+    matches!(Link::parse(path), Some(Link::Pulled { .. }))
 }
 
 fn units(
     draft: &mut Draft,
     target: &dyn Tree,
     still_on: &dyn Fn(&[u8]) -> bool,
-    notes: &mut Notes,
+    decisions: &mut Decisions,
 ) -> Result<(), TreeError> {
     let nodes: Vec<(RootPath, Vec<u8>)> = draft
         .nodes()
-        .filter(|node| unit_place(&node.entry.path).is_some())
         .filter_map(|node| match &node.entry.kind {
             Kind::Symlink { target } => Some((node.entry.path.clone(), target.clone())),
             _ => None,
         })
         .collect();
     for (path, leads_to) in nodes {
-        let Some((_, dirs)) = unit_place(&path) else { continue };
-        let packaged = dirs.iter().any(|dir| leads_to.starts_with(format!("{dir}/").as_bytes()));
-        let Ok(unit) = RootPath::parse(&leads_to) else { continue };
+        let Some(scope) = Link::parse(&path).and_then(|link| link.scope()) else { continue };
+        let unit = path.aim(&leads_to);
+        let dirs = scope.packaged();
+        let packaged = dirs.iter().any(|dir| unit != *dir && unit.is_within(dir));
         if !packaged || draft.get(&unit).is_some() {
             continue;
         }
         let mut there = false;
-        for dir in dirs.iter().filter_map(|dir| RootPath::parse(dir.as_bytes()).ok()) {
+        for dir in dirs {
             there |= resolve(target, &dir.child(unit.name()))?.is_some();
         }
         if !there {
             draft.take(&path);
             let reason =
                 "somebody switched this service on, and the new system has none of its name";
-            notes.hold(&path, reason);
+            decisions.hold(HeldKind::Service, &path, reason);
         }
     }
     // A service that was switched off is so wherever the new system switches it on.
@@ -124,11 +115,11 @@ fn units(
         .cloned()
         .collect();
     for path in gone {
-        let Some((links, _)) = unit_place(&path) else { continue };
-        let Ok(links) = RootPath::parse(links.as_bytes()) else { continue };
-        for group in list(target, &links)?.iter().filter(|entry| entry.kind.is_dir()) {
-            let link = group.path.child(path.name());
-            if target.entry(&link)?.is_some() && draft.get(&link).is_none() {
+        let Some(scope) = Link::parse(&path).and_then(|link| link.scope()) else { continue };
+        for group in list(target, scope.links())?.iter().filter(|entry| entry.kind.is_dir()) {
+            let link = scope.links().child(group.path.name()).child(path.name());
+            let there = pulls_in(&link) && target.entry(&link)?.is_some();
+            if there && draft.get(&link).is_none() {
                 draft.delete(link);
             }
         }
@@ -136,12 +127,16 @@ fn units(
     Ok(())
 }
 
-fn runlevels(draft: &mut Draft, target: &dyn Tree, notes: &mut Notes) -> Result<(), TreeError> {
+fn runlevels(
+    draft: &mut Draft,
+    target: &dyn Tree,
+    decisions: &mut Decisions,
+) -> Result<(), TreeError> {
     let nodes: Vec<RootPath> = draft.nodes().map(|node| node.entry.path.clone()).collect();
     let mut without_script = BTreeSet::new();
     for path in nodes {
         let Some(script) = script_of(&path) else { continue };
-        let place = script_path(script);
+        let place = init::script(script);
         if draft.get(&place).is_none() && resolve(target, &place)?.is_none() {
             without_script.insert(String::from_utf8_lossy(script).into_owned());
             draft.take(&path);
@@ -150,7 +145,7 @@ fn runlevels(draft: &mut Draft, target: &dyn Tree, notes: &mut Notes) -> Result<
         }
     }
     for name in without_script {
-        notes.step("leave out", name, "the new system has no such service in runlevels");
+        decisions.leave_out(name, "the new system has no such service in runlevels");
     }
     let gone: Vec<RootPath> = draft.deletions().cloned().collect();
     for path in gone.iter().filter(|path| script_of(path).is_some()) {
@@ -176,42 +171,22 @@ fn give_way(path: &RootPath, draft: &mut Draft, target: &dyn Tree) -> Result<(),
 
 /// Whether `path` is where a service is switched.
 fn is_switch(path: &RootPath) -> bool {
-    script_of(path).is_some() || unit_place(path).is_some()
-}
-
-fn unit_place(path: &RootPath) -> Option<(&'static str, &'static [&'static str])> {
-    let bytes = path.as_bytes();
-    let below =
-        |dir: &str| bytes.starts_with(dir.as_bytes()) && bytes.get(dir.len()) == Some(&b'/');
-    PLACES.iter().find(|(dir, _)| below(dir)).copied()
+    Link::parse(path).is_some()
 }
 
 /// The script that a link in a runlevel is for.
 fn script_of(path: &RootPath) -> Option<&[u8]> {
-    let (dir, name) = path.as_bytes().strip_prefix(b"/etc/rc")?.split_at_checked(4)?;
-    let in_runlevel = LEVELS.as_bytes().contains(dir.first()?) && dir[1..] == *b".d/";
-    match name {
-        [b'S' | b'K', a, b, script @ ..]
-            if in_runlevel && a.is_ascii_digit() && b.is_ascii_digit() && !script.is_empty() =>
-        {
-            Some(script)
-        }
-        _ => None,
+    match Link::parse(path)? {
+        Link::Runlevel { service, .. } => Some(service),
+        Link::Alias { .. } | Link::Pulled { .. } => None,
     }
-}
-
-fn script_path(name: &[u8]) -> RootPath {
-    let dir = RootPath::parse(b"/etc/init.d").unwrap_or_else(|_| RootPath::root());
-    dir.child(name)
 }
 
 /// The name today of a unit, or of a link in a runlevel; `None` when it keeps its name.
 fn renamed(journeys: &[Journey], name: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
-    let (before, stem, after): (&[u8], &[u8], &[u8]) = match name {
-        [b'S' | b'K', a, b, script @ ..] if a.is_ascii_digit() && b.is_ascii_digit() => {
-            (&name[..3], script, b"")
-        }
-        name => match name.strip_suffix(b".service") {
+    let (before, stem, after): (&[u8], &[u8], &[u8]) = match init::split(name) {
+        Some((_, script)) => (&name[..name.len() - script.len()], script, b""),
+        None => match name.strip_suffix(b".service") {
             Some(stem) => (b"", stem, b".service"),
             None => return Ok(None),
         },
@@ -271,7 +246,7 @@ mod tests {
         draft.put(link("/etc/rc2.d/K01x7", "../init.d/x7"));
         draft.delete(path("/etc/systemd/system/b.wants/x7.service"));
         draft.delete(path("/etc/systemd/system/b.wants/y.service"));
-        rename(&[journey(rule, "7", "8")], &mut draft, &mut Notes::default()).unwrap();
+        rename(&[journey(rule, "7", "8")], &mut draft, &mut Decisions::default()).unwrap();
         assert_eq!(
             shown(&draft),
             [
@@ -306,8 +281,8 @@ mod tests {
         draft.put(link(&format!("{wants}/mine.service"), "/etc/systemd/system/mine.service"));
         draft.delete(path(&format!("{wants}/off.service")));
         draft.delete(path(&format!("{wants}/half.service")));
-        let mut notes = Notes::default();
-        fit(&mut draft, &target, &|name| name == b"half.service", &mut notes).unwrap();
+        let mut decisions = Decisions::default();
+        fit(&mut draft, &target, &|name| name == b"half.service", &mut decisions).unwrap();
         assert_eq!(
             shown(&draft),
             [
@@ -318,8 +293,19 @@ mod tests {
                 "- /etc/systemd/system/new.wants/off.service",
             ]
         );
-        let held: Vec<_> = notes.held.iter().map(|held| held.subject.as_str()).collect();
+        let held: Vec<_> = decisions.held.iter().map(|held| held.subject.as_str()).collect();
         assert_eq!(held, ["/etc/systemd/system/a.wants/gone.service"]);
+    }
+
+    #[test]
+    fn a_removed_drop_in_takes_none_of_another_unit_along() {
+        let target = MemoryTree::default()
+            .file("/etc/systemd/system/a.service.d/own.conf", "")
+            .file("/etc/systemd/system/b.service.d/own.conf", "");
+        let mut draft = Draft::default();
+        draft.delete(path("/etc/systemd/system/a.service.d/own.conf"));
+        fit(&mut draft, &target, &|_| false, &mut Notes::default()).unwrap();
+        assert_eq!(shown(&draft), ["- /etc/systemd/system/a.service.d/own.conf"]);
     }
 
     #[test]
@@ -335,7 +321,7 @@ mod tests {
         draft.put(link("/etc/rc2.d/K01nginx", "../init.d/nginx"));
         draft.put(link("/etc/rc2.d/K01gone", "../init.d/gone"));
         draft.delete(path("/etc/rc3.d/S01cron"));
-        fit(&mut draft, &target, &|_| false, &mut Notes::default()).unwrap();
+        fit(&mut draft, &target, &|_| false, &mut Decisions::default()).unwrap();
         assert_eq!(
             shown(&draft),
             [

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use crate::tree::{
     Draft, DraftContent, DraftNode, Entry, Kind, Meta, RootPath, Time, Tree, TreeError, Xattrs,
-    resolve,
+    real_directory, real_place,
 };
 
 /// Where the old system's directories are known, whatever their class.
@@ -86,28 +86,6 @@ fn plain(path: &RootPath) -> Entry {
     let mtime = Time { secs: 0, nanos: 0 };
     let meta = Meta { mode: 0o755, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() };
     Entry { path: path.clone(), kind: Kind::Dir, meta, ctime: None, links: None }
-}
-
-/// Where `path` lies when links among its parents are followed as far as they exist.
-pub(super) fn real_place(target: &dyn Tree, path: &RootPath) -> Result<RootPath, TreeError> {
-    match path.parent() {
-        None => Ok(RootPath::root()),
-        Some(parent) => Ok(real_directory(target, &parent)?.child(path.name())),
-    }
-}
-
-/// Where the directory `path` lies: followed to its end when it leads to a directory, and as far
-/// as it exists otherwise.
-pub(super) fn real_directory(target: &dyn Tree, path: &RootPath) -> Result<RootPath, TreeError> {
-    if path.is_root() {
-        return Ok(RootPath::root());
-    }
-    if let Some(place) = resolve(target, path)?
-        && target.entry(&place)?.is_some_and(|entry| entry.kind.is_dir())
-    {
-        return Ok(place);
-    }
-    real_place(target, path)
 }
 
 #[cfg(test)]

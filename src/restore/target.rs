@@ -1,17 +1,23 @@
 //! [`Target`]: the new system under construction.
 //!
 //! An image of an engine and an unpacked root are built by the same steps: packages are installed
-//! in the staged system, the draft is placed over them, commands run in it, and only then it gets
-//! its final name. Until that moment, dropping a target removes every trace of it.
+//! in the staged system, it rests and is looked at, the draft is placed over it, commands run in
+//! it, and only then it gets its final name. The order is one of types: a target that was not
+//! looked at has no `place`. Until it is published, dropping a target removes every trace of it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
+use super::volumes::VolumePlan;
 use crate::bundle::Loss;
-use crate::failure::Failure;
-use crate::system::{Command, Ran};
-use crate::tree::{Draft, RootPath, Store, Tree};
+use crate::failure::{Failure, Kind};
+use crate::system::{Command, Ran, System};
+use crate::tree::{Draft, Store, Tree};
+use crate::verdict::{Held, HeldKind};
 
 /// How a user names what to restore onto.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,47 +66,102 @@ impl fmt::Display for TargetSpec {
     }
 }
 
-/// A volume to make and fill.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct VolumePlan {
-    /// The archived volume's name.
-    pub archived: String,
-    /// Its new name; `None` for an anonymous one.
-    pub name: Option<String>,
-    /// Where it is mounted.
-    pub destination: RootPath,
-    /// How the container's settings call that place.
-    pub asked: RootPath,
-    /// Its content, paths seen from the volume's own root.
-    pub content: Draft,
+/// Names of the result, decided before anything is made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Publication {
+    /// The id of the image that is built upon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) image: Option<String>,
+    /// The new container's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) container: Option<String>,
+    /// New names of the named volumes, by their archived ones.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) volumes: BTreeMap<String, String>,
 }
 
-/// What placing could not deliver.
+/// What a target says of its result before anything is placed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Undelivered {
-    /// What was tried and did not succeed.
-    pub losses: Vec<Loss>,
+pub(super) struct Terms {
+    pub(super) publication: Publication,
+    /// Settings that the result will not have.
+    pub(super) dropped: Vec<Loss>,
+    /// What its settings allow it to do to its host.
+    pub(super) grants: Vec<String>,
     /// What this way of placing can never deliver.
-    pub limitations: Vec<String>,
+    pub(super) limitations: Vec<String>,
 }
 
-/// The new system under construction.
-pub(super) trait Target {
-    /// Runs commands in the staged system, with network, until one does not exit 0.
-    fn run(&mut self, commands: Vec<Command>) -> Result<Vec<Ran>, Failure>;
+/// A name that the result should have and that something else has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Taken {
+    pub(super) what: Named,
+    pub(super) name: String,
+}
 
+/// What can have a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Named {
+    Container,
+    Image,
+    Volume,
+}
+
+impl Taken {
+    fn word(&self) -> &'static str {
+        match self.what {
+            Named::Container => "container",
+            Named::Image => "image",
+            Named::Volume => "volume",
+        }
+    }
+
+    fn why(&self) -> String {
+        let article = if self.what == Named::Image { "an" } else { "a" };
+        format!("{article} {} of this name exists", self.word())
+    }
+
+    /// What a person has to see to before the plan can be executed.
+    pub(super) fn held(&self) -> Held {
+        Held::new(HeldKind::Name, &self.name, format!("{}: a restore stops at it", self.why()))
+    }
+
+    /// The refusal of a restore.
+    pub(super) fn failure(&self) -> Failure {
+        let (doing, next) = match self.what {
+            Named::Container => ("making the container", "choose another name with --name"),
+            Named::Image => ("tagging the image", "choose another name with --tag"),
+            Named::Volume => ("making the volume", "choose another name with --name"),
+        };
+        Failure::new(Kind::Precondition, doing, &self.name)
+            .why(self.why())
+            .safe(format!("the existing {} is untouched, nothing was made", self.word()))
+            .next(next)
+    }
+}
+
+/// How one sort of new system is built. The order is [`Target`]'s.
+pub(super) trait Builder: System {
     /// The staged system as a tree, at rest: no command runs while it is read. Contents that have
     /// to be copied to be read go into unlinked files in `scratch`.
     fn tree(&mut self, scratch: &Path) -> Result<Arc<dyn Tree>, Failure>;
 
-    /// Places `draft` over the staged system and fills the volumes. Parents of everything in the
-    /// draft exist in the staged system or stand in the draft.
+    /// What the result will be called and what of its settings it will have, when `draft` is
+    /// placed; nothing is made.
+    fn terms(&self, draft: &Draft) -> Result<Terms, Failure>;
+
+    /// Places what is `wanted` over the staged system, which is `below`, and fills the volumes;
+    /// what was tried and did not succeed is lost. Parents of everything in the draft exist in the
+    /// staged system or stand in the draft.
     fn place(
         &mut self,
-        draft: &Draft,
-        volumes: &[VolumePlan],
+        below: &dyn Tree,
+        wanted: Wanted<'_>,
         store: &dyn Store,
-    ) -> Result<Undelivered, Failure>;
+    ) -> Result<Vec<Loss>, Failure>;
 
     /// Fixes the staged system as it is: what runs later does not become part of it.
     fn seal(&mut self) -> Result<(), Failure>;
@@ -111,9 +172,107 @@ pub(super) trait Target {
     /// Removes what only served the construction; what could not be removed, in words. Dropping
     /// does it too, and says nothing.
     fn clean(&mut self) -> Vec<String>;
+}
 
-    /// Named volumes that were made: archived name and new name.
-    fn volume_names(&self) -> Vec<(String, String)>;
+/// What is placed.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub(super) draft: &'a Draft,
+    pub(super) volumes: &'a [VolumePlan],
+}
+
+/// The new system under construction, at one of four stations: [`Staged`], [`AtRest`], [`Placed`],
+/// [`Sealed`]. Each leads to the next and to no other. Dropped at any of them, nothing is left.
+pub(super) struct Target<S> {
+    // First, so that nothing reads the system any more when the builder goes.
+    station: S,
+    builder: Box<dyn Builder>,
+}
+
+/// Packages are installed in it.
+pub(super) struct Staged;
+
+/// It is looked at, and no command runs.
+pub(super) struct AtRest {
+    tree: Arc<dyn Tree>,
+}
+
+/// Everything is in place, and commands of the plan run.
+pub(super) struct Placed;
+
+/// It will not change any more: commands may look at it.
+pub(super) struct Sealed;
+
+/// The stations at which commands run.
+pub(super) trait Running {}
+
+impl Running for Staged {}
+impl Running for Placed {}
+impl Running for Sealed {}
+
+impl<S: Running> System for Target<S> {
+    fn run(&mut self, commands: Vec<Command>) -> Result<Vec<Ran>, Failure> {
+        self.builder.run(commands)
+    }
+
+    fn download(&mut self, command: Command) -> Result<Ran, Failure> {
+        self.builder.download(command)
+    }
+}
+
+impl Target<Staged> {
+    /// A new system without the packages of the service.
+    pub(super) fn new(builder: Box<dyn Builder>) -> Target<Staged> {
+        Target { station: Staged, builder }
+    }
+
+    /// Lets it rest, to be looked at. What has to be copied for that goes into unlinked files in
+    /// `scratch`.
+    pub(super) fn rest(mut self, scratch: &Path) -> Result<Target<AtRest>, Failure> {
+        let tree = self.builder.tree(scratch)?;
+        Ok(Target { station: AtRest { tree }, builder: self.builder })
+    }
+}
+
+impl Target<AtRest> {
+    /// The staged system.
+    pub(super) fn tree(&self) -> &dyn Tree {
+        &*self.station.tree
+    }
+
+    /// What the result will be called and what of its settings it will have, when `draft` is
+    /// placed.
+    pub(super) fn terms(&self, draft: &Draft) -> Result<Terms, Failure> {
+        self.builder.terms(draft)
+    }
+
+    /// Places what is `wanted`; what did not succeed is lost.
+    pub(super) fn place(
+        self,
+        wanted: Wanted<'_>,
+        store: &dyn Store,
+    ) -> Result<(Target<Placed>, Vec<Loss>), Failure> {
+        let Target { station: AtRest { tree }, mut builder } = self;
+        let lost = builder.place(&*tree, wanted, store)?;
+        Ok((Target { station: Placed, builder }, lost))
+    }
+}
+
+impl Target<Placed> {
+    /// Fixes it as it is.
+    pub(super) fn seal(mut self) -> Result<Target<Sealed>, Failure> {
+        self.builder.seal()?;
+        Ok(Target { station: Sealed, builder: self.builder })
+    }
+}
+
+impl Target<Sealed> {
+    /// Gives it its final name. Nothing can fail after it; what only served the construction and
+    /// could not be removed is told in words.
+    pub(super) fn publish(mut self) -> Result<(Published, Vec<String>), Failure> {
+        let published = self.builder.publish()?;
+        Ok((published, self.builder.clean()))
+    }
 }
 
 /// What a restore made.
@@ -127,8 +286,6 @@ pub(super) enum Published {
         id: String,
         /// Settings that it does not have.
         dropped: Vec<Loss>,
-        /// What its settings allow it to do to its host.
-        grants: Vec<String>,
     },
     /// An unpacked root.
     Root(PathBuf),

@@ -5,7 +5,6 @@
 //! API delivers the image's layers (exact) and the container's own changes (with less metadata),
 //! and what it left out is a limitation of the archive.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,7 +17,7 @@ use crate::failure::{Failure, Kind};
 use crate::image::{Fidelity, ImageView};
 use crate::monitor::Monitor;
 use crate::service::MountKind;
-use crate::tree::{Layer, LayerStack, Mounted, RootPath, Rootfs, Tree, TreeError, read_file};
+use crate::tree::{Layer, LayerStack, Mounted, RootPath, Rootfs, Tree, TreeError};
 use crate::verdict::Lies;
 
 /// The facts of an opened container.
@@ -313,48 +312,4 @@ pub(crate) fn read_container(
             .map_err(|e| unusable(e.into()))?,
     };
     Ok(Arc::new(LayerStack::new(layers.layers)))
-}
-
-/// Limit for one package's list of files.
-const LIST_LIMIT: u64 = 64 * 1024 * 1024;
-
-/// Every path in a package's file list in any of `layers`; names as `whole` resolves them.
-pub(super) fn ever_owned(
-    layers: &[Arc<dyn Tree>],
-    whole: &dyn Tree,
-) -> Result<BTreeSet<RootPath>, TreeError> {
-    let mut owned = BTreeSet::new();
-    let Ok(info) = RootPath::parse(b"/var/lib/dpkg/info") else { return Ok(owned) };
-    for layer in layers {
-        for entry in layer.children(&info)? {
-            if !entry.path.name().ends_with(b".list") {
-                continue;
-            }
-            // A list that cannot be read only means that a removal counts as made by hand.
-            let Ok(Some(list)) = read_file(&**layer, &entry.path, LIST_LIMIT) else { continue };
-            for line in list.split(|&b| b == b'\n').filter(|line| line.first() == Some(&b'/')) {
-                if let Ok(path) = RootPath::parse(line) {
-                    owned.insert(path);
-                }
-            }
-        }
-    }
-    // The lists say /bin/x where a merged /usr has /usr/bin/x.
-    let aliases: Vec<(RootPath, RootPath)> = whole
-        .children(&RootPath::root())?
-        .into_iter()
-        .filter(|entry| matches!(entry.kind, crate::tree::Kind::Symlink { .. }))
-        .filter_map(|entry| {
-            let target = crate::tree::resolve(whole, &entry.path).ok()??;
-            Some((entry.path, target))
-        })
-        .collect();
-    let aliased: Vec<RootPath> = owned
-        .iter()
-        .filter_map(|path| {
-            aliases.iter().find_map(|(from, to)| path.strip_prefix(from).map(|rest| to.join(&rest)))
-        })
-        .collect();
-    owned.extend(aliased);
-    Ok(owned)
 }

@@ -20,7 +20,6 @@ mod spec;
 mod stored;
 mod stored_image;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -35,7 +34,7 @@ use crate::failure::{Failure, Kind};
 use crate::image::ImageView;
 use crate::monitor::Monitor;
 use crate::service::Settings;
-use crate::tree::{Mounted, RootPath, Rootfs, Tree, TreeError};
+use crate::tree::{Mounted, RootPath, Rootfs, Tree};
 use crate::verdict::Lies;
 
 /// Whether the content of bind mounts is read.
@@ -250,10 +249,9 @@ impl Source {
         (listed, more)
     }
 
-    /// Every path that a package ever owned in any layer of the image, as the lists of installed
-    /// files in each layer say: what an upgrade or a removal took away is among them.
-    pub fn ever_owned(&self) -> Result<BTreeSet<RootPath>, TreeError> {
-        container::ever_owned(&self.layers, &self.tree)
+    /// The trees of the single layers of its image, bottom first.
+    pub fn layers(&self) -> &[Arc<dyn Tree>] {
+        &self.layers
     }
 
     /// Makes sure that the source is still what was opened.

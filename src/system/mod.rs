@@ -15,20 +15,11 @@ use std::time::Duration;
 pub use container::ContainerSystem;
 pub use root::RootSystem;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 
 /// How long one command may take when nothing else is said: a package installation over a slow
 /// line, or the dump of a large database.
 pub const LIMIT: Duration = Duration::from_secs(4 * 3600);
-
-/// Whether commands reach a network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Network {
-    /// As the host does.
-    Host,
-    /// Not at all.
-    None,
-}
 
 /// A command: an argv, never a shell line, run as root with a minimal environment.
 #[derive(Debug)]
@@ -89,6 +80,30 @@ pub trait System {
     /// # Errors
     /// The commands could not be run at all; how they end is not an error.
     fn run(&mut self, commands: Vec<Command>) -> Result<Vec<Ran>, Failure>;
+
+    /// Runs one command that downloads: the only kind for which there has to be a network.
+    ///
+    /// # Errors
+    /// As [`System::run`].
+    fn download(&mut self, command: Command) -> Result<Ran, Failure> {
+        self.run_one(command)
+    }
+
+    /// Runs one command.
+    ///
+    /// # Errors
+    /// As [`System::run`].
+    fn run_one(&mut self, command: Command) -> Result<Ran, Failure> {
+        let line = command.line();
+        answered(self.run(vec![command])?, &line)
+    }
+}
+
+/// How the only command of a batch ended.
+fn answered(mut ran: Vec<Ran>, line: &str) -> Result<Ran, Failure> {
+    ran.pop().ok_or_else(|| {
+        Failure::new(Kind::Internal, "running", line).why("the command gave no answer")
+    })
 }
 
 /// The environment of every command.

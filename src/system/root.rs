@@ -3,12 +3,15 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Seek};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
+
 use super::script::{Input, script};
-use super::{Command, ENVIRONMENT, LIMIT, Network, Ran, System};
+use super::{Command, ENVIRONMENT, LIMIT, Ran, System, answered};
 use crate::failure::{Failure, Kind};
-use crate::namespace::{self, Namespace, NamespaceError, RunOptions};
+use crate::namespace::{Namespace, NamespaceError, Network, RunOptions};
 use crate::tree::{
     Entry, Extent, Kind as Node, Meta, RootPath, RootWriter, Rootfs, Time, Tree, Xattrs,
 };
@@ -22,8 +25,9 @@ const COMPLAINT: u64 = 1024 * 1024;
 /// An unpacked root in which commands may run.
 pub struct RootSystem {
     namespace: Namespace,
+    handle: OwnedFd,
+    /// How it was called when it was opened, for messages.
     root: PathBuf,
-    network: Network,
 }
 
 impl RootSystem {
@@ -31,8 +35,25 @@ impl RootSystem {
     ///
     /// # Errors
     /// Not root, or a tool of the host is missing (environment).
-    pub fn open(root: &Path, network: Network) -> Result<RootSystem, Failure> {
-        let namespace = Namespace::new(root).map_err(|e| {
+    pub fn open(root: &Path) -> Result<RootSystem, Failure> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = rustix::fs::open(root, flags, Mode::empty()).map_err(|e| {
+            Failure::new(Kind::Precondition, "entering", root.as_os_str().as_encoded_bytes())
+                .because(std::io::Error::from(e))
+        });
+        RootSystem::at(opened?, root)
+    }
+
+    /// Commands will run in the directory behind `handle`, whatever its names lead to later; it is
+    /// called `root` in messages.
+    ///
+    /// # Errors
+    /// As [`RootSystem::open`].
+    pub fn at(handle: OwnedFd, root: &Path) -> Result<RootSystem, Failure> {
+        let entered = handle
+            .try_clone()
+            .map_err(|source| NamespaceError::Root { path: root.to_owned(), source });
+        let namespace = entered.and_then(|handle| Namespace::of(handle, root)).map_err(|e| {
             let (kind, next) = match &e {
                 NamespaceError::Root { .. }
                 | NamespaceError::HostRoot
@@ -46,7 +67,7 @@ impl RootSystem {
                 .because(e)
                 .next(next)
         })?;
-        Ok(RootSystem { namespace, root: root.to_owned(), network })
+        Ok(RootSystem { namespace, handle, root: root.to_owned() })
     }
 
     fn failed(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
@@ -62,7 +83,7 @@ impl RootSystem {
 
     /// Puts the inputs of `commands` into the batch's directory.
     fn prepare(&self, commands: &mut [Command]) -> Result<(), Failure> {
-        let mut writer = RootWriter::open(&self.root).map_err(|e| self.failed(e))?;
+        let mut writer = RootWriter::at(self.handle.as_fd()).map_err(|e| self.failed(e))?;
         let dir = batch();
         writer.place(&entry(dir.clone(), Node::Dir), None, &[]).map_err(|e| self.failed(e))?;
         for (n, command) in commands.iter_mut().enumerate() {
@@ -115,7 +136,7 @@ impl RootSystem {
     }
 
     fn clean(&self) -> Result<(), Failure> {
-        let mut writer = RootWriter::open(&self.root).map_err(|e| self.failed(e))?;
+        let mut writer = RootWriter::at(self.handle.as_fd()).map_err(|e| self.failed(e))?;
         writer.remove(&batch()).map_err(|e| self.failed(e))?;
         writer.finish().map(drop).map_err(|e| self.failed(e))
     }
@@ -132,32 +153,19 @@ fn entry(path: RootPath, kind: Node) -> Entry {
     Entry { path, kind, meta, ctime: None, links: None }
 }
 
-impl System for RootSystem {
-    fn run(&mut self, mut commands: Vec<Command>) -> Result<Vec<Ran>, Failure> {
-        for command in &mut commands {
-            if !command.env.is_empty() {
-                let set = command.env.drain(..).map(|(name, value)| format!("{name}={value}"));
-                let words = std::iter::once("env".to_owned()).chain(set);
-                command.argv = words.chain(std::mem::take(&mut command.argv)).collect();
-            }
-        }
+impl RootSystem {
+    fn run_with(
+        &mut self,
+        mut commands: Vec<Command>,
+        options: &RunOptions,
+    ) -> Result<Vec<Ran>, Failure> {
         self.prepare(&mut commands)?;
         let inputs: Vec<(&[String], Input)> = commands
             .iter()
             .map(|c| (&c.argv[..], if c.stdin.is_some() { Input::File } else { Input::None }))
             .collect();
         let text = script(&inputs, &String::from_utf8_lossy(DIR));
-        let environment = ENVIRONMENT.iter();
-        let options = RunOptions {
-            env: environment.map(|(k, v)| (OsString::from(k), OsString::from(v))).collect(),
-            network: match self.network {
-                Network::Host => namespace::Network::Host,
-                Network::None => namespace::Network::None,
-            },
-            timeout: LIMIT,
-            ..RunOptions::default()
-        };
-        let ran = self.namespace.run(&["/bin/sh", "-c", &text], &options);
+        let ran = self.namespace.run(&["/bin/sh", "-c", &text], options);
         // Asked to stop, that is the reason, whatever it broke.
         let ran = ran.map_err(|e| {
             let ended = crate::failure::check_cancelled(
@@ -166,7 +174,7 @@ impl System for RootSystem {
             );
             ended.err().unwrap_or_else(|| self.failed(e))
         })?;
-        let tree = Rootfs::open(&self.root).map_err(|e| self.failed(e))?;
+        let tree = Rootfs::at(self.handle.as_fd()).map_err(|e| self.failed(e))?;
         let mut all = Vec::new();
         for n in 0..commands.len() {
             match self.collect(&tree, n)? {
@@ -187,5 +195,40 @@ impl System for RootSystem {
             .next("see whether the root holds a working /bin/sh of this architecture"));
         }
         Ok(all)
+    }
+}
+
+impl System for RootSystem {
+    /// Without a network.
+    fn run(&mut self, mut commands: Vec<Command>) -> Result<Vec<Ran>, Failure> {
+        for command in &mut commands {
+            if !command.env.is_empty() {
+                let set = command.env.drain(..).map(|(name, value)| format!("{name}={value}"));
+                let words = std::iter::once("env".to_owned()).chain(set);
+                command.argv = words.chain(std::mem::take(&mut command.argv)).collect();
+            }
+        }
+        let environment = ENVIRONMENT.iter();
+        let options = RunOptions {
+            env: environment.map(|(k, v)| (OsString::from(k), OsString::from(v))).collect(),
+            timeout: LIMIT,
+            ..RunOptions::default()
+        };
+        self.run_with(commands, &options)
+    }
+
+    /// Through a proxy of this process.
+    fn download(&mut self, mut command: Command) -> Result<Ran, Failure> {
+        let line = command.line();
+        let fixed = ENVIRONMENT.iter().map(|(name, value)| (OsString::from(name), value.into()));
+        let own = command.env.drain(..);
+        let own = own.map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        let options = RunOptions {
+            env: fixed.chain(own).collect(),
+            network: Network::Downloads,
+            timeout: LIMIT,
+            ..RunOptions::default()
+        };
+        answered(self.run_with(vec![command], &options)?, &line)
     }
 }

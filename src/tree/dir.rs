@@ -161,7 +161,8 @@ impl Dir {
         }
     }
 
-    fn from_fd(fd: OwnedFd) -> Result<Dir, Errno> {
+    /// The directory behind an open handle.
+    pub(super) fn from_fd(fd: OwnedFd) -> Result<Dir, Errno> {
         let Stat { inode, mount, .. } = stat(fd.as_fd())?;
         Ok(Dir { fd, inode, mount })
     }

@@ -4,6 +4,7 @@
 //! `RootPath` therefore never assumes UTF-8, never holds `.`, `..`, NUL or an empty component,
 //! and is only ever shown escaped. It names a place *inside* a tree; it is not a host path.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 /// Paths order by component, so that a directory is directly followed by everything below it
 /// (`/a`, `/a/b`, `/a-b`): the order of every walk, plan and bundle.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct RootPath(Vec<u8>);
+pub struct RootPath(Cow<'static, [u8]>);
 
 /// Why bytes are not a [`RootPath`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,8 +30,18 @@ pub enum PathError {
 
 impl RootPath {
     /// The root itself, `/`.
-    pub fn root() -> RootPath {
-        RootPath(vec![b'/'])
+    pub const fn root() -> RootPath {
+        RootPath::literal("/")
+    }
+
+    /// The path that is written in a program, as [`Self::as_bytes`] has it. In a constant, a text
+    /// that is no such path is an error of the compiler.
+    ///
+    /// # Panics
+    /// Outside of constants, when `text` is no absolute, normalised path.
+    pub const fn literal(text: &'static str) -> RootPath {
+        assert!(is_canonical(text.as_bytes()), "not an absolute, normalised path");
+        RootPath(Cow::Borrowed(text.as_bytes()))
     }
 
     /// Reads `bytes` as a path inside the root; a leading slash is optional, repeated slashes,
@@ -51,13 +62,13 @@ impl RootPath {
         if path.is_empty() {
             path.push(b'/');
         }
-        Ok(RootPath(path))
+        Ok(RootPath(Cow::Owned(path)))
     }
 
     /// The path whose [`Self::as_bytes`] are `bytes`.
     pub(super) fn of_canonical(bytes: &[u8]) -> RootPath {
-        debug_assert!(RootPath::parse(bytes).is_ok_and(|path| path.0 == bytes));
-        RootPath(bytes.to_vec())
+        debug_assert!(is_canonical(bytes));
+        RootPath(Cow::Owned(bytes.to_vec()))
     }
 
     /// The whole path, with its leading slash.
@@ -100,7 +111,7 @@ impl RootPath {
 
     /// The directory that holds this path; `None` for the root.
     pub fn parent(&self) -> Option<RootPath> {
-        self.parent_bytes().map(|bytes| RootPath(bytes.to_vec()))
+        self.parent_bytes().map(|bytes| RootPath(Cow::Owned(bytes.to_vec())))
     }
 
     /// The bytes of [`RootPath::parent`].
@@ -136,7 +147,7 @@ impl RootPath {
             path.push(b'/');
         }
         path.extend_from_slice(name);
-        RootPath(path)
+        RootPath(Cow::Owned(path))
     }
 
     /// `other` moved below this path: `/srv`.join(`/a/b`) is `/srv/a/b`.
@@ -147,7 +158,7 @@ impl RootPath {
         if self.is_root() {
             return other.clone();
         }
-        RootPath([self.as_bytes(), other.as_bytes()].concat())
+        RootPath(Cow::Owned([self.as_bytes(), other.as_bytes()].concat()))
     }
 
     /// Whether this path is `dir` or lies below it.
@@ -164,8 +175,39 @@ impl RootPath {
         } else if self.0.len() == dir.0.len() {
             Some(RootPath::root())
         } else {
-            Some(RootPath(self.0[dir.0.len()..].to_vec()))
+            Some(RootPath(Cow::Owned(self.0[dir.0.len()..].to_vec())))
         }
+    }
+}
+
+/// Whether `path` is as a [`RootPath`] has it.
+const fn is_canonical(path: &[u8]) -> bool {
+    if path.is_empty() || path[0] != b'/' {
+        return false;
+    }
+    let (mut begin, mut at) = (1, 1);
+    while at < path.len() {
+        if path[at] == 0 {
+            return false;
+        }
+        if path[at] == b'/' {
+            if !is_component(path, begin, at) {
+                return false;
+            }
+            begin = at + 1;
+        }
+        at += 1;
+    }
+    path.len() == 1 || is_component(path, begin, at)
+}
+
+/// Whether the bytes from `begin` to `end` are a name, and neither `.` nor `..`.
+const fn is_component(path: &[u8], begin: usize, end: usize) -> bool {
+    match end - begin {
+        0 => false,
+        1 => path[begin] != b'.',
+        2 => path[begin] != b'.' || path[begin + 1] != b'.',
+        _ => true,
     }
 }
 
@@ -285,6 +327,18 @@ impl<'de> Deserialize<'de> for RootPath {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_literal_is_a_path_that_stands_as_it_is() {
+        const MARKER: RootPath = RootPath::literal("/etc/..a/.b/c.");
+        assert_eq!(MARKER, path("/etc/..a/.b/c."));
+        assert_eq!(RootPath::literal("/"), path("/"));
+        for text in ["", "a", "/a/", "//", "/a//b", "/./a", "/a/.", "/..", "/a/../b", "/a\0"] {
+            assert!(!is_canonical(text.as_bytes()), "{text:?}");
+            let literal = std::panic::catch_unwind(|| RootPath::literal(text));
+            assert!(literal.is_err(), "{text:?}");
+        }
+    }
 
     fn path(text: &str) -> RootPath {
         RootPath::parse(text.as_bytes()).unwrap()

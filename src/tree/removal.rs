@@ -16,6 +16,13 @@ pub(super) fn remove(dir: &Dir, path: &RootPath) -> Result<(), PlaceError> {
     let found = dir.find(path.name()).map_err(|errno| failed(path, errno))?;
     let Some(node) = found else { return Ok(()) };
     let Some(top) = unlink_or_enter(dir, path, node)? else { return Ok(()) };
+    empty(top, path)?;
+    unlink(dir, path.name(), AtFlags::REMOVEDIR).map_err(|errno| failed(path, errno))
+}
+
+/// Removes everything in `top`, which is called `path` in errors.
+pub(super) fn empty(top: Dir, path: &RootPath) -> Result<(), PlaceError> {
+    let failed = |path: &RootPath, errno| PlaceError::io("removing", path, errno);
     let mut descent = Descent::new(top).map_err(|errno| failed(path, errno))?;
     let mut at = path.clone();
     loop {
@@ -32,12 +39,11 @@ pub(super) fn remove(dir: &Dir, path: &RootPath) -> Result<(), PlaceError> {
                 at = child;
             }
         }
-        let Some(name) = descent.leave() else { break };
+        let Some(name) = descent.leave() else { return Ok(()) };
         let above = descent.dir().map_err(|errno| failed(&at, errno))?;
         unlink(above, &name, AtFlags::REMOVEDIR).map_err(|errno| failed(&at, errno))?;
         at = at.parent().unwrap_or_else(RootPath::root);
     }
-    unlink(dir, path.name(), AtFlags::REMOVEDIR).map_err(|errno| failed(path, errno))
 }
 
 /// Removes `node`, or returns it when it is a directory that has to be emptied first.

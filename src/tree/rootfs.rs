@@ -5,6 +5,7 @@
 //! its attributes and its content belong to one inode, or there is an error.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -57,12 +58,28 @@ impl Rootfs {
             errno => errno.into(),
         });
         let root = opened.map_err(|e| TreeError::io("opening", &RootPath::root(), e))?;
-        Ok(Rootfs {
+        Ok(Rootfs::of(root))
+    }
+
+    /// The directory behind a handle.
+    ///
+    /// # Errors
+    /// When it is not a directory.
+    pub fn at(handle: BorrowedFd<'_>) -> Result<Rootfs, TreeError> {
+        let again = handle
+            .try_clone_to_owned()
+            .map_err(|e| TreeError::io("opening", &RootPath::root(), e))?;
+        let dir = Dir::from_fd(again).map_err(|e| failed("opening", &RootPath::root(), e))?;
+        Ok(Rootfs::of(dir))
+    }
+
+    pub(super) fn of(root: Dir) -> Rootfs {
+        Rootfs {
             root,
             skipped: Mutex::default(),
             flagged: Mutex::default(),
             foreign: Mutex::default(),
-        })
+        }
     }
 
     /// The mount points below the root that walks so far have met and not crossed.

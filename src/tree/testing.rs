@@ -12,6 +12,15 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, RenameFlags, Timespec, Timestamps
 
 use super::{Entry, Kind, RootPath, Tree};
 
+/// Whether an ordinary user runs the tests; says that what needs root is skipped.
+pub(crate) fn without_root() -> bool {
+    let ordinary = !rustix::process::geteuid().is_root();
+    if ordinary {
+        eprintln!("skipped: needs root");
+    }
+    ordinary
+}
+
 pub(super) fn path(text: &str) -> RootPath {
     RootPath::parse(text.as_bytes()).unwrap()
 }

@@ -11,8 +11,9 @@ use super::super::file_record::{Digest, FileRecord, Presence, RecordedKind, Role
 use super::super::index::MAX_FILES;
 use super::super::problem::{BadLines, Damage, LineFault, Problem, Problems, Quota};
 use super::super::records::{lines, recorded_path};
+use super::digest;
+use super::package::ApkPackage;
 use super::world::Constraint;
-use super::{ApkPackage, digest};
 use crate::tree::{RootPath, escaped};
 
 const MAX_PACKAGES: usize = 200_000;

@@ -8,6 +8,7 @@
 
 mod digest;
 mod installed;
+mod package;
 mod protected;
 mod repository;
 pub mod version;
@@ -15,20 +16,19 @@ mod world;
 
 use std::collections::{HashMap, HashSet};
 
+pub use package::ApkPackage;
 pub use repository::Repository;
 pub use world::Constraint;
 
 use self::protected::{Protected, Protection};
-use super::index::{Brings, Brought, Index};
+use super::index::{Brought, Index};
 use super::problem::{BadLines, Damage, LineFault, Problem};
-use super::records::{Records, lines};
+use super::records::{MAX_TABLE, Records, lines};
 use super::{FileRecord, RecordedKind, Role};
 use crate::tree::{self, Kind, RootPath, Tree, TreeError};
 
 /// A package of a hundred files takes 10 KB; a large system has 20 MB.
 const MAX_INSTALLED: u64 = 256 << 20;
-/// Tables of a line per thing: real ones have some hundred lines.
-const MAX_TABLE: u64 = 16 << 20;
 
 /// A system's apk database.
 #[derive(Debug)]
@@ -44,49 +44,6 @@ pub struct Apk {
     /// What is wrong with the database.
     pub problems: Vec<Problem>,
     index: Index,
-}
-
-/// One installed package.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ApkPackage {
-    /// Its name. One that begins with a dot stands for packages installed together.
-    pub name: String,
-    /// Its version as recorded: data, not checked.
-    pub version: String,
-    /// Its architecture, `noarch` included.
-    pub arch: String,
-    /// Its digest, which `world` may ask for; data, not checked.
-    pub identity: String,
-    /// The name of the source package.
-    pub origin: Option<String>,
-    /// The tag of the repositories it may come from besides those without a tag.
-    pub tag: Option<String>,
-    /// When it was built, in seconds since 1970.
-    pub built: Option<i64>,
-    /// Whether it came because another package asked for it, not a person.
-    pub auto: bool,
-    /// Whether somebody pinned its version.
-    pub hold: bool,
-    /// Whether its files or attributes could not all be written, or a script failed.
-    pub broken: bool,
-    /// Names it needs, all of them: packages, or what packages provide (`so:…`, `cmd:…`).
-    pub depends: Vec<String>,
-    /// Names it answers to besides its own.
-    pub provides: Vec<String>,
-    /// It comes by itself as soon as all of these are there; empty for never.
-    pub install_if: Vec<String>,
-    /// Packages whose files it may take over.
-    pub replaces: Vec<String>,
-    /// Patterns of directories: a change in one runs its trigger.
-    pub triggers: Vec<String>,
-    /// Its files and directories, as recorded.
-    pub files: Vec<FileRecord>,
-}
-
-impl Brings for ApkPackage {
-    fn files(&self) -> &[FileRecord] {
-        &self.files
-    }
 }
 
 impl Apk {
@@ -142,7 +99,9 @@ impl Apk {
 /// The directory of the records and the content of `installed`.
 fn find(records: &mut Records<'_>) -> Result<Option<(RootPath, Vec<u8>)>, TreeError> {
     let mut binary = None;
-    for dir in [fixed(b"/lib/apk/db"), fixed(b"/usr/lib/apk/db")] {
+    for dir in
+        [const { RootPath::literal("/lib/apk/db") }, const { RootPath::literal("/usr/lib/apk/db") }]
+    {
         let file = dir.child(b"installed");
         match tree::read_file(records.tree, &file, MAX_INSTALLED) {
             Ok(Some(bytes)) if bytes.starts_with(b"ADB") => binary = binary.or(Some((dir, file))),
@@ -175,7 +134,9 @@ fn asked_for(
 ) -> Vec<Constraint> {
     let Some(world) = world::load(records) else {
         if !packages.is_empty() {
-            records.problems.note(Problem::NothingAskedFor { file: fixed(b"/etc/apk/world") });
+            records.problems.note(Problem::NothingAskedFor {
+                file: const { RootPath::literal("/etc/apk/world") },
+            });
         }
         return vec![];
     };
@@ -239,11 +200,6 @@ fn scripts(records: &mut Records<'_>, dir: &RootPath) -> Option<RootPath> {
     let files = entries.into_iter().filter(|entry| matches!(entry.kind, Kind::File { .. }));
     let mut names = files.map(|entry| entry.path);
     names.find(|path| [&b"scripts.tar"[..], b"scripts.tar.gz"].contains(&path.name()))
-}
-
-/// A path written in this program.
-fn fixed(path: &'static [u8]) -> RootPath {
-    RootPath::parse(path).unwrap_or_else(|_| RootPath::root())
 }
 
 #[cfg(test)]

@@ -4,8 +4,7 @@
 
 use super::super::glob;
 use super::super::problem::Problem;
-use super::super::records::{Records, lines};
-use super::{MAX_TABLE, fixed};
+use super::super::records::{MAX_TABLE, Records, lines};
 use crate::tree::RootPath;
 
 /// Bounds the work per path; real systems have about ten.
@@ -36,7 +35,7 @@ impl Protected {
     /// Reads the tree's rules behind the built-in ones.
     pub(super) fn load(records: &mut Records<'_>) -> Protected {
         let mut protected = Protected(lines(BUILT_IN).filter_map(rule).collect());
-        let dir = fixed(b"/etc/apk/protected_paths.d");
+        let dir = const { RootPath::literal("/etc/apk/protected_paths.d") };
         let mut files: Vec<RootPath> = records
             .list(&dir)
             .iter()

@@ -1,7 +1,6 @@
 //! Where apk gets packages from: `/etc/apk/repositories` and the directories beside it.
 
-use super::super::records::{Records, lines};
-use super::{MAX_TABLE, fixed};
+use super::super::records::{MAX_TABLE, Records, lines};
 use crate::tree::{RootPath, escaped};
 
 /// Real systems have two to five.
@@ -20,8 +19,11 @@ pub struct Repository {
 
 /// Reads every list of repositories.
 pub(super) fn load(records: &mut Records<'_>) -> Vec<Repository> {
-    let mut files = vec![fixed(b"/etc/apk/repositories")];
-    for dir in [fixed(b"/etc/apk/repositories.d"), fixed(b"/lib/apk/repositories.d")] {
+    let mut files = vec![const { RootPath::literal("/etc/apk/repositories") }];
+    for dir in [
+        const { RootPath::literal("/etc/apk/repositories.d") },
+        const { RootPath::literal("/lib/apk/repositories.d") },
+    ] {
         let entries = records.list(&dir);
         let mut names: Vec<&[u8]> = entries.iter().map(|entry| entry.path.name()).collect();
         names.retain(|name| name.ends_with(b".list") && !name.starts_with(b"."));

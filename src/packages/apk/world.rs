@@ -2,8 +2,8 @@
 //! written in.
 
 use super::super::problem::{BadLines, LineFault, Problem};
-use super::super::records::{Records, lines};
-use super::{MAX_TABLE, fixed};
+use super::super::records::{MAX_TABLE, Records, lines};
+use crate::tree::RootPath;
 
 /// Real ones have some hundred entries at most.
 const MAX_WORLD: usize = 100_000;
@@ -53,7 +53,7 @@ impl Constraint {
 
 /// The constraints of `world`; `None` when there is no such file.
 pub(super) fn load(records: &mut Records<'_>) -> Option<Vec<Constraint>> {
-    let file = fixed(b"/etc/apk/world");
+    let file = const { RootPath::literal("/etc/apk/world") };
     let bytes = records.read(&file, MAX_TABLE)?;
     let mut bad = BadLines::default();
     let mut world = vec![];

@@ -4,8 +4,8 @@
 //! explains them.
 
 use super::super::problem::{LineFault, Problem};
-use super::super::records::{Records, lines, recorded_path};
-use super::{MAX_TABLE, admin, fixed};
+use super::super::records::{MAX_TABLE, Records, lines, recorded_path};
+use super::admin::admin;
 use crate::tree::{Kind, RootPath};
 
 const MAX_ALTERNATIVES: usize = 20_000;
@@ -141,7 +141,7 @@ impl Alternatives {
 }
 
 fn directory() -> RootPath {
-    fixed(b"/etc/alternatives")
+    const { RootPath::literal("/etc/alternatives") }
 }
 
 /// Puts the links where they really lie, and looks up the current choice.

@@ -2,8 +2,8 @@
 //! place.
 
 use super::super::problem::{BadLines, LineFault};
-use super::super::records::{Records, lines, recorded_path};
-use super::{MAX_TABLE, admin};
+use super::super::records::{MAX_TABLE, Records, lines, recorded_path};
+use super::admin::admin;
 use crate::tree::RootPath;
 
 #[derive(Debug, PartialEq, Eq)]

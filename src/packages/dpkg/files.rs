@@ -7,14 +7,16 @@ use std::collections::{HashMap, HashSet};
 
 use rayon::prelude::*;
 
+use super::super::md5::Md5;
 use super::super::ownership::{Claims, Full, Unpacked};
+use super::super::package::{Broken, Package, Status};
 use super::super::problem::{BadLines, LineFault, Problem};
 use super::super::records::{Records, lines, recorded_path};
-use super::super::{Broken, Md5, Package, Status};
+use super::admin::admin;
 use super::diversion::Diversions;
 use super::filter::{Filters, Node};
+use super::script::{self, Script};
 use super::status::{Found, Packages, StatusFile, is_name};
-use super::{admin, package_name};
 use crate::tree::RootPath;
 
 /// The list of a package of 100,000 files has about 10 MB.
@@ -33,6 +35,8 @@ pub(super) struct Layout {
 pub(super) struct Lists {
     dir: RootPath,
     names: HashSet<Vec<u8>>,
+    /// The scripts that lie beside the lists.
+    pub(super) scripts: Vec<Script>,
 }
 
 impl Lists {
@@ -40,7 +44,8 @@ impl Lists {
     pub(super) fn load(records: &mut Records<'_>) -> Lists {
         let dir = admin(b"info");
         let entries = records.list(&dir);
-        Lists { names: entries.iter().map(|entry| entry.path.name().to_vec()).collect(), dir }
+        let names = entries.iter().map(|entry| entry.path.name().to_vec()).collect();
+        Lists { names, scripts: script::among(&entries), dir }
     }
 
     fn lists(&self) -> impl Iterator<Item = &[u8]> {
@@ -223,7 +228,7 @@ fn placed(
         (None, Some(stem)) => Files::of_list(records, &lists.dir, stem),
         (None, None) => {
             if !lists.is_empty() {
-                let package = package_name(package);
+                let package = package.full_name();
                 records.problems.note(Problem::NoList { package });
             }
             Files::default()

@@ -5,8 +5,7 @@
 
 use super::super::glob::matches;
 use super::super::problem::Problem;
-use super::super::records::{Records, lines};
-use super::{MAX_TABLE, fixed};
+use super::super::records::{MAX_TABLE, Records, lines};
 use crate::tree::RootPath;
 
 /// Bounds the work per path; real configurations have about ten.
@@ -37,7 +36,7 @@ impl Filters {
     /// Reads them from the tree's configuration of dpkg: first the files of `dpkg.cfg.d`, by
     /// name, then `dpkg.cfg`.
     pub(super) fn load(records: &mut Records<'_>) -> Filters {
-        let dir = fixed(b"/etc/dpkg/dpkg.cfg.d");
+        let dir = const { RootPath::literal("/etc/dpkg/dpkg.cfg.d") };
         let mut files: Vec<RootPath> = records
             .list(&dir)
             .iter()
@@ -46,7 +45,7 @@ impl Filters {
             .map(|name| dir.child(name))
             .collect();
         files.sort();
-        files.push(fixed(b"/etc/dpkg/dpkg.cfg"));
+        files.push(const { RootPath::literal("/etc/dpkg/dpkg.cfg") });
         let mut filters = Filters::default();
         for file in files {
             let Some(bytes) = records.read(&file, MAX_TABLE) else { continue };

@@ -4,17 +4,24 @@
 //! questions and answers are canonical, as a walk of the tree meets them, wherever the records
 //! say `/bin/ls` of a `/usr/bin/ls`.
 
+mod admin;
 mod alternative;
 mod diversion;
 mod files;
 mod filter;
+mod listed;
+mod script;
 mod stat_override;
 mod status;
 mod ucf;
+mod wanted;
 
 pub use alternative::{Alternative, AlternativeStatus, Choice, Slave};
+pub use listed::ever_listed;
+pub use script::{Moment, Script};
 pub use stat_override::StatOverride;
 
+use self::admin::admin;
 use self::alternative::Alternatives;
 use self::diversion::Diversions;
 use self::files::{Layout, Lists};
@@ -22,14 +29,13 @@ use self::filter::{Filters, Node};
 use self::status::{Packages, StatusFile};
 use self::ucf::Ucf;
 use super::apt::AutoInstalled;
-use super::ownership::{ClaimRef, Claims, Unpacked};
+use super::intent::{self, Intent};
+use super::md5::Md5;
+use super::ownership::{ClaimRef, Claims, Owned, OwnedPath, Unpacked};
+use super::package::Package;
 use super::problem::{Damage, Problem};
-use super::records::{Records, lines};
-use super::{Intent, Md5, Owned, OwnedPath, Package, intent};
+use super::records::{MAX_TABLE, Records, lines};
 use crate::tree::{RootPath, Tree, TreeError};
-
-/// Tables of a line per thing: real ones have some hundred lines.
-const MAX_TABLE: u64 = 16 << 20;
 
 /// A system's dpkg database.
 #[derive(Debug)]
@@ -40,6 +46,8 @@ pub struct Dpkg {
     pub problems: Vec<Problem>,
     /// The system's own architecture and those added to it; empty where nothing says.
     pub architectures: Vec<String>,
+    /// The packages' scripts, by path.
+    pub scripts: Vec<Script>,
     claims: Claims,
     filters: Filters,
     diversions: Diversions,
@@ -81,6 +89,7 @@ impl Dpkg {
         Ok(Some(Dpkg {
             packages: found.into_iter().map(|found| found.package).collect(),
             architectures,
+            scripts: lists.scripts,
             claims,
             filters: layout.filters,
             diversions: layout.diversions,
@@ -140,6 +149,11 @@ impl Dpkg {
     /// The package that registered `path` with ucf.
     pub fn ucf_package(&self, path: &RootPath) -> Option<&str> {
         self.ucf.package(path)
+    }
+
+    /// Where ucf keeps a copy of the text that it last put at `path`.
+    pub fn ucf_copy(&self, path: &RootPath) -> Option<RootPath> {
+        self.ucf.copy(path)
     }
 
     /// All alternatives, by name.
@@ -221,24 +235,6 @@ fn architectures(records: &mut Records<'_>, found: &[status::Found]) -> Vec<Stri
     }
     let dpkg = found.iter().map(|found| &found.package).find(|package| package.name == "dpkg");
     dpkg.map(|package| package.arch.clone()).into_iter().collect()
-}
-
-/// A package as messages name it.
-fn package_name(package: &Package) -> String {
-    match package.arch.as_str() {
-        "" => package.name.clone(),
-        arch => format!("{}:{arch}", package.name),
-    }
-}
-
-/// A file of dpkg's own directory.
-fn admin(name: &[u8]) -> RootPath {
-    fixed(b"/var/lib/dpkg").child(name)
-}
-
-/// A path written in this program.
-fn fixed(path: &'static [u8]) -> RootPath {
-    RootPath::parse(path).unwrap_or_else(|_| RootPath::root())
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Stat overrides: owner and mode that the administrator fixed for a package's path.
 
 use super::super::problem::{BadLines, LineFault};
-use super::super::records::{Records, lines, recorded_path};
-use super::{MAX_TABLE, admin};
+use super::super::records::{MAX_TABLE, Records, lines, recorded_path};
+use super::admin::admin;
 use crate::tree::RootPath;
 
 /// Owner and mode fixed for one path.

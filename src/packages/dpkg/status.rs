@@ -9,10 +9,11 @@ use std::io::Read;
 use flate2::read::GzDecoder;
 
 use super::super::control::{self, BadStanza, Fault, Stanza};
+use super::super::md5::Md5;
+use super::super::package::{Broken, Conffile, Package, Status};
 use super::super::problem::{BadLines, Damage, LineFault, Problem};
 use super::super::records::{Records, lines, recorded_path};
-use super::super::{Broken, Conffile, Md5, Package, Status};
-use super::{admin, fixed};
+use super::admin::admin;
 use crate::tree::{self, RootPath, TreeError};
 
 /// A thousand packages are a megabyte; this is the whole of Debian several times over.
@@ -62,7 +63,7 @@ pub(super) fn load(records: &mut Records<'_>) -> Result<(Packages, StatusFile), 
 /// The copies of `status`, the newest first: dpkg's own, then those that a daily job of Debian
 /// keeps.
 fn copies() -> impl Iterator<Item = RootPath> {
-    let backup = |name: String| fixed(b"/var/backups").child(name.as_bytes());
+    let backup = |name: String| const { RootPath::literal("/var/backups") }.child(name.as_bytes());
     let packed = (1..=6).map(move |n| backup(format!("dpkg.status.{n}.gz")));
     [admin(b"status-old"), backup("dpkg.status.0".to_owned())].into_iter().chain(packed)
 }

@@ -3,10 +3,9 @@
 //! dpkg does not know these files. ucf's record is what tells a file the user edited from one
 //! that still is as the package made it.
 
-use super::super::Md5;
+use super::super::md5::Md5;
 use super::super::problem::{BadLines, LineFault};
-use super::super::records::{Records, lines, recorded_path};
-use super::{MAX_TABLE, fixed};
+use super::super::records::{MAX_TABLE, Records, lines, recorded_path};
 use crate::tree::RootPath;
 
 /// ucf's records of a system, by canonical path.
@@ -19,12 +18,14 @@ pub(super) struct Ucf {
 impl Ucf {
     /// Reads them from the tree.
     pub(super) fn load(records: &mut Records<'_>) -> Ucf {
-        let digests = table(records, &fixed(b"/var/lib/ucf/hashfile"), |digest| {
-            Md5::parse(digest).ok_or(LineFault::Digest)
-        });
-        let packages = table(records, &fixed(b"/var/lib/ucf/registry"), |name| {
-            std::str::from_utf8(name).map(str::to_owned).map_err(|_| LineFault::Incomplete)
-        });
+        let digests =
+            table(records, &const { RootPath::literal("/var/lib/ucf/hashfile") }, |digest| {
+                Md5::parse(digest).ok_or(LineFault::Digest)
+            });
+        let packages =
+            table(records, &const { RootPath::literal("/var/lib/ucf/registry") }, |name| {
+                std::str::from_utf8(name).map(str::to_owned).map_err(|_| LineFault::Incomplete)
+            });
         Ucf { digests, packages }
     }
 
@@ -32,6 +33,14 @@ impl Ucf {
     pub(super) fn digest(&self, path: &RootPath) -> Option<Md5> {
         let at = self.digests.binary_search_by(|(p, _)| p.cmp(path)).ok()?;
         Some(self.digests[at].1)
+    }
+
+    /// Where the text that was last put at `path` is kept: under its path, with colons for slashes.
+    pub(super) fn copy(&self, path: &RootPath) -> Option<RootPath> {
+        self.digest(path)?;
+        let name: Vec<u8> =
+            path.as_bytes().iter().map(|&b| if b == b'/' { b':' } else { b }).collect();
+        Some(const { RootPath::literal("/var/lib/ucf/cache") }.child(&name))
     }
 
     /// The package that registered `path`.

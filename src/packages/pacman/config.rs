@@ -4,7 +4,6 @@
 use super::super::glob;
 use super::super::problem::{BadLines, LineFault, Problem};
 use super::super::records::{Records, lines, recorded_path};
-use super::fixed;
 use crate::tree::RootPath;
 
 const MAX_FILE: u64 = 16 << 20;
@@ -44,13 +43,13 @@ impl Config {
     /// Reads them from the tree's `/etc/pacman.conf` and what it includes.
     pub(super) fn load(records: &mut Records<'_>) -> Config {
         let mut config = Config {
-            database: fixed(b"/var/lib/pacman"),
+            database: const { RootPath::literal("/var/lib/pacman") },
             no_extract: Patterns::default(),
             no_upgrade: Patterns::default(),
             ignored_packages: Patterns::default(),
             ignored_groups: Patterns::default(),
         };
-        let main = fixed(b"/etc/pacman.conf");
+        let main = const { RootPath::literal("/etc/pacman.conf") };
         // What is still to be read, the next last; an included file goes on in its section.
         let mut pending = vec![(main.clone(), false)];
         let mut read = 0;
@@ -158,7 +157,7 @@ mod tests {
         let globs = |all: &[&str]| Patterns(all.iter().map(|p| p.as_bytes().to_vec()).collect());
         let no_extract = ["usr/share/locale/*", "!usr/share/locale/de/*", "usr/share/man/*"];
         let expected = Config {
-            database: fixed(b"/srv/db"),
+            database: const { RootPath::literal("/srv/db") },
             no_extract: globs(&no_extract),
             no_upgrade: globs(&["etc/passwd"]),
             ignored_packages: globs(&["linux*"]),
@@ -181,7 +180,7 @@ mod tests {
         let mut records = Records::new(&tree);
         let config = Config::load(&mut records);
         assert_eq!((config.no_extract.0.len(), config.no_upgrade.0.len()), (MAX_PATTERNS, 0));
-        let (file, fault) = (fixed(b"/etc/pacman.conf"), LineFault::TooMany);
+        let (file, fault) = (const { RootPath::literal("/etc/pacman.conf") }, LineFault::TooMany);
         let count = MAX_PATTERNS / 2 + 1;
         let problem = Problem::Lines { file, count, first: count + 1, fault };
         assert_eq!(records.problems.finish(), [problem]);
@@ -193,7 +192,10 @@ mod tests {
         let tree = MemoryTree::default().file("/etc/pacman.conf", format!("[options]\n{many}"));
         let mut records = Records::new(&tree);
         Config::load(&mut records);
-        let problem = Problem::TooMany { file: fixed(b"/etc/pacman.conf"), limit: MAX_FILES };
+        let problem = Problem::TooMany {
+            file: const { RootPath::literal("/etc/pacman.conf") },
+            limit: MAX_FILES,
+        };
         assert_eq!(records.problems.finish(), [problem]);
     }
 }

@@ -8,10 +8,10 @@ use super::super::file_record::{Digest, FileRecord, Presence, RecordedKind, Role
 use super::super::index::MAX_FILES;
 use super::super::problem::{BadLines, Damage, LineFault, Problem, Quota};
 use super::super::records::{Records, recorded_path};
-use super::PacmanPackage;
 use super::config::Config;
 use super::desc::Fields;
 use super::mtree::{self, Budget, Node};
+use super::package::PacmanPackage;
 use crate::tree::{Kind, RootPath, escaped};
 
 /// A package of 100,000 files has 10 MB.

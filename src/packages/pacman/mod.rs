@@ -7,11 +7,13 @@ mod config;
 mod desc;
 mod local;
 mod mtree;
+mod package;
 pub mod version;
 
+pub use package::PacmanPackage;
+
 use self::config::Config;
-use super::FileRecord;
-use super::index::{Brings, Brought, Index};
+use super::index::{Brought, Index};
 use super::problem::Problem;
 use super::records::Records;
 use crate::tree::{self, RootPath, Tree, TreeError};
@@ -24,43 +26,6 @@ pub struct Pacman {
     /// What is wrong with the database.
     pub problems: Vec<Problem>,
     index: Index,
-}
-
-/// One installed package.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PacmanPackage {
-    /// Its name.
-    pub name: String,
-    /// Its version as recorded: data, not checked.
-    pub version: String,
-    /// Its architecture, `any` included; empty where the record does not say.
-    pub arch: String,
-    /// The name of the source package.
-    pub base: Option<String>,
-    /// When it was installed, in seconds since 1970.
-    pub installed: Option<i64>,
-    /// Whether it came because another package asked for it, not a person.
-    pub auto: bool,
-    /// Whether somebody pinned its version.
-    pub hold: bool,
-    /// How it was checked when it was installed: `none`, `md5`, `sha256`, `pgp`.
-    pub validation: Vec<String>,
-    /// The groups it belongs to.
-    pub groups: Vec<String>,
-    /// Names it needs, all of them.
-    pub depends: Vec<String>,
-    /// Names it can make use of.
-    pub optional: Vec<String>,
-    /// Names it answers to besides its own.
-    pub provides: Vec<String>,
-    /// Its files and directories, as recorded.
-    pub files: Vec<FileRecord>,
-}
-
-impl Brings for PacmanPackage {
-    fn files(&self) -> &[FileRecord] {
-        &self.files
-    }
 }
 
 impl Pacman {
@@ -104,11 +69,6 @@ impl Pacman {
         let at = self.packages.binary_search_by(|package| package.name.as_str().cmp(name)).ok()?;
         self.packages.get(at)
     }
-}
-
-/// A path written in this program.
-fn fixed(path: &'static [u8]) -> RootPath {
-    RootPath::parse(path).unwrap_or_else(|_| RootPath::root())
 }
 
 #[cfg(test)]

@@ -16,9 +16,9 @@
 //!
 //! A key is a record's number; the record 0 is rpm's counter.
 
-use super::database::Sink;
 use super::fault::{DatabaseFault, RecordFault};
 use super::header::MAX_HEADER;
+use super::sink::Sink;
 
 const MAGIC: u32 = 0x0006_1561;
 /// From the first that rpm 4.0 used to the last there is.

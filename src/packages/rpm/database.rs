@@ -8,22 +8,21 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use super::fault::{DatabaseFault, RecordFault};
-use super::{bdb, fixed, ndb, sqlite};
-
+use super::sink::Sink;
+use super::{bdb, ndb, sqlite};
 use crate::packages::records::Records;
 use crate::tree::{self, RootPath, Tree, TreeError};
-
-/// What takes the records of a database one by one: their number, and the record or why there is
-/// none. An error ends the reading.
-pub(super) type Sink<'a> =
-    dyn FnMut(u32, Result<&[u8], RecordFault>) -> Result<(), DatabaseFault> + 'a;
 
 /// A package takes some 100 kB; this is ten times the largest real system.
 const MAX_FILE: u64 = 2 << 30;
 const MAX_RECORDS: usize = 200_000;
 
 /// Where rpm keeps its database: the usual place, SUSE's and Fedora's, that of image-based systems.
-const PLACES: [&[u8]; 3] = [b"/var/lib/rpm", b"/usr/lib/sysimage/rpm", b"/usr/share/rpm"];
+const PLACES: [RootPath; 3] = [
+    RootPath::literal("/var/lib/rpm"),
+    RootPath::literal("/usr/lib/sysimage/rpm"),
+    RootPath::literal("/usr/share/rpm"),
+];
 
 /// The kinds of databases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +54,7 @@ impl Database {
     /// The system's.
     pub(super) fn all(records: &mut Records<'_>) -> Result<Vec<Database>, TreeError> {
         let mut found: Vec<Database> = vec![];
-        for dir in PLACES.map(fixed) {
+        for dir in PLACES {
             for (name, format) in FORMATS {
                 let file = match tree::resolve(records.tree, &dir.child(name)) {
                     Err(error @ TreeError::Io { .. }) => return Err(error),

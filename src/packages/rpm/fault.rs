@@ -5,7 +5,7 @@ use std::io;
 /// Why the record of one package cannot be used. The others can.
 ///
 /// Numbers are those by which rpm knows its tags.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RecordFault {
     /// The database's own bookkeeping leads to no place where a record can be.
     #[error("the database does not lead to it")]

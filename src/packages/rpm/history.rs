@@ -9,13 +9,13 @@ use sqlx::Row;
 
 use super::database::with_copy;
 use super::fault::DatabaseFault;
-use super::fixed;
 use super::sqlite::Database;
 use crate::packages::problem::{Problem, chain};
 use crate::packages::records::Records;
+use crate::tree::RootPath;
 
 /// Where dnf 4 keeps it.
-const FILE: &[u8] = b"/var/lib/dnf/history.sqlite";
+const FILE: RootPath = RootPath::literal("/var/lib/dnf/history.sqlite");
 
 /// A row a package and change; a system that is updated daily makes a million in ten years.
 const MAX_ROWS: usize = 4 << 20;
@@ -36,7 +36,7 @@ const WEAK_DEPENDENCY: i64 = 4;
 /// Name and architecture, joined by a dot, of every package that came for another one; empty where
 /// there is no history, or it cannot be read, which is a problem.
 pub(super) fn auto(records: &mut Records<'_>) -> HashSet<String> {
-    let file = fixed(FILE);
+    let file = FILE;
     let tree = records.tree;
     let place = crate::tree::resolve(tree, &file);
     let Some(place) = records.or_problem(&file, place).flatten() else { return HashSet::new() };

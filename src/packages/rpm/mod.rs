@@ -17,6 +17,7 @@ mod history;
 mod ndb;
 mod package;
 mod reason;
+mod sink;
 mod sqlite;
 mod tag;
 
@@ -130,7 +131,7 @@ fn read(records: &mut Records<'_>, database: &Database) -> Result<Vec<RpmPackage
                 packages.push(package);
             }
             Err(BadRecord { name: package, fault }) => {
-                let file = file.clone();
+                let (file, fault) = (file.clone(), fault.to_string());
                 records.problems.note(Problem::Record { file, number, package, fault });
             }
         }
@@ -144,11 +145,6 @@ fn read(records: &mut Records<'_>, database: &Database) -> Result<Vec<RpmPackage
         });
     }
     Ok(packages)
-}
-
-/// A path written in this program.
-fn fixed(path: &'static [u8]) -> RootPath {
-    RootPath::parse(path).unwrap_or_else(|_| RootPath::root())
 }
 
 #[cfg(test)]

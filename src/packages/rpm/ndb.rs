@@ -10,8 +10,8 @@
 //!   Adler-32 of all before u32, length u32, "BlbE"
 //! ```
 
-use super::database::Sink;
 use super::fault::{DatabaseFault, RecordFault};
+use super::sink::Sink;
 
 const HEAD: usize = 32;
 const PAGE: usize = 4096;

@@ -15,22 +15,21 @@
 
 use std::collections::HashSet;
 
-use super::{RpmPackage, fixed, history};
+use super::history;
+use super::package::RpmPackage;
 
-use crate::packages::records::{Records, lines};
-
-/// A line a package.
-const MAX_TABLE: u64 = 16 << 20;
+use crate::packages::records::{MAX_TABLE, Records, lines};
+use crate::tree::RootPath;
 
 /// Where dnf 5 keeps the state of the system.
-const FILE: &[u8] = b"/usr/lib/sysimage/libdnf5/packages.toml";
+const FILE: RootPath = RootPath::literal("/usr/lib/sysimage/libdnf5/packages.toml");
 
 /// The reasons that mean that no person asked.
 const AUTO: [&[u8]; 2] = [b"Dependency", b"Weak Dependency"];
 
 /// Sets [`RpmPackage::auto`] where the tree says so.
 pub(super) fn mark(records: &mut Records<'_>, packages: &mut [RpmPackage]) {
-    let auto = match records.read(&fixed(FILE), MAX_TABLE) {
+    let auto = match records.read(&FILE, MAX_TABLE) {
         Some(table) => parse(&table),
         None => history::auto(records),
     };

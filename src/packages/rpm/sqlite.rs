@@ -14,9 +14,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 use tokio::runtime::Runtime;
 
-use super::database::Sink;
 use super::fault::{DatabaseFault, RecordFault};
 use super::header::MAX_HEADER;
+use super::sink::Sink;
 
 /// A real database begins to answer at once, on any machine.
 const MAX_PAUSE: Duration = Duration::from_secs(5);

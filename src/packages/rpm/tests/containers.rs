@@ -34,7 +34,7 @@ fn partly(names: &[&str], why: &str) -> (Vec<String>, Option<String>) {
     (names.iter().map(|name| (*name).to_owned()).collect(), Some(why.to_owned()))
 }
 
-fn faults(rpm: &Rpm) -> Vec<RecordFault> {
+fn faults(rpm: &Rpm) -> Vec<String> {
     let faults = rpm.problems.iter().map(|problem| match problem {
         Problem::Record { fault, .. } => fault.clone(),
         other => panic!("{other:?}"),
@@ -80,17 +80,20 @@ fn a_damaged_record_of_an_ndb_database_costs_that_record() {
         assert_eq!(names(&rpm), ["b"]);
         faults(&rpm)
     };
-    assert_eq!(first(4096, b"X"), [RecordFault::Place]);
-    assert_eq!(first(4096 + 4, &le(9)), [RecordFault::Place]);
-    assert_eq!(first(4096 + 20, b"X"), [RecordFault::Checksum]);
-    assert_eq!(first(4096 + 12, &le(u32::MAX)), [RecordFault::Checksum]);
+    assert_eq!(first(4096, b"X"), [RecordFault::Place.to_string()]);
+    assert_eq!(first(4096 + 4, &le(9)), [RecordFault::Place.to_string()]);
+    assert_eq!(first(4096 + 20, b"X"), [RecordFault::Checksum.to_string()]);
+    assert_eq!(first(4096 + 12, &le(u32::MAX)), [RecordFault::Checksum.to_string()]);
     // Slots that lead into the slots, beyond the end, to no length, or to more than there is.
-    assert_eq!(first(32 + 8, &le(0)), [RecordFault::Place]);
-    assert_eq!(first(32 + 8, &le(u32::MAX)), [RecordFault::Place]);
-    assert_eq!(first(32 + 12, &le(0)), [RecordFault::Place]);
-    assert_eq!(first(32 + 12, &le(u32::MAX)), [RecordFault::Place]);
+    assert_eq!(first(32 + 8, &le(0)), [RecordFault::Place.to_string()]);
+    assert_eq!(first(32 + 8, &le(u32::MAX)), [RecordFault::Place.to_string()]);
+    assert_eq!(first(32 + 12, &le(0)), [RecordFault::Place.to_string()]);
+    assert_eq!(first(32 + 12, &le(u32::MAX)), [RecordFault::Place.to_string()]);
     let rpm = one(NDB, &put(&sound, 48, &sound[32..48]));
-    assert_eq!((names(&rpm), faults(&rpm)), (vec!["a"], vec![RecordFault::NumberTwice]));
+    assert_eq!(
+        (names(&rpm), faults(&rpm)),
+        (vec!["a"], vec![RecordFault::NumberTwice.to_string()])
+    );
 }
 
 #[test]
@@ -188,7 +191,11 @@ fn a_damaged_record_of_a_berkeley_db_costs_that_record() {
         (2 * PAGE + 25, vec![13], RecordFault::Place),
     ] {
         let rpm = one(BDB, &put(&sound, at, &part));
-        assert_eq!((names(&rpm), faults(&rpm)), (vec![], vec![expected]), "{at} {part:?}");
+        assert_eq!(
+            (names(&rpm), faults(&rpm)),
+            (vec![], vec![expected.to_string()]),
+            "{at} {part:?}"
+        );
     }
     let broken = "a page of records is broken";
     for (at, part) in [(26, [0xff, 0xff]), (28, [0xfb, 0x01]), (28, [1, 0]), (20, [0xff, 0xff])] {
@@ -302,8 +309,8 @@ fn values_that_are_no_records_are_faults_of_their_rows() {
         &insert(u32::MAX, "c"),
     ];
     let rpm = one(SQLITE, &sqlite(&statements).0);
-    let fault = RecordFault::Length;
-    let twice = RecordFault::NumberTwice;
+    let fault = RecordFault::Length.to_string();
+    let twice = RecordFault::NumberTwice.to_string();
     assert_eq!(faults(&rpm), [fault.clone(), fault.clone(), fault, twice.clone(), twice]);
     assert_eq!(names(&rpm), ["a", "c"]);
 }

@@ -3,7 +3,7 @@
 use super::*;
 
 /// The fault of a database whose first record is `blob`; the second one must be there.
-fn fault(blob: Vec<u8>) -> Option<(Option<String>, RecordFault)> {
+fn fault(blob: Vec<u8>) -> Option<(Option<String>, String)> {
     let rpm = load(&tree(&[blob, bare("sound").bytes()]));
     assert!(names(&rpm).contains(&"sound"));
     assert!(rpm.packages.len() + rpm.problems.len() == 2, "{:?}", rpm.problems);
@@ -25,12 +25,12 @@ fn entry(at: usize) -> [usize; 4] {
     [0, 4, 8, 12].map(|field| 8 + 16 * at + field)
 }
 
-fn bad(fault: RecordFault) -> Option<(Option<String>, RecordFault)> {
-    Some((None, fault))
+fn bad(fault: RecordFault) -> Option<(Option<String>, String)> {
+    Some((None, fault.to_string()))
 }
 
-fn bad_a(fault: RecordFault) -> Option<(Option<String>, RecordFault)> {
-    Some((Some("a".to_owned()), fault))
+fn bad_a(fault: RecordFault) -> Option<(Option<String>, String)> {
+    Some((Some("a".to_owned()), fault.to_string()))
 }
 
 #[test]
@@ -174,7 +174,8 @@ fn the_time_to_read_a_record_grows_with_its_length_only() {
     }
     blob.extend(data);
     let begin = std::time::Instant::now();
-    assert!(matches!(fault(blob), Some((None, RecordFault::Overlap(_)))));
+    let (package, fault) = fault(blob).unwrap();
+    assert!(package.is_none() && fault.ends_with("overlaps another one"), "{fault}");
     assert!(begin.elapsed() < std::time::Duration::from_secs(5));
 }
 

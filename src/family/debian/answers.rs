@@ -4,7 +4,15 @@
 //! package that is installed with them makes itself what it was; asked again at a later upgrade,
 //! it finds what the configuration beside it says.
 
+use std::io::{Seek, Write};
+
+use super::apt::{AGAIN, unreadable_output};
+use crate::failure::{Failure, Kind};
 use crate::survey::AnswerFact;
+use crate::system::{Command, System};
+
+/// Gives answers.
+const ANSWER: &str = include_str!("answer.sh");
 
 /// Questions whose answer is another in a staged system. Packages that make a database with
 /// dbconfig-common look for its server, which does not run there, and whose data comes back.
@@ -29,8 +37,28 @@ pub(super) fn given(answers: &[AnswerFact]) -> Vec<AnswerFact> {
     answers.iter().filter(fits).map(given).collect()
 }
 
+/// Answers packages' questions before they are asked, where the system has somebody to ask.
+pub(super) fn answer(system: &mut dyn System, given: &[AnswerFact]) -> Result<(), Failure> {
+    if given.is_empty() {
+        return Ok(());
+    }
+    let failed = |e| unreadable_output(e, "debconf-set-selections");
+    let mut stdin = tempfile::tempfile().map_err(failed)?;
+    let selections = selections(given);
+    stdin.write_all(selections.as_bytes()).and_then(|()| stdin.rewind()).map_err(failed)?;
+    let command = Command { stdin: Some(stdin), ..Command::new(&["sh", "-c", ANSWER]) };
+    let ran = system.run_one(command)?;
+    if ran.code == 0 {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::Step, "answering", "the packages' questions")
+        .why(format!("debconf-set-selections ended with {}: {}", ran.code, ran.complaint()))
+        .nothing_left()
+        .next(AGAIN))
+}
+
 /// What `debconf-set-selections` reads.
-pub(super) fn selections(given: &[AnswerFact]) -> String {
+fn selections(given: &[AnswerFact]) -> String {
     let line = |given: &AnswerFact| {
         let AnswerFact { owner, question, kind, answer } = given;
         format!("{owner} {question} {kind} {answer}\n")

@@ -4,77 +4,55 @@
 //! become commands of the new system's own tools, run once all files are placed, where what they
 //! are about is still there; else they are held. Whatever the new system decided alike is left.
 
-use std::collections::BTreeSet;
-
-use super::inputs::{Inputs, unreadable};
-use super::notes::{Notes, PlannedCommand};
-use super::settle::{real_directory, real_place};
+use super::certificates;
 use crate::accounts::{AccountDb, IdMap};
-use crate::failure::Failure;
-use crate::packages::dpkg::Dpkg;
+use crate::family::carried::Carried;
+use crate::family::seam::New;
+use crate::packages::{Decisions, Installed};
 use crate::survey::{AlternativeFact, Choices, StatOverrideFact};
 use crate::tree::{
-    Draft, DraftContent, DraftNode, Entry, Kind, RootPath, Tree, TreeError, read_file, resolve,
+    Draft, DraftContent, DraftNode, Entry, Kind, RootPath, Tree, TreeError, read_file,
+    real_directory, real_place, resolve,
 };
+use crate::verdict::{Held, HeldKind};
 
 /// Largest file of a package that is moved by a diversion.
 const LIMIT: u64 = 64 << 20;
 
-/// The list of trusted certificates.
-const CERTIFICATES: &str = "/etc/ca-certificates.conf";
-
 /// The list of repositories that is not placed.
 const SOURCES: &[u8] = b"/etc/apt/sources.list";
 
-/// What a choice is carried over to.
-pub(super) struct New<'a> {
-    pub(super) target: &'a dyn Tree,
-    pub(super) dpkg: &'a Dpkg,
-    /// The accounts of both systems.
-    pub(super) accounts: &'a AccountDb,
-    pub(super) ids: &'a IdMap,
-}
-
-/// The commands that carry the choices over; `draft`, settled and not yet met with the new
-/// system's files, is changed where that is simpler. Returned apart are nodes that take the place
-/// of a package's file on purpose: they are no edited versions of it.
+/// Carries the choices over; `draft`, settled and not yet met with the new system's files, is
+/// changed where that is simpler than a command.
 pub(super) fn carry(
-    inputs: &Inputs,
+    choices: &Choices,
     new: &New<'_>,
     draft: &mut Draft,
-    notes: &mut Notes,
-) -> Result<Vec<DraftNode>, Failure> {
-    let choices = &inputs.survey.choices;
-    let aside = new.diversions(choices, draft, notes).map_err(unreadable)?;
-    new.stat_overrides(choices, draft, notes).map_err(unreadable)?;
+) -> Result<Carried, TreeError> {
+    let &New { target, installed, accounts, ids, names } = new;
+    let carrier = Carrier { target, installed, accounts, ids };
+    let mut carried = Carried::default();
+    carrier.diversions(choices, draft, &mut carried)?;
+    carrier.stat_overrides(choices, draft, &mut carried)?;
     for alternative in &choices.alternatives {
-        new.alternative(alternative, draft, notes).map_err(unreadable)?;
+        carrier.alternative(alternative, draft, &mut carried)?;
     }
-    new.certificates(choices, draft, notes).map_err(unreadable)?;
+    certificates::carry(choices, target, draft, &mut carried)?;
     for hold in &choices.holds {
-        let formerly = |name: &str| {
-            let installs = inputs.packages.install.iter();
-            installs.filter(|i| i.formerly.as_deref() == Some(name)).map(|i| i.name.clone()).next()
-        };
-        let name = formerly(&hold.package).unwrap_or_else(|| hold.package.clone());
-        if let Some(today) = new.dpkg.is_installed(&name).filter(|p| p.version != hold.version) {
-            let (old, today) = (&hold.version, &today.version);
-            let reason =
-                format!("the package was on hold at {old}, and the new system has {today}");
-            notes.hold(&hold.package, reason);
+        let name = names.get(hold.package.as_str()).copied().unwrap_or(&hold.package);
+        if let Some(today) = installed.version(name).filter(|today| *today != hold.version) {
+            let old = &hold.version;
+            let why = format!("the package was on hold at {old}, and the new system has {today}");
+            let held = Held::new(HeldKind::Package, &hold.package, why);
+            carried.held.push(held.was(old).candidate(today));
         }
     }
     for repository in choices.repositories.iter().filter(|r| r.file.as_bytes() == SOURCES) {
         let reason =
             format!("it named a repository that is not the release's own: {}", repository.line);
-        notes.hold(&repository.file, reason);
+        carried.hold(HeldKind::Repository, &repository.file, reason);
     }
-    Ok(aside)
-}
-
-fn command(argv: &[&str], why: &str) -> PlannedCommand {
-    let argv = argv.iter().map(|word| (*word).to_owned()).collect();
-    PlannedCommand { argv, stdin: None, expect: None, why: why.to_owned() }
+    Ok(carried)
 }
 
 /// Tools take text; a path that is none is left to a person.
@@ -82,21 +60,29 @@ fn text(path: &RootPath) -> Option<&str> {
     std::str::from_utf8(path.as_bytes()).ok().filter(|text| !text.contains('\n'))
 }
 
-impl New<'_> {
+/// What choices are carried over to.
+struct Carrier<'a> {
+    target: &'a dyn Tree,
+    installed: &'a Installed,
+    accounts: &'a AccountDb,
+    ids: &'a IdMap,
+}
+
+impl Carrier<'_> {
     fn diversions(
         &self,
         choices: &Choices,
         draft: &mut Draft,
-        notes: &mut Notes,
-    ) -> Result<Vec<DraftNode>, TreeError> {
-        let mut aside = vec![];
+        carried: &mut Carried,
+    ) -> Result<(), TreeError> {
+        let today = self.installed.decisions();
         for diversion in &choices.diversions {
             // dpkg compares names, and names its files where they really lie.
             let from = real_place(self.target, &diversion.from)?;
             let to = real_place(self.target, &diversion.to)?;
-            let known = self.dpkg.diversions().find(|(f, ..)| **f == from).map(|(_, to, _)| to);
-            if known == Some(&to) {
-                aside.extend(draft.take(&from));
+            let known = today.diversions.iter().find(|found| *found.from == from);
+            if known.is_some_and(|found| *found.to == to) {
+                carried.aside.extend(draft.take(&from));
                 continue;
             }
             let theirs = self.target.entry(&from)?;
@@ -104,12 +90,13 @@ impl New<'_> {
             let small = theirs.as_ref().is_none_or(|e| !e.kind.is_dir() && e.kind.size() <= LIMIT);
             let taken = taken && theirs.is_some();
             let (Some(from_text), Some(to_text)) = (text(&from), text(&to)) else {
-                notes.hold(&from, "its diversion has a name that no command can be given");
+                let why = "its diversion has a name that no command can be given";
+                carried.hold(HeldKind::Diversion, &from, why);
                 continue;
             };
             if known.is_some() || taken || !small || self.parent_is_missing(&to, draft)? {
                 let why = format!("it was diverted to {to}, which does not fit the new system");
-                notes.hold(&from, why);
+                carried.hold(HeldKind::Diversion, &from, why);
                 continue;
             }
             if let Some(theirs) = theirs {
@@ -118,7 +105,7 @@ impl New<'_> {
                 if ours.is_empty() {
                     draft.delete(from.clone());
                 }
-                aside.extend(ours);
+                carried.aside.extend(ours);
             }
             let argv = [
                 "dpkg-divert",
@@ -130,11 +117,9 @@ impl New<'_> {
                 "--add",
                 from_text,
             ];
-            notes
-                .commands
-                .push(command(&argv, "the package's file lay elsewhere in the old system"));
+            carried.run(&argv, "the package's file lay elsewhere in the old system");
         }
-        Ok(aside)
+        Ok(())
     }
 
     /// What stands at `entry` of the target, at `to`.
@@ -161,8 +146,9 @@ impl New<'_> {
         &self,
         choices: &Choices,
         draft: &Draft,
-        notes: &mut Notes,
+        carried: &mut Carried,
     ) -> Result<(), TreeError> {
+        let decided = self.installed.decisions();
         for fixed in &choices.stat_overrides {
             let path = match draft.get(&fixed.path) {
                 Some(_) => fixed.path.clone(),
@@ -170,7 +156,7 @@ impl New<'_> {
             };
             let user = self.named(&fixed.user, |name| self.user(name), |id| self.ids.uid(id));
             let group = self.named(&fixed.group, |name| self.group(name), |id| self.ids.gid(id));
-            let today = self.dpkg.stat_override(&path);
+            let today = decided.stat_overrides.iter().find(|found| found.path == path);
             let same = today.is_some_and(|today| {
                 today.mode == fixed.mode
                     && Some(&today.user) == user.as_ref()
@@ -183,30 +169,26 @@ impl New<'_> {
                 // The packages' own affair, as long as nobody but them fixed it.
                 (Some(_), Some(_), ..) => {
                     let why = format!("{} was fixed otherwise in the old system", shown(fixed));
-                    notes.hold(&path, why);
+                    carried.hold(HeldKind::Ownership, &path, why);
                 }
                 (_, _, Some(user), Some(group), Some(at)) => {
                     let there = draft.get(&path).is_some() || self.target.entry(&path)?.is_some();
                     if !there {
-                        notes.step(
-                            "leave out",
-                            &path,
-                            "its owner and mode were fixed, and it is gone",
-                        );
+                        carried.leave_out(&path, "its owner and mode were fixed, and it is gone");
                         continue;
                     }
                     let mode = format!("{:o}", fixed.mode);
                     let mut argv = vec!["dpkg-statoverride", "--quiet", "--update"];
                     argv.push("--force-statoverride-add");
                     argv.extend(["--add", &user, &group, &mode, at]);
-                    notes.commands.push(command(&argv, "its owner and mode were fixed by hand"));
+                    carried.run(&argv, "its owner and mode were fixed by hand");
                 }
                 _ => {
                     let why = format!(
                         "{} was fixed, and the new system has no such account",
                         shown(fixed)
                     );
-                    notes.hold(&path, why);
+                    carried.hold(HeldKind::Ownership, &path, why);
                 }
             }
         }
@@ -238,9 +220,10 @@ impl New<'_> {
         &self,
         fact: &AlternativeFact,
         draft: &mut Draft,
-        notes: &mut Notes,
+        carried: &mut Carried,
     ) -> Result<(), TreeError> {
-        let today = self.dpkg.alternatives().iter().find(|found| found.name == fact.name);
+        let Decisions { alternatives, .. } = self.installed.decisions();
+        let today = alternatives.iter().find(|found| found.name == fact.name);
         let mut offered = vec![];
         for choice in today.iter().flat_map(|found| &found.choices) {
             offered.push((real_place(self.target, &choice.path)?, choice.path.clone()));
@@ -264,7 +247,7 @@ impl New<'_> {
                 let priority = added.priority.to_string();
                 let argv =
                     ["update-alternatives", "--install", link, &fact.name, program, &priority];
-                notes.commands.push(command(&argv, "it was added to the alternatives by hand"));
+                carried.run(&argv, "it was added to the alternatives by hand");
                 offered.push((place, added.path.clone()));
             }
         }
@@ -273,12 +256,15 @@ impl New<'_> {
         match offered.iter().find(|(known, _)| *known == place).map(|(_, path)| text(path)) {
             Some(Some(path)) => {
                 let argv = ["update-alternatives", "--set", &fact.name, path];
-                notes.commands.push(command(&argv, "this alternative was chosen by hand"));
+                carried.run(&argv, "this alternative was chosen by hand");
             }
             _ => {
                 let why =
                     format!("{chosen} was chosen by hand, and the new system does not offer it");
-                notes.hold(format!("alternative {}", fact.name), why);
+                let subject = format!("alternative {}", fact.name);
+                let mut held = Held::new(HeldKind::Alternative, subject, why).was(chosen);
+                held.candidates = offered.iter().map(|(_, path)| path.to_string()).collect();
+                carried.held.push(held);
             }
         }
         Ok(())
@@ -295,62 +281,6 @@ impl New<'_> {
         let there = self.target.entry(&place)?.is_some_and(|entry| !is_link(&entry.kind));
         Ok(planned || there || dir.is_none())
     }
-
-    fn certificates(
-        &self,
-        choices: &Choices,
-        draft: &mut Draft,
-        notes: &mut Notes,
-    ) -> Result<(), TreeError> {
-        let Ok(path) = RootPath::parse(CERTIFICATES.as_bytes()) else { return Ok(()) };
-        let refused: BTreeSet<&[u8]> =
-            choices.refused_certificates.iter().map(String::as_bytes).collect();
-        let Some(entry) = self.target.entry(&path)?.filter(|entry| entry.kind.is_file()) else {
-            return Ok(());
-        };
-        let trusted = &choices.trusted_certificates;
-        let some = !refused.is_empty() || !trusted.is_empty();
-        let Some(theirs) = read_file(self.target, &path, LIMIT)?.filter(|_| some) else {
-            return Ok(());
-        };
-        let mut changed = vec![];
-        for line in theirs.split_inclusive(|&b| b == b'\n') {
-            if refused.contains(line.trim_ascii_end()) {
-                changed.push(b'!');
-                notes.step(
-                    "adapt",
-                    &path,
-                    format!(
-                        "{} is not to be trusted",
-                        String::from_utf8_lossy(line.trim_ascii_end())
-                    ),
-                );
-            }
-            changed.extend_from_slice(line);
-        }
-        for own in trusted {
-            let place = RootPath::parse(format!("/usr/share/ca-certificates/{own}").as_bytes());
-            let is_placed = place.is_ok_and(|place| draft.get(&place).is_some());
-            let is_known = theirs.split(|&b| b == b'\n').any(|line| {
-                let line = line.trim_ascii_end();
-                line.strip_prefix(b"!").unwrap_or(line) == own.as_bytes()
-            });
-            if is_placed && !is_known {
-                if changed.last().is_some_and(|&b| b != b'\n') {
-                    changed.push(b'\n');
-                }
-                changed.extend_from_slice(own.as_bytes());
-                changed.push(b'\n');
-                notes.step("adapt", &path, format!("{own} is to be trusted"));
-            }
-        }
-        if changed != theirs {
-            let kind = Kind::File { size: changed.len() as u64 };
-            let entry = Entry { kind, links: None, ..entry };
-            draft.put(DraftNode { entry, content: DraftContent::Bytes(changed) });
-        }
-        Ok(())
-    }
 }
 
 fn shown(fixed: &StatOverrideFact) -> String {
@@ -360,6 +290,7 @@ fn shown(fixed: &StatOverrideFact) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::family::carried::Act;
     use crate::survey::{AddedFact, DiversionFact};
     use crate::tree::memory::MemoryTree;
     use crate::tree::{Meta, Time, Xattrs};
@@ -391,20 +322,25 @@ mod tests {
             .link("/bin", "usr/bin")
     }
 
-    /// What one of [`New`]'s does: the commands, what is held, and the draft after it.
+    /// What one of [`Carrier`]'s does: the commands, what is held, and the draft after it.
     fn done(
         tree: &MemoryTree,
         draft: &mut Draft,
-        act: impl FnOnce(&New, &mut Draft, &mut Notes),
+        act: impl FnOnce(&Carrier, &mut Draft, &mut Carried),
     ) -> (Vec<String>, Vec<String>) {
-        let dpkg = Dpkg::load(tree).unwrap().unwrap();
+        let installed = Installed::load(tree).unwrap();
         let accounts = AccountDb::load(tree).unwrap().accounts;
         let ids = IdMap::default();
-        let new = New { target: tree, dpkg: &dpkg, accounts: &accounts, ids: &ids };
-        let mut notes = Notes::default();
-        act(&new, draft, &mut notes);
-        let commands = notes.commands.iter().map(|command| command.argv.join(" ")).collect();
-        (commands, notes.held.iter().map(|held| held.subject.clone()).collect())
+        let (target, installed) = (tree, &installed);
+        let new = Carrier { target, installed, accounts: &accounts, ids: &ids };
+        let mut carried = Carried::default();
+        act(&new, draft, &mut carried);
+        let command = |act: &Act| match act {
+            Act::Run { argv, .. } => Some(argv.join(" ")),
+            Act::Adapt { .. } | Act::LeaveOut { .. } => None,
+        };
+        let commands = carried.acts.iter().filter_map(command).collect();
+        (commands, carried.held.iter().map(|held| held.subject.clone()).collect())
     }
 
     fn diverted(tree: &MemoryTree, draft: &mut Draft) -> (Vec<String>, Vec<String>, Vec<String>) {
@@ -412,8 +348,9 @@ mod tests {
             vec![DiversionFact { from: path("/bin/tool"), to: path("/bin/tool.real") }];
         let choices = Choices { diversions, ..Choices::default() };
         let mut aside = vec![];
-        let (commands, held) = done(tree, draft, |new, draft, notes| {
-            aside = new.diversions(&choices, draft, notes).unwrap();
+        let (commands, held) = done(tree, draft, |new, draft, carried| {
+            new.diversions(&choices, draft, carried).unwrap();
+            aside = std::mem::take(&mut carried.aside);
         });
         (commands, held, aside.iter().map(|node| node.entry.path.to_string()).collect())
     }
@@ -463,8 +400,8 @@ mod tests {
         let told = |tree: &MemoryTree, fact: StatOverrideFact| {
             let choices = Choices { stat_overrides: vec![fact], ..Choices::default() };
             let mut draft = Draft::default();
-            done(tree, &mut draft, |new, draft, notes| {
-                new.stat_overrides(&choices, draft, notes).unwrap();
+            done(tree, &mut draft, |new, draft, carried| {
+                new.stat_overrides(&choices, draft, carried).unwrap();
             })
         };
         let set = |user: &str| {
@@ -503,8 +440,8 @@ mod tests {
             let mut draft = Draft::default();
             draft.put(node("/etc/alternatives/editor", Kind::Symlink { target: b"/x".to_vec() }));
             draft.put(node("/opt/mine", Kind::File { size: 4 }));
-            let told = done(&tree, &mut draft, |new, draft, notes| {
-                new.alternative(&fact, draft, notes).unwrap();
+            let told = done(&tree, &mut draft, |new, draft, carried| {
+                new.alternative(&fact, draft, carried).unwrap();
             });
             assert!(draft.get(&path("/etc/alternatives/editor")).is_none());
             told
@@ -517,45 +454,5 @@ mod tests {
         let own = fact(Some("/opt/mine"), &["/opt/mine"]);
         assert_eq!(told(own), (vec![install.clone(), set("/opt/mine")], vec![]));
         assert_eq!(told(fact(None, &["/opt/mine", "/opt/gone"])), (vec![install], vec![]));
-    }
-
-    #[test]
-    fn a_refused_certificate_is_refused_in_the_new_list() {
-        let tree =
-            system().file("/etc/ca-certificates.conf", "# x\nmozilla/A.crt\nmozilla/B.crt\n");
-        let choices = |refused: &str| Choices {
-            refused_certificates: vec![refused.to_owned()],
-            ..Choices::default()
-        };
-        let list = |refused: &str| {
-            let mut draft = Draft::default();
-            done(&tree, &mut draft, |new, draft, notes| {
-                new.certificates(&choices(refused), draft, notes).unwrap();
-            });
-            draft.get(&path("/etc/ca-certificates.conf")).map(|node| node.content.clone())
-        };
-        let changed = b"# x\n!mozilla/A.crt\nmozilla/B.crt\n".to_vec();
-        assert_eq!(list("mozilla/A.crt"), Some(DraftContent::Bytes(changed)));
-        assert_eq!(list("mozilla/Gone.crt"), None);
-    }
-
-    #[test]
-    fn an_own_certificate_is_trusted_where_it_is_placed() {
-        let tree = system().file("/etc/ca-certificates.conf", "mozilla/A.crt");
-        let choices = Choices {
-            trusted_certificates: ["own/ca.crt", "own/gone.crt", "mozilla/A.crt"]
-                .map(str::to_owned)
-                .to_vec(),
-            ..Choices::default()
-        };
-        let own = system().file("/usr/share/ca-certificates/own/ca.crt", "");
-        let own = own.entry(&path("/usr/share/ca-certificates/own/ca.crt")).unwrap().unwrap();
-        let mut draft = Draft::default();
-        draft.put(DraftNode { entry: own, content: DraftContent::Bytes(vec![]) });
-        done(&tree, &mut draft, |new, draft, notes| {
-            new.certificates(&choices, draft, notes).unwrap();
-        });
-        let list = draft.get(&path("/etc/ca-certificates.conf")).map(|node| node.content.clone());
-        assert_eq!(list, Some(DraftContent::Bytes(b"mozilla/A.crt\nown/ca.crt\n".to_vec())));
     }
 }

@@ -1,17 +1,16 @@
-//! Reading [`Choices`] from the records of a package manager.
+//! What somebody decided about packages: read from dpkg's records, and from the files of apt,
+//! debconf and others beside them.
 
 use std::collections::BTreeMap;
 
-use crate::facts::{
+use super::certificates;
+use super::texts::Texts;
+use crate::packages::{Alternative, AlternativeStatus, Installed, Moment, StatOverride};
+use crate::survey::{
     AddedFact, AlternativeFact, AnswerFact, Choices, DiversionFact, HoldFact, RepositoryFact,
     StatOverrideFact,
 };
-use crate::packages::dpkg::{AlternativeStatus, Dpkg};
-use crate::packages::{Installed, Status};
-use crate::tree::{RootPath, Tree, escaped, list, read_file};
-
-/// Larger than any table of this kind.
-const LIMIT: u64 = 16 << 20;
+use crate::tree::{RootPath, Tree, read_file};
 
 /// Larger than any script of a package.
 const SCRIPT_LIMIT: u64 = 1 << 20;
@@ -31,72 +30,42 @@ const OWN_COMPONENTS: &[&str] = &["main", "contrib", "non-free", "non-free-firmw
 
 /// What was decided in `tree`; what cannot be read says nothing.
 pub(super) fn choices(tree: &dyn Tree, installed: &Installed) -> Choices {
-    let Some(dpkg) = &installed.dpkg else { return Choices::default() };
     let texts = Texts { tree, installed };
-    let held = dpkg.packages.iter().filter(|p| p.hold && p.status == Status::Installed);
+    let decisions = installed.decisions();
+    let local = decisions.diversions.iter().filter(|diversion| diversion.by.is_none());
     Choices {
-        architectures: dpkg.architectures.iter().skip(1).cloned().collect(),
-        diversions: dpkg
-            .local_diversions()
-            .map(|(from, to)| DiversionFact { from: from.clone(), to: to.clone() })
+        architectures: decisions.architectures.to_vec(),
+        diversions: local
+            .map(|found| DiversionFact { from: found.from.clone(), to: found.to.clone() })
             .collect(),
-        stat_overrides: texts.stat_overrides(dpkg),
-        alternatives: texts.alternatives(dpkg),
-        refused_certificates: texts.refused_certificates(),
-        trusted_certificates: texts.trusted_certificates(),
-        holds: held
-            .map(|p| HoldFact { package: p.name.clone(), version: p.version.clone() })
+        stat_overrides: texts.stat_overrides(decisions.stat_overrides),
+        alternatives: texts.alternatives(decisions.alternatives),
+        refused_certificates: certificates::refused(&texts),
+        trusted_certificates: certificates::trusted(&texts),
+        holds: decisions
+            .holds
+            .into_iter()
+            .map(|held| HoldFact { package: held.name.to_owned(), version: held.version })
             .collect(),
         pins: texts.unowned("/etc/apt/preferences.d", &["/etc/apt/preferences"]),
         repositories: texts.repositories(),
         keys: texts.unowned("/etc/apt/trusted.gpg.d", &["/etc/apt/trusted.gpg"]),
-        answers: texts.answers(dpkg),
+        answers: texts.answers(),
     }
-}
-
-struct Texts<'a> {
-    tree: &'a dyn Tree,
-    installed: &'a Installed,
 }
 
 impl Texts<'_> {
-    fn read(&self, path: &str) -> Vec<u8> {
-        let path = RootPath::parse(path.as_bytes()).ok();
-        let text = path.and_then(|path| read_file(self.tree, &path, LIMIT).ok().flatten());
-        text.unwrap_or_default()
-    }
-
-    fn list(&self, dir: &str) -> Vec<RootPath> {
-        let Ok(dir) = RootPath::parse(dir.as_bytes()) else { return vec![] };
-        let entries = list(self.tree, &dir).unwrap_or_default();
-        let files = entries.into_iter().filter(|entry| entry.kind.is_file());
-        files.map(|entry| dir.child(entry.path.name())).collect()
-    }
-
-    /// The files in `dir` and among `more` that no package brought.
-    fn unowned(&self, dir: &str, more: &[&str]) -> Vec<String> {
-        let more = more.iter().filter_map(|path| RootPath::parse(path.as_bytes()).ok());
-        let there = more.filter(|path| self.tree.entry(path).is_ok_and(|e| e.is_some()));
-        let all = there.chain(self.list(dir));
-        let unowned = all.filter(|path| self.installed.claims(path).next().is_none());
-        unowned.map(|path| path.to_string()).collect()
-    }
-
-    fn stat_overrides(&self, dpkg: &Dpkg) -> Vec<StatOverrideFact> {
-        let overrides = dpkg.stat_overrides();
+    fn stat_overrides(&self, overrides: &[StatOverride]) -> Vec<StatOverrideFact> {
         if overrides.is_empty() {
             return vec![];
         }
-        let mut scripts: Vec<(String, Vec<u8>)> = vec![];
-        for path in self.list("/var/lib/dpkg/info") {
-            let Some(stem) = path.name().strip_suffix(b".postinst") else { continue };
-            let name = stem.split(|&b| b == b':').next().unwrap_or(stem);
-            let text = read_file(self.tree, &path, SCRIPT_LIMIT).ok().flatten().unwrap_or_default();
-            if holds(&text, b"dpkg-statoverride") {
-                scripts.push((escaped(name), text));
-            }
+        let mut scripts: Vec<(&str, Vec<u8>)> = vec![];
+        for script in self.installed.scripts(Moment::Installed) {
+            let text = read_file(self.tree, &script.path, SCRIPT_LIMIT).ok().flatten();
+            let text = text.filter(|text| holds(text, b"dpkg-statoverride"));
+            scripts.extend(text.map(|text| (script.package.as_str(), text)));
         }
-        let fact = |found: &crate::packages::dpkg::StatOverride| StatOverrideFact {
+        let fact = |found: &StatOverride| StatOverrideFact {
             path: found.path.clone(),
             user: found.user.clone(),
             group: found.group.clone(),
@@ -104,14 +73,14 @@ impl Texts<'_> {
             package: scripts
                 .iter()
                 .find(|(_, text)| holds(text, found.path.as_bytes()))
-                .map(|(name, _)| name.clone()),
+                .map(|(name, _)| (*name).to_owned()),
         };
         overrides.iter().map(fact).collect()
     }
 
-    fn alternatives(&self, dpkg: &Dpkg) -> Vec<AlternativeFact> {
+    fn alternatives(&self, alternatives: &[Alternative]) -> Vec<AlternativeFact> {
         let mut all = vec![];
-        for alternative in dpkg.alternatives() {
+        for alternative in alternatives {
             let by_hand = alternative.status == AlternativeStatus::Manual;
             let added: Vec<AddedFact> = alternative
                 .choices
@@ -132,30 +101,6 @@ impl Texts<'_> {
         all
     }
 
-    /// Whether a package brought what is there, or nothing is there.
-    fn is_owned(&self, path: &RootPath) -> bool {
-        let place = crate::tree::resolve_parent(self.tree, path).ok().flatten();
-        let there = place.filter(|place| self.tree.entry(place).is_ok_and(|e| e.is_some()));
-        there.is_none_or(|place| self.installed.claims(&place).next().is_some())
-    }
-
-    fn refused_certificates(&self) -> Vec<String> {
-        let text = self.read("/etc/ca-certificates.conf");
-        let text = String::from_utf8_lossy(&text);
-        text.lines().filter_map(|line| line.strip_prefix('!')).map(str::to_owned).collect()
-    }
-
-    fn trusted_certificates(&self) -> Vec<String> {
-        let text = self.read("/etc/ca-certificates.conf");
-        let text = String::from_utf8_lossy(&text);
-        let is_own = |line: &&str| {
-            let place = RootPath::parse(format!("/usr/share/ca-certificates/{line}").as_bytes());
-            !line.is_empty() && place.is_ok_and(|place| !self.is_owned(&place))
-        };
-        let lines = text.lines().map(str::trim_end).filter(|line| !line.starts_with(['!', '#']));
-        lines.filter(is_own).map(str::to_owned).collect()
-    }
-
     fn repositories(&self) -> Vec<RepositoryFact> {
         let mut all = vec![];
         let more = self.list("/etc/apt/sources.list.d");
@@ -172,7 +117,7 @@ impl Texts<'_> {
         all
     }
 
-    fn answers(&self, dpkg: &Dpkg) -> Vec<AnswerFact> {
+    fn answers(&self) -> Vec<AnswerFact> {
         let types = fields(&self.read("/var/cache/debconf/templates.dat"), &["type"]);
         let questions = fields(
             &self.read("/var/cache/debconf/config.dat"),
@@ -180,7 +125,7 @@ impl Texts<'_> {
         );
         let installed = |owners: &str| {
             let mut owners = owners.split(", ");
-            owners.find(|owner| dpkg.is_installed(owner).is_some()).map(str::to_owned)
+            owners.find(|owner| self.installed.version(owner).is_some()).map(str::to_owned)
         };
         let mut all = vec![];
         for (question, about) in questions {

@@ -1,0 +1,11 @@
+//! Init systems: where units and scripts are, and the links that switch services on and off.
+//!
+//! systemd and the runlevels of SysV are known here and nowhere else. Only names are looked at.
+
+mod link;
+mod runlevel;
+mod scope;
+
+pub use link::Link;
+pub use runlevel::{Action, LEVELS, runlevel, script, split};
+pub use scope::Scope;

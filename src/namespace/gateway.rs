@@ -1,0 +1,373 @@
+//! [`Gateway`]: the one way out of a network without any, for commands that download.
+//!
+//! The socket it listens on lies in the command's network, the connections it makes lie in the
+//! host's. To the command it is an HTTP proxy: it asks for a URL, or for a connection to a host and
+//! port that it speaks through by itself, mostly with TLS. Names are resolved out here. Nothing but
+//! such connections passes, and none to this machine itself, unless a variable that was given to
+//! the command names it: what listens on a host's own addresses often asks nobody who he is.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::upstream::{Proxy, Scheme, Upstream, host_and_port};
+
+/// Connections at a time.
+const MOST: usize = 64;
+/// The longest head of a request.
+const HEAD: usize = 64 * 1024;
+/// How long a connection may take to be made, and how long nothing may come through it.
+const CONNECT: Duration = Duration::from_secs(30);
+const IDLE: Duration = Duration::from_secs(300);
+/// How long a client may take to close what it was told the end of.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// How often it is looked whether all is over, and whether somebody waits.
+const GLANCE: Duration = Duration::from_millis(250);
+const PAUSE: Duration = Duration::from_millis(3);
+
+const OWN: &str = "this machine itself is not reached from inside the root";
+
+/// A proxy for one run.
+#[derive(Debug)]
+pub(super) struct Gateway {
+    listener: TcpListener,
+    upstream: Upstream,
+}
+
+/// What a client asks for.
+#[derive(Debug, PartialEq, Eq)]
+struct Request {
+    scheme: Scheme,
+    host: String,
+    port: u16,
+    /// The request line, as a proxy gets it and as the server itself gets it.
+    absolute: String,
+    origin: String,
+    /// The other lines, those about this connection left out.
+    headers: Vec<String>,
+}
+
+impl Gateway {
+    /// Listens in the network of the current thread.
+    pub(super) fn open(upstream: Upstream) -> io::Result<Gateway> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        listener.set_nonblocking(true)?;
+        Ok(Gateway { listener, upstream })
+    }
+
+    /// How a client inside names it.
+    pub(super) fn url(&self) -> io::Result<String> {
+        Ok(format!("http://{}", self.listener.local_addr()?))
+    }
+
+    /// Serves clients, with connections in the network of the current thread, until it is `over`.
+    pub(super) fn serve(&self, over: &AtomicBool) {
+        let open = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            while !over.load(Ordering::SeqCst) {
+                let full = open.load(Ordering::SeqCst) >= MOST;
+                let Some((client, _)) = self.listener.accept().ok().filter(|_| !full) else {
+                    thread::sleep(PAUSE);
+                    continue;
+                };
+                open.fetch_add(1, Ordering::SeqCst);
+                let open = &open;
+                let served = thread::Builder::new().spawn_scoped(scope, move || {
+                    // A client that gets no answer says so itself.
+                    let _ = self.answer(&client, over);
+                    open.fetch_sub(1, Ordering::SeqCst);
+                });
+                if served.is_err() {
+                    open.fetch_sub(1, Ordering::SeqCst);
+                }
+            }
+        });
+    }
+
+    fn answer(&self, client: &TcpStream, over: &AtomicBool) -> io::Result<()> {
+        prepare(client)?;
+        let (head, rest) = head(client, over)?;
+        let asked =
+            Request::parse(&head).ok_or(("400", "this is no request to a proxy".to_owned()));
+        let server = asked.and_then(|request| match self.connect(&request) {
+            Ok(server) => Ok((request, server)),
+            Err(error) => Err(("502", error.to_string())),
+        });
+        let (request, (server, proxy)) = match server {
+            Ok(reached) => reached,
+            Err((code, why)) => {
+                let why = why.replace(['\r', '\n'], " ");
+                write!(
+                    &*client,
+                    "HTTP/1.1 {code} {why}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                )?;
+                return farewell(client, over);
+            }
+        };
+        prepare(&server)?;
+        if request.scheme == Scheme::Http || proxy.is_some() {
+            (&server).write_all(request.text(proxy).as_bytes())?;
+        } else {
+            (&*client).write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
+        }
+        if request.scheme == Scheme::Http {
+            // Further requests of this connection are asked again by the client on a new one.
+            pour(&server, client, over)?;
+            return farewell(client, over);
+        }
+        (&server).write_all(&rest)?;
+        thread::scope(|scope| {
+            scope.spawn(|| pour(client, &server, over));
+            pour(&server, client, over)
+        })
+    }
+
+    /// A connection to what is asked for, or to the proxy on the way there.
+    fn connect(&self, request: &Request) -> io::Result<(TcpStream, Option<&Proxy>)> {
+        let proxy = self.upstream.proxy(request.scheme, &request.host);
+        let (host, port) = match proxy {
+            Some(proxy) => (proxy.host.as_str(), proxy.port),
+            None => (request.host.as_str(), request.port),
+        };
+        let trusted = proxy.is_some() || self.upstream.names(host);
+        let mut last = io::Error::other(format!("{host} has no address"));
+        for address in (host, port).to_socket_addrs()? {
+            if !trusted && is_own(address) {
+                last = io::Error::other(OWN);
+                continue;
+            }
+            let server = match TcpStream::connect_timeout(&address, CONNECT) {
+                Ok(server) => server,
+                Err(error) => {
+                    last = error;
+                    continue;
+                }
+            };
+            // Any other address of this machine answers from itself.
+            if trusted || server.local_addr()?.ip() != server.peer_addr()?.ip() {
+                return Ok((server, proxy));
+            }
+            last = io::Error::other(OWN);
+        }
+        Err(last)
+    }
+}
+
+/// Whether `address` is of this machine or of its very link, where metadata services are.
+fn is_own(address: SocketAddr) -> bool {
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.is_unspecified() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unspecified() || ip.is_unicast_link_local(),
+    }
+}
+
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nonblocking(false)?;
+    stream.set_read_timeout(Some(GLANCE))?;
+    stream.set_write_timeout(Some(CONNECT))?;
+    stream.set_nodelay(true)
+}
+
+/// What comes next from `from`, nothing at its end; an error when it takes too long or all is over.
+fn receive(mut from: &TcpStream, buffer: &mut [u8], over: &AtomicBool) -> io::Result<usize> {
+    let began = Instant::now();
+    while !over.load(Ordering::SeqCst) && began.elapsed() < IDLE {
+        match from.read(buffer) {
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+                ) => {}
+            done => return done,
+        }
+    }
+    Err(ErrorKind::TimedOut.into())
+}
+
+/// The head of a request, without its last line, and what came behind it.
+fn head(client: &TcpStream, over: &AtomicBool) -> io::Result<(Vec<u8>, Vec<u8>)> {
+    let mut got = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        if let Some(end) = got.windows(4).position(|four| four == b"\r\n\r\n") {
+            let rest = got.split_off(end + 4);
+            got.truncate(end);
+            return Ok((got, rest));
+        }
+        let count = receive(client, &mut buffer, over)?;
+        if count == 0 || got.len() > HEAD {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        got.extend_from_slice(&buffer[..count]);
+    }
+}
+
+/// Carries everything from `from` to `to`, its end too.
+fn pour(from: &TcpStream, mut to: &TcpStream, over: &AtomicBool) -> io::Result<()> {
+    let mut buffer = vec![0; 64 * 1024];
+    let mut carry = || loop {
+        match receive(from, &mut buffer, over)? {
+            0 => return Ok(()),
+            count => to.write_all(&buffer[..count])?,
+        }
+    };
+    let carried = carry();
+    to.shutdown(Shutdown::Write).and(carried)
+}
+
+/// Waits until the client has read all: closing on what it still sends would take that from it.
+fn farewell(client: &TcpStream, over: &AtomicBool) -> io::Result<()> {
+    // It may be shut down already.
+    let _ = client.shutdown(Shutdown::Write);
+    let began = Instant::now();
+    let mut buffer = [0; 4096];
+    client.set_read_timeout(Some(GLANCE))?;
+    while began.elapsed() < FAREWELL && !over.load(Ordering::SeqCst) {
+        match (&*client).read(&mut buffer) {
+            Ok(0) => break,
+            Err(e) if !matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => break,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+impl Request {
+    fn parse(head: &[u8]) -> Option<Request> {
+        let text = std::str::from_utf8(head).ok()?;
+        let mut lines = text.split("\r\n");
+        let first = lines.next()?;
+        let mut words = first.split(' ');
+        let (method, asked, version) = (words.next()?, words.next()?, words.next()?);
+        let own = ["connection", "proxy-connection", "proxy-authorization", "keep-alive"];
+        let about_us = |line: &str| {
+            let name = line.split(':').next().unwrap_or_default().trim().to_ascii_lowercase();
+            own.contains(&name.as_str())
+        };
+        let headers = lines.filter(|line| !about_us(line)).map(str::to_owned).collect();
+        let absolute = first.to_owned();
+        if method == "CONNECT" {
+            let (host, port) = host_and_port(asked, 443)?;
+            let origin = String::new();
+            return Some(Request { scheme: Scheme::Https, host, port, absolute, origin, headers });
+        }
+        // What is downloaded has no body to send.
+        if !["GET", "HEAD"].contains(&method) {
+            return None;
+        }
+        let rest = asked.strip_prefix("http://")?;
+        let (place, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let (host, port) = host_and_port(place.rsplit('@').next()?, 80)?;
+        let path = if path.is_empty() { "/" } else { path };
+        let origin = format!("{method} {path} {version}");
+        Some(Request { scheme: Scheme::Http, host, port, absolute, origin, headers })
+    }
+
+    /// The request as the next one on its way gets it.
+    fn text(&self, proxy: Option<&Proxy>) -> String {
+        let first = if proxy.is_some() { &self.absolute } else { &self.origin };
+        let mut lines = vec![first.clone()];
+        lines.extend(self.headers.iter().cloned());
+        if self.scheme == Scheme::Http {
+            lines.push("Connection: close".to_owned());
+        }
+        let credentials = proxy.and_then(|proxy| proxy.credentials.as_ref());
+        lines.extend(credentials.map(|value| format!("Proxy-Authorization: {value}")));
+        lines.join("\r\n") + "\r\n\r\n"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::ffi::OsString;
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// A server that answers one request with `answer` and returns what it was asked.
+    fn server(answer: &'static [u8]) -> (u16, thread::JoinHandle<String>) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let served = thread::spawn(move || {
+            let (client, _) = listener.accept().unwrap();
+            let (head, rest) = head(&client, &AtomicBool::new(false)).unwrap();
+            (&client).write_all(answer).unwrap();
+            let mut text = String::from_utf8([head, rest].concat()).unwrap();
+            client.shutdown(Shutdown::Write).unwrap();
+            (&client).read_to_string(&mut text).unwrap();
+            text
+        });
+        (port, served)
+    }
+
+    /// What the client gets that sends `request` to a gateway with these variables.
+    fn ask(env: &[(&str, String)], request: &str) -> String {
+        let mut env: BTreeMap<OsString, OsString> =
+            env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let gateway = Gateway::open(Upstream::take(&mut env)).unwrap();
+        let address = gateway.listener.local_addr().unwrap();
+        let over = Arc::new(AtomicBool::new(false));
+        let stop = Arc::clone(&over);
+        let serving = thread::spawn(move || gateway.serve(&stop));
+        let mut client = TcpStream::connect(address).unwrap();
+        client.write_all(request.as_bytes()).unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        over.store(true, Ordering::SeqCst);
+        serving.join().unwrap();
+        answer
+    }
+
+    #[test]
+    fn a_url_is_fetched_from_a_host_that_a_variable_names() {
+        let (port, served) = server(b"HTTP/1.1 200 OK\r\n\r\nbody");
+        let index = ("PIP_INDEX_URL", format!("http://127.0.0.1:{port}/"));
+        let request = format!(
+            "GET http://127.0.0.1:{port}/a?b HTTP/1.1\r\nHost: x\r\nProxy-Connection: y\r\n\r\nGET more"
+        );
+        assert_eq!(ask(&[index], &request), "HTTP/1.1 200 OK\r\n\r\nbody");
+        assert_eq!(served.join().unwrap(), "GET /a?b HTTP/1.1\r\nHost: x\r\nConnection: close");
+    }
+
+    #[test]
+    fn a_connection_carries_bytes_both_ways() {
+        let (port, served) = server(b"answer");
+        let index = ("PIP_INDEX_URL", format!("https://127.0.0.1:{port}/"));
+        let request = format!("CONNECT 127.0.0.1:{port} HTTP/1.1\r\n\r\nhello\r\n\r\nworld");
+        let answer = ask(&[index], &request);
+        assert_eq!(answer, "HTTP/1.1 200 Connection established\r\n\r\nanswer");
+        assert_eq!(served.join().unwrap(), "helloworld");
+    }
+
+    #[test]
+    fn a_proxy_of_the_surroundings_gets_the_request_as_it_is() {
+        let (port, served) = server(b"HTTP/1.1 200 OK\r\n\r\n");
+        let proxy = ("http_proxy", format!("http://me:pw@127.0.0.1:{port}"));
+        ask(&[proxy], "GET http://debian.example/x HTTP/1.1\r\nHost: debian.example\r\n\r\n");
+        assert_eq!(
+            served.join().unwrap(),
+            "GET http://debian.example/x HTTP/1.1\r\nHost: debian.example\r\n\
+             Connection: close\r\nProxy-Authorization: Basic bWU6cHc="
+        );
+    }
+
+    #[test]
+    fn this_machine_and_what_is_no_download_are_refused() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        for host in ["127.0.0.1", "localhost", "0.0.0.0", "[::ffff:127.0.0.1]", "169.254.169.254"] {
+            let answer = ask(&[], &format!("CONNECT {host}:{port} HTTP/1.1\r\n\r\n"));
+            assert!(answer.starts_with("HTTP/1.1 502 this machine itself"), "{host}: {answer}");
+        }
+        for request in ["GET / HTTP/1.1", "POST http://a/ HTTP/1.1", "nonsense"] {
+            let answer = ask(&[], &format!("{request}\r\n\r\n"));
+            assert!(answer.starts_with("HTTP/1.1 400 "), "{request}: {answer}");
+        }
+        listener.set_nonblocking(true).unwrap();
+        assert!(listener.accept().is_err());
+    }
+}

@@ -1,0 +1,27 @@
+//! [`Manager`]: the package managers whose records are read.
+
+use std::fmt;
+
+/// A package manager.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Manager {
+    /// Debian and what comes from it.
+    Dpkg,
+    /// Fedora, Red Hat, SUSE and what comes from them.
+    Rpm,
+    /// Alpine.
+    Apk,
+    /// Arch.
+    Pacman,
+}
+
+impl fmt::Display for Manager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Manager::Dpkg => "dpkg",
+            Manager::Rpm => "rpm",
+            Manager::Apk => "apk",
+            Manager::Pacman => "pacman",
+        })
+    }
+}

@@ -1,0 +1,125 @@
+//! [`Decisions`]: what the phases of a plan decide while it is made.
+
+use std::fmt::Display;
+
+use super::config::Meeting;
+use super::packages::PackagePlan;
+use super::step::{Placing, PlannedCommand, Removal, Step};
+use crate::bundle::Loss;
+use crate::tree::{Draft, DraftNode, RootPath};
+use crate::verdict::{Held, HeldKind};
+
+/// What the phases of a plan decide while it is made.
+#[derive(Default)]
+pub(super) struct Decisions {
+    pub(super) steps: Vec<Step>,
+    pub(super) held: Vec<Held>,
+    pub(super) losses: Vec<Loss>,
+    /// Become steps once all of them are known: what a later phase asks for may have to run first.
+    pub(super) commands: Vec<PlannedCommand>,
+}
+
+impl Decisions {
+    /// Something is done.
+    pub(super) fn step(&mut self, step: Step) {
+        self.steps.push(step);
+    }
+
+    /// Something is placed otherwise than it was.
+    pub(super) fn adapt(&mut self, path: &RootPath, what: impl Into<String>) {
+        self.step(Step::Adapt { path: path.clone(), what: what.into() });
+    }
+
+    /// Something is placed that the old system did not have.
+    pub(super) fn add(&mut self, path: &RootPath, why: impl Into<String>) {
+        self.step(Step::Add { path: path.clone(), why: why.into() });
+    }
+
+    /// Something is not brought back.
+    pub(super) fn leave_out(&mut self, subject: impl Display, why: impl Into<String>) {
+        self.step(Step::LeaveOut { subject: subject.to_string(), why: why.into() });
+    }
+
+    /// Something is left to a person.
+    pub(super) fn hold(&mut self, kind: HeldKind, subject: impl Display, why: impl Display) {
+        self.held.push(Held::new(kind, subject, why));
+    }
+
+    /// What was decided about packages.
+    pub(super) fn packages(&mut self, packages: &PackagePlan) {
+        let PackagePlan { architectures, install, answers, dropped, missing, present: _ } =
+            packages;
+        self.steps
+            .extend(architectures.iter().map(|name| Step::Architecture { name: name.clone() }));
+        self.steps.extend(install.iter().cloned().map(Step::Install));
+        self.steps.extend(answers.iter().cloned().map(Step::Answer));
+        for (name, why) in dropped {
+            self.leave_out(name, why);
+        }
+        self.losses.extend(missing.iter().map(|missing| Loss {
+            subject: missing.name.clone(),
+            what: "package not installed".to_owned(),
+            why: "the new system's repositories do not offer it, and no rule renames it".to_owned(),
+        }));
+    }
+
+    /// How archived files met the new system's.
+    pub(super) fn meetings(&mut self, meetings: &[Meeting]) {
+        for meeting in meetings {
+            match meeting.held() {
+                Some(held) => self.held.push(held),
+                None => self.step(Step::Meet {
+                    path: meeting.path.clone(),
+                    outcome: meeting.outcome.clone(),
+                }),
+            }
+        }
+    }
+
+    /// What is removed and placed; what `is_secret` is called so.
+    pub(super) fn files(&mut self, draft: &Draft, is_secret: &dyn Fn(&DraftNode) -> bool) {
+        let removed =
+            |path: &RootPath| Step::Remove { path: path.clone(), why: Removal::WasRemoved };
+        self.steps.extend(draft.deletions().map(removed));
+        self.steps.extend(draft.nodes().map(|node| Step::Place(Placing::of(node, is_secret))));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::memory::MemoryTree;
+    use crate::tree::{DraftContent, Tree};
+
+    fn path(text: &str) -> RootPath {
+        RootPath::parse(text.as_bytes()).unwrap()
+    }
+
+    fn node(at: &str) -> DraftNode {
+        let tree = MemoryTree::default().file(at, "x");
+        let entry = tree.entry(&path(at)).unwrap().unwrap();
+        DraftNode { entry, content: DraftContent::Bytes(b"x".to_vec()) }
+    }
+
+    #[test]
+    fn set_id_capabilities_and_secrets_are_said_and_deletions_come_first() {
+        let mut tool = node("/usr/local/bin/tool");
+        tool.entry.meta.mode = 0o4755;
+        tool.entry.meta.xattrs.insert(b"security.capability".to_vec(), vec![1]);
+        let mut draft = Draft::default();
+        draft.put(tool);
+        draft.put(node("/srv/site.key"));
+        draft.delete(path("/etc/motd"));
+        let mut decisions = Decisions::default();
+        decisions.files(&draft, &|node| node.entry.path.name() == b"site.key");
+        let told: Vec<String> = decisions.steps.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "remove /etc/motd (was removed in the old system)",
+                "place /srv/site.key (file, secret)",
+                "place /usr/local/bin/tool (file, set-id, with capabilities)",
+            ]
+        );
+    }
+}

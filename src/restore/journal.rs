@@ -1,0 +1,281 @@
+//! [`Journal`]: what a restore onto a root has made, where `gc` finds it.
+//!
+//! A record is a file in a directory of this machine. It is locked for as long as its run goes on,
+//! and each of its lines is on disk before what it announces is done:
+//!
+//! | on record | and then | when the run is ended here |
+//! |---|---|---|
+//! | the name of the copy | the copy is made, empty and private | an empty private directory of that name is removed, nothing else |
+//! | the copy's number | it is filled; at the end both roots are exchanged | what has that number under that name is removed; is it the replaced root, it stays, as nobody has compared it behind the exchange |
+//! | that the replaced root may go | it is removed | what has the copy's or the replaced root's number under that name is removed |
+//! | nothing any more | | |
+//!
+//! What stands at the target's own name is never touched, so a good root is never removed: the copy
+//! waits under its own name before the exchange, the replaced root after it, and that one goes only
+//! when the new one is durable. Directories are known by their numbers, within one boot of the
+//! machine also by those of their file systems.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FlockOperation;
+use serde::{Deserialize, Serialize};
+
+use crate::tree::{DirId, NamedDir, PlaceError};
+
+/// Where records are unless the surroundings say something else.
+const STATE: &str = "/var/lib";
+
+/// The largest record that is read.
+const LIMIT: u64 = 1024 * 1024;
+
+/// The record of a run that goes on.
+#[derive(Debug)]
+pub(super) struct Journal {
+    /// Locked.
+    file: File,
+    path: PathBuf,
+    line: Line,
+}
+
+/// What is known of a run; the last whole line counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Line {
+    /// The boot of the machine.
+    boot: String,
+    /// The directory that holds both roots, its bytes in hexadecimal.
+    parent: String,
+    parent_id: Id,
+    /// The target's name and that of the copy, likewise.
+    target: String,
+    copy: String,
+    original_id: Id,
+    /// Known as soon as it is made.
+    copy_id: Option<Id>,
+    /// Whether the new root is in place for good.
+    settled: bool,
+}
+
+/// The numbers of a file system and of a directory in it.
+type Id = (u64, u64);
+
+/// What came of a record.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Remains {
+    /// This was removed.
+    Removed(PathBuf),
+    /// This was left alone, for a reason.
+    Spared(String),
+    /// There was nothing any more.
+    Nothing,
+}
+
+fn id(of: DirId) -> Id {
+    (of.dev, of.ino)
+}
+
+fn boot() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default()
+}
+
+fn bytes(text: &str) -> io::Result<OsString> {
+    let decoded = hex::decode(text).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+    Ok(OsString::from_vec(decoded))
+}
+
+/// The directories that may hold records; new ones go into the first.
+fn places() -> Vec<PathBuf> {
+    let own = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
+    let places = own.into_iter().filter(|dir| dir.is_absolute()).chain([PathBuf::from(STATE)]);
+    places.map(|dir| dir.join("regrow/roots")).collect()
+}
+
+impl Journal {
+    /// Writes down that `copy` will be made beside `original`.
+    pub(super) fn begin(original: &NamedDir, copy: &OsStr) -> io::Result<Journal> {
+        let dir = places().remove(0);
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
+        let path = original.path();
+        let parent = path.parent().unwrap_or(Path::new("/"));
+        let line = Line {
+            boot: boot(),
+            parent: hex::encode(parent.as_os_str().as_bytes()),
+            parent_id: id(original.parent_id()),
+            target: hex::encode(original.name().as_bytes()),
+            copy: hex::encode(copy.as_bytes()),
+            original_id: id(original.id()),
+            copy_id: None,
+            settled: false,
+        };
+        let unique = format!("{:x}-{}", id(original.id()).1, copy_id(copy));
+        // Only a locked and whole record has a name that is looked for.
+        let (fresh, path) = (dir.join(format!(".{unique}")), dir.join(format!("{unique}.json")));
+        let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&fresh)?;
+        let mut journal = Journal { file, path, line };
+        let named = lock(&journal.file)
+            .and_then(|_| journal.write())
+            .and_then(|()| std::fs::rename(&fresh, &journal.path))
+            .and_then(|()| File::open(&dir)?.sync_all());
+        if named.is_err() {
+            // Neither name may stay behind; the first error is the one that counts.
+            let _ = std::fs::remove_file(&fresh).or_else(|_| std::fs::remove_file(&journal.path));
+        }
+        named.map(|()| journal)
+    }
+
+    /// Writes down which directory the copy is.
+    pub(super) fn made(&mut self, copy: &NamedDir) -> io::Result<()> {
+        self.line.copy_id = Some(id(copy.id()));
+        self.write()
+    }
+
+    /// Writes down that the new root is in place for good.
+    pub(super) fn settled(&mut self) -> io::Result<()> {
+        self.line.settled = true;
+        self.write()
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        let mut text = serde_json::to_vec(&self.line)?;
+        text.push(b'\n');
+        self.file.write_all(&text)?;
+        self.file.sync_all()
+    }
+
+    /// Removes the record: nothing is left that it is about.
+    pub(super) fn end(&self) -> io::Result<()> {
+        std::fs::remove_file(&self.path)?;
+        match self.path.parent() {
+            Some(dir) => File::open(dir)?.sync_all(),
+            None => Ok(()),
+        }
+    }
+
+    /// Opens the record at `path` if its run has ended; says which copy it is about otherwise.
+    fn open(path: &Path) -> io::Result<Result<Journal, PathBuf>> {
+        let mut file = OpenOptions::new().read(true).append(true).open(path)?;
+        let free = lock(&file)?;
+        let mut text = String::new();
+        Read::by_ref(&mut file).take(LIMIT).read_to_string(&mut text)?;
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        let line: Line = serde_json::from_str(whole.lines().next_back().unwrap_or_default())?;
+        let copy = Path::new(&bytes(&line.parent)?).join(bytes(&line.copy)?);
+        // Its run may have removed it between the opening and the lock.
+        if free && file.metadata()?.nlink() == 0 {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(if free { Ok(Journal { file, path: path.to_owned(), line }) } else { Err(copy) })
+    }
+
+    fn is(&self, found: DirId, known: Id) -> bool {
+        found.ino == known.1 && (found.dev == known.0 || self.line.boot != boot())
+    }
+
+    /// Removes what its run has left, and then the record.
+    fn clear(&self) -> Result<Remains, PlaceError> {
+        let failed = |source: io::Error| PlaceError::Host {
+            act: "reading the record",
+            path: self.path.clone(),
+            source,
+        };
+        let parent = PathBuf::from(bytes(&self.line.parent).map_err(failed)?);
+        let (copy, target) = (
+            parent.join(bytes(&self.line.copy).map_err(failed)?),
+            parent.join(bytes(&self.line.target).map_err(failed)?),
+        );
+        let spared = |why: String| Ok(Remains::Spared(format!("{}: {why}", copy.display())));
+        let Some(holding) = std::fs::metadata(&parent).ok() else {
+            return spared("the directory that held it is not there".to_owned());
+        };
+        if holding.ino() != self.line.parent_id.1 {
+            return spared("another directory stands where the one was that held it".to_owned());
+        }
+        if std::fs::symlink_metadata(&copy).is_err() {
+            self.end().map_err(failed)?;
+            return Ok(Remains::Nothing);
+        }
+        let Ok(found) = NamedDir::open(&copy) else {
+            return spared("something else has its name".to_owned());
+        };
+        let held = self.is(found.parent_id(), self.line.parent_id);
+        let ours = match self.line.copy_id {
+            None => found.is_fresh().unwrap_or(false),
+            Some(made) => self.is(found.id(), made),
+        };
+        let replaced = self.is(found.id(), self.line.original_id);
+        if held && replaced && !self.line.settled {
+            return spared(format!(
+                "it is what stood at {} before; its run was ended right behind the exchange, and \
+                 nobody has seen whether something was written into it meanwhile",
+                target.display()
+            ));
+        }
+        if !held || !(ours || replaced) {
+            return spared("something else has its name".to_owned());
+        }
+        found.remove()?;
+        self.end().map_err(failed)?;
+        Ok(Remains::Removed(copy))
+    }
+}
+
+/// The last part of the copy's name, which no two runs share.
+fn copy_id(copy: &OsStr) -> String {
+    let name = copy.to_string_lossy();
+    name.rsplit('-').next().unwrap_or_default().to_owned()
+}
+
+/// Whether the lock was free; it is held from now on then.
+fn lock(file: &File) -> io::Result<bool> {
+    match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// The records of this machine.
+fn records() -> Vec<PathBuf> {
+    let listed = places().into_iter().flat_map(|dir| std::fs::read_dir(dir).into_iter().flatten());
+    let paths = listed.flatten().map(|entry| entry.path());
+    let mut paths: Vec<PathBuf> =
+        paths.filter(|path| path.extension() == Some(OsStr::new("json"))).collect();
+    paths.sort();
+    paths
+}
+
+/// Removes what interrupted runs have left, whatever they were restoring onto.
+pub(super) fn clear_all() -> Result<Vec<Remains>, PlaceError> {
+    let mut all = Vec::new();
+    let mut failed = None;
+    for path in records() {
+        let cleared = match Journal::open(&path) {
+            Ok(Ok(journal)) => journal.clear(),
+            Ok(Err(copy)) => Ok(Remains::Spared(format!("root {}", copy.display()))),
+            // Its run has just ended by itself.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(source) => Err(PlaceError::Host { act: "reading the record", path, source }),
+        };
+        match cleared {
+            Ok(remains) => all.push(remains),
+            Err(error) => drop(failed.get_or_insert(error)),
+        }
+    }
+    failed.map_or(Ok(all), Err)
+}
+
+/// Removes what interrupted runs have left beside `root`, which this run has locked.
+pub(super) fn clear_beside(root: &NamedDir) {
+    for path in records() {
+        let Ok(Ok(journal)) = Journal::open(&path) else { continue };
+        let target = hex::encode(root.name().as_bytes());
+        if journal.line.target == target && journal.is(root.parent_id(), journal.line.parent_id) {
+            // What cannot be removed stays on record, and in nobody's way.
+            let _ = journal.clear();
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! [`RestoreOptions`]: how to restore.
+
+use super::downloads::Downloads;
+use super::plan::Plan;
+use super::target::TargetSpec;
+use crate::engine::Which;
+use crate::failure::{Failure, Kind};
+
+/// Whether the new container is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Start {
+    /// It is made and left for the user to start.
+    #[default]
+    No,
+    /// It is started.
+    Yes,
+}
+
+/// How to restore.
+#[derive(Debug, Clone)]
+pub struct RestoreOptions {
+    /// What to restore onto.
+    pub target: TargetSpec,
+    /// Which engine builds it.
+    pub engine: Which,
+    /// The new container's name; without, that of the approved plan, else the archived one's.
+    pub name: Option<String>,
+    /// A tag for the resulting image.
+    pub tag: Option<String>,
+    /// Whether it is started.
+    pub start: Start,
+    /// What is lent to commands that download.
+    pub downloads: Downloads,
+    /// The plan that was approved: exactly this is executed, or nothing.
+    pub approved: Option<Plan>,
+}
+
+impl RestoreOptions {
+    /// Refuses options that do not go together.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        let container = self.name.is_some() || self.tag.is_some() || self.start == Start::Yes;
+        if let Some(name) = self.name.as_deref().filter(|name| !is_container_name(name)) {
+            return Err(Failure::new(Kind::Usage, "reading --name", name)
+                .why("a container's name has letters, digits, `_`, `.` and `-`, and begins with a letter or a digit")
+                .next("choose such a name"));
+        }
+        match &self.target {
+            TargetSpec::Rootfs(_) if container => {
+                Err(Failure::new(Kind::Usage, "restoring onto", self.target.to_string())
+                    .why("--name, --tag and --start are for containers, and a root is none")
+                    .next("leave them out, or name an image"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The name of the new container, for a service that was called `archived`.
+    pub(super) fn container_name<'a>(&'a self, archived: &'a str) -> &'a str {
+        let approved = self.approved.as_ref().and_then(Plan::container);
+        self.name.as_deref().or(approved).unwrap_or(archived)
+    }
+}
+
+/// Whether every engine takes `name` for a container.
+fn is_container_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    name.len() > 1
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(plain)
+}

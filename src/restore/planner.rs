@@ -1,0 +1,379 @@
+//! The planner: from a bundle and a staged system, in which today's packages are already installed,
+//! to everything that will be changed.
+//!
+//! A plan is made in phases, each of which takes what earlier ones gave. Their order is the table
+//! [`PHASES`], and it is checked when this is compiled. Planning reads its inputs and changes none
+//! of them, and the same inputs give the same plan: nothing of it depends on when it was made.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::accounts::{self, Merged, Owned};
+use super::archived::Archived;
+use super::carry;
+use super::config;
+use super::decisions::Decisions;
+use super::environments;
+use super::fresh;
+use super::inputs::{Inputs, VolumesAs, unreadable};
+use super::journey::{Journey, apply_steps, journeys, rebuilds, today, validators, withhold};
+use super::localhost;
+use super::services;
+use super::settle::settle;
+use super::step::{PlannedCommand, Removal, Step};
+use super::volumes::{self, VolumePlan};
+use crate::bundle::Loss;
+use crate::failure::Failure;
+use crate::layout::{self, LayoutMatcher, Recognised, Worth};
+use crate::packages::Installed;
+use crate::tree::{Draft, DraftContent, DraftNode, RootPath, Time, Tree};
+use crate::verdict::Held;
+
+/// What a phase leaves behind for later ones.
+#[derive(Clone, Copy)]
+enum Part {
+    Packages,
+    Journeys,
+    Draft,
+    Imports,
+    Moved,
+    Switches,
+    Owners,
+    Environments,
+    Settled,
+    Choices,
+    Merged,
+    Edited,
+    Complete,
+    Fresh,
+    Timeless,
+    Generators,
+    Volumes,
+    Commands,
+    Checks,
+}
+
+/// One phase: what it takes, what it gives, and how it is done.
+struct Phase {
+    needs: &'static [Part],
+    gives: Part,
+    run: fn(&mut Planner<'_>) -> Result<(), Failure>,
+}
+
+const fn phase(
+    needs: &'static [Part],
+    gives: Part,
+    run: fn(&mut Planner<'_>) -> Result<(), Failure>,
+) -> Phase {
+    Phase { needs, gives, run }
+}
+
+/// All phases in their order. A line says of its phase what the list of its needs does not.
+const PHASES: &[Phase] = &[
+    // Packages are installed already; a reader wants to know of them first.
+    phase(&[], Part::Packages, packages),
+    phase(&[], Part::Journeys, find_journeys),
+    phase(&[], Part::Draft, collect),
+    // Data that nothing can read any more is not moved about.
+    phase(&[Part::Draft, Part::Journeys], Part::Imports, take_databases),
+    phase(&[Part::Imports], Part::Moved, move_files),
+    // Links lead to what was moved.
+    phase(&[Part::Moved], Part::Switches, switch_services),
+    // The owner of whatever is placed counts, so all of it has to be in the draft.
+    phase(&[Part::Moved], Part::Owners, map_owners),
+    // The homes of owners are those of the merged accounts.
+    phase(&[Part::Owners], Part::Environments, carry_environments),
+    // From here on paths are those of the new system, where links may have other ends.
+    phase(&[Part::Switches, Part::Environments], Part::Settled, settle_paths),
+    phase(&[Part::Settled, Part::Owners], Part::Choices, carry_choices),
+    // What was set aside by a choice takes a package's place on purpose: it meets nothing.
+    phase(&[Part::Choices], Part::Merged, merge_configuration),
+    // Edits are for what stays active, not for the texts that are kept to be looked at.
+    phase(&[Part::Merged], Part::Edited, edit),
+    phase(&[Part::Edited], Part::Complete, complete),
+    phase(&[Part::Complete], Part::Fresh, clear_fresh_state),
+    phase(&[Part::Complete, Part::Fresh], Part::Timeless, forget_times),
+    // What is generated is due by what is placed, in volumes too.
+    phase(&[Part::Timeless], Part::Generators, run_generators),
+    phase(&[Part::Generators], Part::Volumes, split_volumes),
+    // First what generates, then what rules and choices ask for, then imports.
+    phase(&[Part::Generators, Part::Imports, Part::Choices], Part::Commands, list_commands),
+    phase(&[Part::Volumes, Part::Commands], Part::Checks, list_checks),
+];
+
+/// Whether every phase comes after those that give what it needs.
+const fn is_in_order(phases: &[Phase]) -> bool {
+    let mut given: u64 = 0;
+    let mut at = 0;
+    while at < phases.len() {
+        let mut need = 0;
+        while need < phases[at].needs.len() {
+            if given & (1 << phases[at].needs[need] as u64) == 0 {
+                return false;
+            }
+            need += 1;
+        }
+        given |= 1 << phases[at].gives as u64;
+        at += 1;
+    }
+    true
+}
+
+const _: () = assert!(is_in_order(PHASES), "a phase comes before what it needs");
+
+/// What was planned.
+pub(super) struct Planned {
+    /// The packages of the staged system with their versions.
+    pub(super) packages: BTreeMap<String, String>,
+    /// Placed over the staged system.
+    pub(super) draft: Draft,
+    pub(super) volumes: Vec<VolumePlan>,
+    pub(super) steps: Vec<Step>,
+    pub(super) held: Vec<Held>,
+    pub(super) losses: Vec<Loss>,
+}
+
+/// Makes the plan.
+///
+/// # Errors
+/// A rule that does not fit what was found, contents or a target that cannot be read.
+pub(super) fn plan(inputs: &Inputs) -> Result<Planned, Failure> {
+    let mut planner = Planner::new(inputs)?;
+    for phase in PHASES {
+        (phase.run)(&mut planner)?;
+    }
+    Ok(planner.finish())
+}
+
+/// A plan while it is made.
+struct Planner<'a> {
+    inputs: &'a Inputs<'a>,
+    archived: Archived<'a>,
+    installed: Installed,
+    /// The applications of the staged system.
+    today: Vec<Recognised>,
+    /// What the rules of those say about paths.
+    places: LayoutMatcher,
+    journeys: Vec<Journey>,
+    draft: Draft,
+    imports: Vec<PlannedCommand>,
+    merged: Merged,
+    /// Takes the place of a package's file on purpose.
+    aside: Vec<DraftNode>,
+    /// Kept beside other files to be looked at.
+    beside: Vec<DraftNode>,
+    volumes: Vec<VolumePlan>,
+    decisions: Decisions,
+}
+
+impl<'a> Planner<'a> {
+    fn new(inputs: &'a Inputs<'a>) -> Result<Planner<'a>, Failure> {
+        let installed = Installed::load(inputs.target).map_err(unreadable)?;
+        let today = today(inputs, &installed)?;
+        let places = inputs.layout.layout(&today).map_err(Failure::from)?;
+        Ok(Planner {
+            inputs,
+            archived: Archived::new(inputs.manifest, inputs.contents),
+            installed,
+            today,
+            places,
+            journeys: vec![],
+            draft: Draft::default(),
+            imports: vec![],
+            merged: Merged::default(),
+            aside: vec![],
+            beside: vec![],
+            volumes: vec![],
+            decisions: Decisions::default(),
+        })
+    }
+
+    fn finish(self) -> Planned {
+        let packages = self.installed.units();
+        let packages = packages.map(|unit| (format!("{}:{}", unit.name, unit.arch), unit.version));
+        let packages = packages.collect();
+        let Decisions { steps, held, losses, commands: _ } = self.decisions;
+        Planned { packages, draft: self.draft, volumes: self.volumes, steps, held, losses }
+    }
+
+    fn apply(&mut self, wanted: &dyn Fn(&layout::Step) -> bool) -> Result<(), Failure> {
+        let (draft, decisions) = (&mut self.draft, &mut self.decisions);
+        apply_steps(&self.journeys, wanted, self.inputs, &self.installed, draft, decisions)
+    }
+}
+
+fn packages(planner: &mut Planner<'_>) -> Result<(), Failure> {
+    planner.decisions.packages(planner.inputs.packages);
+    Ok(())
+}
+
+fn find_journeys(planner: &mut Planner<'_>) -> Result<(), Failure> {
+    planner.journeys = journeys(planner.inputs, &planner.today, &mut planner.decisions)?;
+    Ok(())
+}
+
+fn collect(planner: &mut Planner<'_>) -> Result<(), Failure> {
+    planner.draft = planner.archived.draft();
+    Ok(())
+}
+
+fn take_databases(planner: &mut Planner<'_>) -> Result<(), Failure> {
+    let Planner { inputs, archived, journeys, draft, decisions, .. } = planner;
+    planner.imports = withhold(journeys, archived, inputs, draft, decisions)?;
+    Ok(())
+}
+
+fn move_files(planner: &mut Planner<'_>) -> Result<(), Failure> {
+    planner.apply(&|step| !matches!(step, layout::Step::Edit(_)))
+}
+
+fn switch_services(planner: &mut Planner<'_>) -> Result<(), Failure> {
+    let Planner { inputs, journeys, draft, decisions, .. } = planner;
+    services::rename(journeys, draft, decisions)?;
+    let on: BTreeSet<Vec<u8>> = inputs
+        .manifest
+        .entries
+        .wanted(|listed| !listed.deleted)
+        .filter(|entry| services::pulls_in(&entry.path))
+        .map(|entry| entry.path.name().to_vec())
+        .collect();
+    services::fit(draft, inputs.target, &|name| on.contains(name), decisions)
+}
+
+fn map_owners(planner: &mut Planner<'_>) -> Result<(), Failure> {
+    let Planner { inputs, archived, journeys, draft, decisions, .. } = planner;
+    planner.merged = accounts::merge(journeys, archived, inputs, draft, decisions)?;
+    Ok(())
+}
+
+fn carry_environments(planner: &mut Planner<'_>) -> Result<(), Failure> {
+    let Planner { inputs, archived, merged, draft, decisions, .. } = planner;
+    environments::carry(inputs, archived, &merged.ids, draft, decisions)
+}
+
+fn settle_paths(planner: &mut Planner<'_>) -> Result<(), Failure> {
+    let old = Owned { archived: &planner.archived, ids: &planner.merged.ids };
+    planner.draft = settle(&planner.draft, &old, planner.inputs.target).map_err(unreadable)?;
+    Ok(())
+}
+
+fn carry_choices(planner: &mut Planner<'_>) -> Result<(), Failure> {
+    let Planner { inputs, installed, merged, draft, decisions, .. } = planner;
+    let system = (&*installed, &merged.accounts, &merged.ids);
+    planner.aside = carry::carry(inputs, system, draft, decisions)?;
+    Ok(())
+}
+
+fn merge_configuration(planner: &mut Planner<'_>) -> Result<(), Failure> {
+    let Planner { inputs, installed, places, draft, .. } = planner;
+    let pristine = planner.archived.pristine();
+    let worth = |path: &RootPath| places.matches(path).map(|found| found.entry.worth);
+    let (store, target) = (inputs.contents, inputs.target);
+    let met = config::meet(draft, store, &pristine, target, installed, &worth);
+    let met = met.map_err(unreadable)?;
+    std::mem::take(&mut planner.aside).into_iter().for_each(|node| draft.put(node));
+    planner.decisions.meetings(&met.meetings);
+    planner.beside = met.beside;
+    Ok(())
+}
+
+fn edit(planner: &mut Planner<'_>) -> Result<(), Failure> {
+    planner.apply(&|step| matches!(step, layout::Step::Edit(_)))
+}
+
+/// Puts the last nodes into the draft and lists all of them.
+fn complete(planner: &mut Planner<'_>) -> Result<(), Failure> {
+    let Planner { places, draft, .. } = planner;
+    std::mem::take(&mut planner.beside).into_iter().for_each(|node| draft.put(node));
+    let secrets = planner.archived.secrets();
+    let worth = |path: &RootPath| places.matches(path).map(|found| found.entry.worth);
+    planner.decisions.files(draft, &|node| {
+        let path = &node.entry.path;
+        worth(path) == Some(Worth::Secret)
+            || match &node.content {
+                DraftContent::None => false,
+                DraftContent::Stored(id) => secrets.contains(id),
+                DraftContent::Bytes(bytes) => places.is_secret(path, bytes),
+            }
+    });
+    Ok(())
+}
+
+/// What the installation made of its own accord gives way to what the service has.
+fn clear_fresh_state(planner: &mut Planner<'_>) -> Result<(), Failure> {
+    let Planner { inputs, installed, places, draft, decisions, .. } = planner;
+    if let Some(before) = inputs.state_before {
+        let known = fresh::Known {
+            staying: &|path| {
+                before.contains(path)
+                    || inputs.manifest.entries.contains(path)
+                    || installed.claims(path).next().is_some()
+            },
+            ruled: &|path| places.matches(path).is_some(),
+        };
+        for path in fresh::giving_way(draft, inputs.target, &known).map_err(unreadable)? {
+            decisions.step(Step::Remove { path: path.clone(), why: Removal::GivesWay });
+            draft.delete(path);
+        }
+    }
+    draft.forget_idle_deletions();
+    Ok(())
+}
+
+/// Gives what was made from files of the staged system the times of the archived ones: those of the
+/// staged system say when it was staged, and a plan does not depend on that.
+fn forget_times(planner: &mut Planner<'_>) -> Result<(), Failure> {
+    let Planner { inputs, archived, installed, draft, .. } = planner;
+    for node in draft.nodes_mut() {
+        node.entry.ctime = None;
+        if !matches!(node.content, DraftContent::Bytes(_)) {
+            continue;
+        }
+        let path = &node.entry.path;
+        let origin = config::default_of(path).unwrap_or_else(|| path.clone());
+        let theirs = inputs.target.entry(&origin).map_err(unreadable)?;
+        let staged = theirs.is_some_and(|theirs| theirs.meta.mtime == node.entry.meta.mtime);
+        let packaged = installed.claims(&origin).next().is_some();
+        if staged && !packaged {
+            let ours = archived.entry(&origin).map_err(unreadable)?;
+            let unknown = Time { secs: 0, nanos: 0 };
+            node.entry.meta.mtime = ours.map_or(unknown, |ours| ours.meta.mtime);
+        }
+    }
+    Ok(())
+}
+
+fn run_generators(planner: &mut Planner<'_>) -> Result<(), Failure> {
+    let Planner { inputs, installed, journeys, draft, decisions, .. } = planner;
+    let due = rebuilds(journeys, inputs.target, draft, installed)?;
+    decisions.commands.splice(0..0, due);
+    Ok(())
+}
+
+fn split_volumes(planner: &mut Planner<'_>) -> Result<(), Failure> {
+    let Planner { inputs, draft, decisions, .. } = planner;
+    match inputs.volumes {
+        VolumesAs::Volumes => {
+            let split = volumes::split(inputs.survey, inputs.target, draft);
+            planner.volumes = split.map_err(unreadable)?;
+        }
+        VolumesAs::Files => {
+            let named = localhost::name_localhost(draft, inputs.target).map_err(unreadable)?;
+            if let Some(path) = named {
+                decisions.add(&path, "names localhost, as no engine will");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn list_commands(planner: &mut Planner<'_>) -> Result<(), Failure> {
+    let Planner { decisions, imports, .. } = planner;
+    let commands = decisions.commands.drain(..).chain(imports.drain(..));
+    decisions.steps.extend(commands.map(Step::Run));
+    Ok(())
+}
+
+fn list_checks(planner: &mut Planner<'_>) -> Result<(), Failure> {
+    let Planner { inputs, installed, journeys, draft, decisions, .. } = planner;
+    validators(journeys, inputs.target, draft, installed, decisions)
+}

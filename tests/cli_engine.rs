@@ -1,0 +1,123 @@
+//! The command line about containers: names that an engine does not have or has already, and an
+//! engine that dies on the way.
+//!
+//! Needs a Docker engine with the image `debian:trixie`. Every container made is called `cli-…`
+//! and removed.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+mod command;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use command::{IMAGE, Place, assert_refusal, run};
+use regrow::engine::{ContainerSpec, Engine, Which};
+
+fn engine() -> Engine {
+    Engine::connect(Which::Docker).unwrap_or_else(|error| {
+        panic!("start a Docker engine with {IMAGE}, or set DOCKER_HOST to one: {error}")
+    })
+}
+
+/// A container that is removed at the end of its test.
+struct Container<'a>(&'a Engine, String);
+
+impl Container<'_> {
+    fn new<'a>(engine: &'a Engine, purpose: &str) -> Container<'a> {
+        let name = format!("cli-{purpose}-{}", std::process::id());
+        let spec = ContainerSpec::new(IMAGE, &["sleep", "100"]).without_network();
+        engine.create(Some(&name), &spec).unwrap();
+        Container(engine, name)
+    }
+}
+
+impl Drop for Container<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.for_cleanup().remove(&self.1);
+    }
+}
+
+#[test]
+fn names_that_an_engine_does_not_have_or_has_already_are_refused() {
+    let engine = engine();
+    let place = Place::with_bundle();
+    let container = Container::new(&engine, "names");
+    let (out, good) = (place.text("out"), place.text("good"));
+    let archive = |name: &str| run(&["archive", name, "-o", &out], &[]);
+    let ran = archive("docker:cli-absent");
+    assert_refusal(&ran, 10, "E-PRECONDITION", "no such container `cli-absent`", "absent");
+    engine.start(&container.1).unwrap();
+    let ran = archive(&format!("docker:{}", container.1));
+    assert_refusal(&ran, 10, "E-PRECONDITION", "the container is running", "running");
+    let restore = |onto: &str, name: &str| {
+        run(&["restore", &good, "--engine", "docker", "--onto", onto, "--name", name], &[])
+    };
+    let ran = restore("cli-no-such:image", "cli-never");
+    assert_refusal(&ran, 10, "E-PRECONDITION", "no such image `cli-no-such:image`", "image");
+    let ran = restore(IMAGE, &container.1);
+    assert_refusal(&ran, 10, "E-PRECONDITION", "a container of this name exists", "taken");
+    assert!(engine.container("cli-never").unwrap_err().is_absence());
+    assert_eq!(place.names(), ["good", "root"]);
+}
+
+/// A socket in front of the engine's that goes silent for good once `limit` bytes were answered.
+fn dying_engine(socket: &Path, limit: usize) {
+    let real = match std::env::var("DOCKER_HOST") {
+        Ok(host) => host
+            .strip_prefix("unix://")
+            .unwrap_or_else(|| panic!("set DOCKER_HOST to a unix:// address, not {host}"))
+            .to_owned(),
+        Err(_) => "/var/run/docker.sock".to_owned(),
+    };
+    let listener = UnixListener::bind(socket).unwrap();
+    let left = Arc::new(AtomicUsize::new(limit));
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let client = client.unwrap();
+            if left.load(Ordering::SeqCst) == 0 {
+                continue;
+            }
+            let engine = UnixStream::connect(&real).unwrap();
+            let (mut asks, mut asked) = (client.try_clone().unwrap(), engine.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut asks, &mut asked));
+            let left = left.clone();
+            std::thread::spawn(move || answer(engine, client, &left));
+        }
+    });
+}
+
+fn answer(mut engine: UnixStream, mut client: UnixStream, left: &AtomicUsize) {
+    let mut buffer = [0; 256];
+    while let Ok(n @ 1..) = engine.read(&mut buffer) {
+        let allowed = left.load(Ordering::SeqCst).min(n);
+        left.fetch_sub(allowed, Ordering::SeqCst);
+        if client.write_all(&buffer[..allowed]).is_err() || allowed < n {
+            break;
+        }
+    }
+    let _ = client.shutdown(Shutdown::Both);
+    let _ = engine.shutdown(Shutdown::Both);
+}
+
+#[test]
+fn an_engine_that_dies_on_the_way_ends_the_archive_without_a_trace() {
+    let engine = engine();
+    let container = Container::new(&engine, "dying");
+    let place = Place::new();
+    let socket = place.path("engine.sock");
+    for limit in [0, 100, 1_000, 3_000] {
+        let _ = fs::remove_file(&socket);
+        dying_engine(&socket, limit);
+        let host = format!("unix://{}", socket.display());
+        let source = format!("docker:{}", container.1);
+        let ran = run(&["archive", &source, "-o", &place.text("out")], &[("DOCKER_HOST", &host)]);
+        assert_refusal(&ran, 7, "E-ENVIRONMENT", "engine", &format!("{limit} bytes"));
+        assert_eq!(place.names(), ["engine.sock", "root"]);
+    }
+}
