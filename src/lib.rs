@@ -23,7 +23,7 @@
 //! - Acts: [`archive`], [`restore`], and [`report`], which tells what they returned.
 //! - Judgement: [`classify`], [`verdict`].
 //! - Where services live: [`source`], [`engine`], [`image`], [`system`], [`namespace`].
-//! - How services are run, in no engine's words: [`service`].
+//! - What a bundle carries beside files: [`facts`], [`service`].
 //! - Knowledge: [`layout`], [`packages`], [`declared`], [`environments`], [`accounts`],
 //!   [`survey`], [`family`].
 //! - Form: [`tree`], [`bundle`], [`pax`].
@@ -40,6 +40,7 @@ pub mod classify;
 pub mod declared;
 pub mod engine;
 pub mod environments;
+pub mod facts;
 pub mod failure;
 pub mod family;
 pub mod image;

@@ -1,148 +1,15 @@
-//! [`Survey`]: the facts read from a source, or from a target, that its rebuild needs.
+//! Reading the facts of a [`Survey`] from a source, or from a target.
 //!
-//! Which OS it is, what is installed and why, which applications are recognised. Everything is
-//! read from files; nothing in the tree is executed.
-
-mod choices;
+//! Everything is read from files; nothing in the tree is executed.
 
 use std::collections::BTreeMap;
 
-pub use choices::{
-    AddedFact, AlternativeFact, AnswerFact, Choices, DiversionFact, HoldFact, RepositoryFact,
-    StatOverrideFact,
+pub use crate::facts::{
+    AddedFact, AlternativeFact, AnswerFact, AppFact, Choices, DiversionFact, HoldFact, IntentFact,
+    IntentWhy, MountFact, OsRelease, PackageFact, RepositoryFact, StatOverrideFact, Survey,
 };
-use serde::{Deserialize, Serialize};
-
-use crate::environments::EnvironmentFact;
 use crate::packages::{Installed, Unit, Wanted, Why};
-use crate::service::MountKind;
 use crate::tree::{RootPath, Tree, TreeError, read_file};
-
-/// Which operating system a tree holds, from `os-release(5)`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OsRelease {
-    /// `ID`, such as `debian`; empty when the tree does not say.
-    pub id: String,
-    /// `VERSION_ID`, such as `11`; empty on rolling releases.
-    pub version: String,
-    /// `VERSION_CODENAME`, such as `bullseye`.
-    pub codename: String,
-    /// `PRETTY_NAME`, for people.
-    pub name: String,
-}
-
-/// One installed package.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PackageFact {
-    /// Binary package name.
-    pub name: String,
-    /// Version as the package manager writes it.
-    pub version: String,
-    /// Architecture.
-    pub arch: String,
-    /// Installed because something else needed it, not because somebody asked.
-    pub auto: bool,
-}
-
-/// A package whose installation the rebuild has to ask for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IntentFact {
-    /// Binary package name; of another architecture than the system's, `name:architecture`.
-    pub name: String,
-    /// Why it is asked for again.
-    pub why: IntentWhy,
-    /// Of a package that brings nothing itself: the installed packages it depends on. They are what
-    /// was wanted, should its own name be gone one day.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub stands_for: Vec<String>,
-}
-
-/// Why a package is asked for again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum IntentWhy {
-    /// Somebody asked for it.
-    Manual,
-    /// Somebody asked for it, and something installed needs it anyway: all packages of a base
-    /// system that was made by naming them.
-    Needed,
-    /// It came along, but nothing installed needs it.
-    Leaf,
-    /// An environment is rebuilt with it; no bundle says so.
-    Environment,
-}
-
-/// A recognised application.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AppFact {
-    /// Name of its rule.
-    pub name: String,
-    /// The family of distributions its rule is for.
-    pub distribution: String,
-    /// Its version in the source, where it can be told.
-    pub version: Option<String>,
-}
-
-/// A mount of the archived container.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MountFact {
-    /// What is mounted.
-    pub kind: MountKind,
-    /// Volume name, or the host's path of a bind mount.
-    pub name: String,
-    /// Where it is mounted.
-    #[serde(flatten)]
-    pub destination: RootPath,
-    /// The mount point that was asked for, where a link on the way leads elsewhere.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub asked: Option<RootPath>,
-    /// The volume had no name of its own.
-    pub anonymous: bool,
-    /// Whether its content is in the bundle.
-    pub kept: bool,
-}
-
-impl MountFact {
-    /// Its name in a bundle: the volume's, or one made of the mount point for a bind mount.
-    pub fn area_name(&self) -> String {
-        if self.kind == MountKind::Volume {
-            self.name.clone()
-        } else {
-            let plain = |b: &u8| if b.is_ascii_alphanumeric() { char::from(*b) } else { '-' };
-            format!("bind{}", self.destination.as_bytes().iter().map(plain).collect::<String>())
-        }
-    }
-}
-
-/// The facts about one source.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Survey {
-    /// Where it lived, such as `docker:web`.
-    pub source: String,
-    /// Its name without the scheme: what the restored container is called by default.
-    pub name: String,
-    /// Operating system.
-    pub os: OsRelease,
-    /// The package manager it is made with: `dpkg`, `rpm`, `apk`, `pacman`; empty without any.
-    #[serde(default)]
-    pub manager: String,
-    /// The package manager's own architecture word, such as `amd64`.
-    pub architecture: String,
-    /// Installed packages by name.
-    pub packages: Vec<PackageFact>,
-    /// What to install again.
-    pub intents: Vec<IntentFact>,
-    /// Recognised applications.
-    pub apps: Vec<AppFact>,
-    /// What package managers of languages installed.
-    #[serde(default)]
-    pub environments: Vec<EnvironmentFact>,
-    /// Volumes and bind mounts.
-    pub mounts: Vec<MountFact>,
-    /// What somebody decided about packages.
-    #[serde(default)]
-    pub choices: Choices,
-}
 
 /// Limit for an os-release file.
 const OS_RELEASE_LIMIT: u64 = 64 * 1024;

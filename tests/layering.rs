@@ -41,7 +41,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "verdict",
         ],
     ),
-    ("bundle", &["cancel", "failure", "monitor", "pax", "service", "tree", "verdict"]),
+    ("bundle", &["cancel", "facts", "failure", "monitor", "pax", "service", "tree", "verdict"]),
     ("cancel", &[]),
     (
         "classify",
@@ -50,6 +50,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("declared", &["init", "packages", "tree"]),
     ("engine", &["cancel", "failure", "service", "tree"]),
     ("environments", &["tree"]),
+    ("facts", &["environments", "service", "tree"]),
     ("failure", &["cancel", "tree"]),
     (
         "family",
@@ -63,7 +64,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("pack", &["pax", "tree"]),
     ("packages", &["tree"]),
     ("pax", &["tree"]),
-    ("report", &["archive", "bundle", "classify", "layout", "restore", "tree", "verdict"]),
+    ("report", &["archive", "bundle", "classify", "facts", "layout", "restore", "tree", "verdict"]),
     (
         "restore",
         &[
@@ -89,9 +90,9 @@ const EDGES: &[(&str, &[&str])] = &[
     ("service", &[]),
     (
         "source",
-        &["engine", "failure", "image", "monitor", "pax", "service", "survey", "tree", "verdict"],
+        &["engine", "facts", "failure", "image", "monitor", "pax", "service", "tree", "verdict"],
     ),
-    ("survey", &["environments", "packages", "service", "tree"]),
+    ("survey", &["facts", "packages", "tree"]),
     ("system", &["engine", "failure", "namespace", "tree"]),
     ("tree", &["cancel", "monitor"]),
     ("verdict", &["tree"]),

@@ -410,9 +410,9 @@ fn survey(source: &Source, grounds: &Grounds) -> Result<Survey, TreeError> {
         packages,
         intents,
         apps,
-        environments: vec![],
         mounts: source.mounts(),
         choices,
+        ..Survey::default()
     })
 }
 

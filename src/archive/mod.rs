@@ -108,7 +108,7 @@ pub fn archive(
     manifest.exports = write_exports(&exports, &mut writer, output)?;
     manifest.losses = losses.iter().map(Lost::to_loss).collect();
     manifest.limitations = limitations;
-    manifest.survey = to_value(&survey)?;
+    manifest.survey = survey;
     manifest.settings = source.settings().clone();
     source.check_unchanged()?;
     crate::failure::check_cancelled("archiving", &source.to_string())?;
@@ -127,11 +127,6 @@ pub fn archive(
         held: vec![],
         seconds: started.elapsed().as_secs_f64(),
     })
-}
-
-fn to_value(value: &impl serde::Serialize) -> Result<serde_json::Value, Failure> {
-    serde_json::to_value(value)
-        .map_err(|e| Failure::new(FailureKind::Internal, "recording", "the survey").because(e))
 }
 
 fn volumes(source: &Source) -> Vec<VolumeRecord> {

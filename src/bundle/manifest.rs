@@ -8,11 +8,11 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::digest::Digest;
 use super::entries::Entries;
 use super::{Area, FORMAT, is_volume_name};
+use crate::facts::Survey;
 use crate::service::Settings;
 use crate::tree::{Entry, Kind, LinkGroup, Meta, RootPath};
 use crate::verdict::{Class, Origin, Reason};
@@ -30,8 +30,8 @@ pub struct Manifest {
     pub id: String,
     /// What a reader has to understand beyond the format, else it must refuse the bundle.
     pub features_required: Vec<String>,
-    /// Facts about the source: OS release, packages, applications, accounts.
-    pub survey: Value,
+    /// Facts about the source: OS release, packages, applications, environments.
+    pub survey: Survey,
     /// How the service was run.
     pub settings: Settings,
     /// The volumes, by name, and where their files stand among the entries.
@@ -168,7 +168,7 @@ impl Manifest {
             regrow: version(),
             id: String::new(),
             features_required: Vec::new(),
-            survey: Value::Null,
+            survey: Survey::default(),
             settings: Settings::None,
             volumes: Vec::new(),
             exports: Vec::new(),

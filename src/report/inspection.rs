@@ -1,11 +1,11 @@
 //! What `inspect` and `explain` show, of a source as of a bundle.
 
 use serde::{Serialize, Serializer};
-use serde_json::Value;
 
 use crate::archive::{ClassTotal, ClassTotals, Examined, Explained, Lost, Shown, Verdicts};
 use crate::bundle::{Entries, Listed, Loss, Manifest};
 use crate::classify::{climb, decide};
+use crate::facts::Survey;
 use crate::tree::RootPath;
 use crate::verdict::{Class, Origin, Reason};
 
@@ -13,7 +13,7 @@ use crate::verdict::{Class, Origin, Reason};
 #[derive(Debug, Serialize)]
 pub struct Inspection<'a> {
     /// The facts of the source.
-    pub survey: Value,
+    pub survey: &'a Survey,
     /// Paths by class.
     pub classes: ClassTotals,
     /// All paths in order.
@@ -117,8 +117,7 @@ impl<'a> Inspection<'a> {
     /// Of a source that was examined.
     pub fn of_examined(examined: &'a Examined) -> Inspection<'a> {
         Inspection {
-            // A survey is plain data; it always has a JSON form.
-            survey: serde_json::to_value(&examined.survey).unwrap_or_default(),
+            survey: &examined.survey,
             classes: examined.entries.totals(),
             entries: InspectedEntries::Examined(&examined.entries),
             losses: examined.losses.iter().map(Lost::to_loss).collect(),
@@ -129,7 +128,7 @@ impl<'a> Inspection<'a> {
     /// Of a bundle.
     pub fn of_manifest(manifest: &'a Manifest) -> Inspection<'a> {
         Inspection {
-            survey: manifest.survey.clone(),
+            survey: &manifest.survey,
             classes: ClassTotal::by_class(
                 manifest
                     .entries

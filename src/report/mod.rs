@@ -46,7 +46,7 @@ impl Verification {
     pub fn new(manifest: &Manifest, verified: &Verified, elapsed: Duration) -> Verification {
         Verification {
             id: manifest.id.clone(),
-            source: manifest.survey["source"].as_str().unwrap_or_default().to_owned(),
+            source: manifest.survey.source.clone(),
             members: verified.members,
             bytes: verified.bytes,
             losses: manifest.losses.clone(),

@@ -76,13 +76,8 @@ pub fn archive_text(report: &ArchiveReport) -> String {
 /// `inspect`, and `archive --dry-run`.
 pub fn inspection_text(report: &Inspection) -> String {
     let mut text = Text(String::new());
-    let os = &report.survey["os"]["name"];
-    let source = report.survey["source"].as_str().unwrap_or_default();
-    text.line(format_args!(
-        "{}: {}",
-        escaped(source.as_bytes()),
-        os.as_str().unwrap_or("unknown OS")
-    ));
+    let survey = report.survey;
+    text.line(format_args!("{}: {}", escaped(survey.source.as_bytes()), survey.os.name));
     text.classes(&report.classes);
     for entry in report.entries.iter() {
         let path = escaped(entry.bytes);

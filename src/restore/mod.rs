@@ -51,10 +51,9 @@ pub use saved::PlanFile;
 pub use target::{TargetError, TargetSpec};
 
 use crate::bundle::{Contents, Manifest, Reader};
-use crate::failure::{Failure, Kind};
+use crate::failure::Failure;
 use crate::layout::LayoutDb;
 use crate::monitor::Monitor;
-use crate::survey::Survey;
 use engine_target::{EngineSite, archived_settings};
 use inputs::{Inputs, VolumesAs};
 use root_target::RootTarget;
@@ -63,7 +62,6 @@ use target::{AtRest, Published, Staged, Taken, Target};
 /// An opened bundle, found whole.
 struct Opened {
     reader: Reader,
-    survey: Survey,
     contents: Contents,
 }
 
@@ -75,14 +73,9 @@ impl Opened {
 
 fn open(file: &Path, monitor: &dyn Monitor) -> Result<Opened, Failure> {
     let reader = Reader::open(file).map_err(|e| e.into_failure("restoring", file))?;
-    let survey = serde_json::from_value(reader.manifest().survey.clone()).map_err(|e| {
-        Failure::new(Kind::Refused, "reading the survey of", file.as_os_str().as_encoded_bytes())
-            .because(e)
-            .next("use the version of regrow that wrote the bundle")
-    })?;
     // This reads and checks the whole bundle: nothing is written before it is known to be whole.
     let contents = reader.contents(monitor).map_err(|e| e.into_failure("restoring", file))?;
-    Ok(Opened { reader, survey, contents })
+    Ok(Opened { reader, contents })
 }
 
 /// A target whose plan is made and not yet executed.
@@ -114,7 +107,7 @@ fn stage(
             return Ok((Target::new(Box::new(RootTarget::open(dir, monitor)?)), vec![]));
         }
     };
-    let site = EngineSite::find(image, &opened.survey, options)?;
+    let site = EngineSite::find(image, &opened.manifest().survey, options)?;
     let taken = site.taken().to_vec();
     match taken.first() {
         Some(taken) if on_taken == OnTaken::Refuse => Err(taken.failure()),
@@ -139,7 +132,7 @@ fn prepare(
     }
     let (mut staged, taken) = stage(opened, options, on_taken, monitor)?;
     crate::failure::check_cancelled("restoring", &options.target.to_string())?;
-    let equipped = stage::install(&mut staged, &opened.survey, layout, monitor)?;
+    let equipped = stage::install(&mut staged, &manifest.survey, layout, monitor)?;
     monitor.phase("reading the new system");
     let target = staged.rest(&std::env::temp_dir())?;
     monitor.phase("planning");
@@ -149,7 +142,7 @@ fn prepare(
     };
     let planned = planner::plan(&Inputs {
         manifest,
-        survey: &opened.survey,
+        survey: &manifest.survey,
         contents: &opened.contents,
         layout,
         packages: &equipped.packages,

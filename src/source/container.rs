@@ -12,11 +12,11 @@ use serde_json::Value;
 
 use super::{Binds, LeftOut, Mount, OpenOptions, Source, SourceSpec, by_api, on_disk};
 use crate::engine::{Container, Engine, EngineError, State, Which, settings};
+use crate::facts::MountFact;
 use crate::failure::{Failure, Kind};
 use crate::image::{Fidelity, ImageView};
 use crate::monitor::Monitor;
 use crate::service::MountKind;
-use crate::survey::MountFact;
 use crate::tree::{Layer, LayerStack, Mounted, RootPath, Rootfs, Tree, TreeError};
 use crate::verdict::Lies;
 

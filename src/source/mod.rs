@@ -29,11 +29,11 @@ pub(crate) use container::{engine_failure, read_container};
 pub use findings::LeftOut;
 pub use spec::{SourceSpec, SpecError};
 
+use crate::facts::MountFact;
 use crate::failure::{Failure, Kind};
 use crate::image::ImageView;
 use crate::monitor::Monitor;
 use crate::service::Settings;
-use crate::survey::MountFact;
 use crate::tree::{Mounted, RootPath, Rootfs, Tree};
 use crate::verdict::Lies;
 

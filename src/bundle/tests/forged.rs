@@ -274,7 +274,7 @@ fn a_text_that_is_no_manifest_of_ours_is_refused() {
         assert_eq!(error.kind(), Kind::Refused, "{error}");
         assert!(error.to_string().contains(why), "{why}: {error}");
     }
-    parts.forge_with(&file, text.replacen("Debian 11", "Debian 12", 1).as_bytes());
+    parts.forge_with(&file, text.replacen("docker:web", "docker:app", 1).as_bytes());
     let error = Reader::open(&file).unwrap_err();
     assert!(error.to_string().contains("does not have its id"), "{error}");
 }

@@ -177,7 +177,7 @@ fn the_manifest_is_one_line_an_entry() {
 "regrow":"0.1.0",
 "id":"",
 "features_required":[],
-"survey":{"os":"Debian 11"},
+"survey":{"source":"docker:web","name":"","os":{"id":"","version":"","codename":"","name":""},"manager":"","architecture":"","packages":[],"intents":[],"apps":[],"environments":[],"mounts":[],"choices":{}},
 "settings":{"user":"web"},
 "volumes":[{"name":"db","path":"/var/lib/db"}],
 "exports":[],

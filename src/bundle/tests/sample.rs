@@ -8,6 +8,7 @@ use crate::bundle::{
     Area, BundleError, Digest, ExportRecord, Loss, Manifest, ManifestEntry, Published,
     VolumeRecord, Writer,
 };
+use crate::facts::Survey;
 use crate::monitor::Silent;
 use crate::tree::{Content, Entry, Extent, Kind, LinkGroup, Meta, RootPath, Time, Xattrs};
 use crate::verdict::{Class, Origin, Reason};
@@ -198,7 +199,7 @@ impl Sample {
 
     pub(super) fn manifest(&self) -> Manifest {
         Manifest {
-            survey: serde_json::json!({"os": "Debian 11"}),
+            survey: Survey { source: "docker:web".to_owned(), ..Survey::default() },
             settings: serde_json::from_value(serde_json::json!({"user": "web"})).unwrap(),
             volumes: vec![VolumeRecord { name: "db".to_owned(), path: path("/var/lib/db") }],
             exports: self.exports.clone(),
