@@ -8,22 +8,28 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod root;
+#[path = "rule_commands/words.rs"]
+mod words;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// How the application is recognised, its data, and how that is exported and imported.
-const RULE: &str = "\
+/// How the application is recognised, and what is no part of it.
+const PROBE: &str = "\
 app: probe
 title: Probe
 version: {components: 1}
 recognise: {packages: [{name: base-files}]}
 layout:
-  - {glob: '/usr/**', worth: runtime, why: tools of the test}
-  - {glob: /bin, worth: runtime, why: tools of the test}
-  - {glob: '/lib*', worth: runtime, why: tools of the test}
+  - {globs: ['/usr/**'], worth: runtime, why: tools of the test}
+  - {globs: [/bin], worth: runtime, why: tools of the test}
+  - {globs: ['/lib*'], worth: runtime, why: tools of the test}
+";
+
+/// Its data, and how that is exported and imported.
+const DATA: &str = "\
 databases:
   - find: /srv/db/{version}/{name}/rows
     directory: /srv/db/{version}/{name}
@@ -46,15 +52,7 @@ databases:
 ";
 
 /// The same, as it was said before there was a word for what both sides have in common.
-const EARLIER: &str = "\
-app: probe
-title: Probe
-version: {components: 1}
-recognise: {packages: [{name: base-files}]}
-layout:
-  - {glob: '/usr/**', worth: runtime, why: tools of the test}
-  - {glob: /bin, worth: runtime, why: tools of the test}
-  - {glob: '/lib*', worth: runtime, why: tools of the test}
+const DATA_EARLIER: &str = "\
 databases:
   - find: /srv/db/{version}/{name}/rows
     directory: /srv/db/{version}/{name}
@@ -140,9 +138,9 @@ impl Roots {
         self.dir.path().join(name)
     }
 
-    /// From now on the rule is `text`, which names these scripts.
-    fn rule(&self, text: &str, scripts: &[&str]) {
-        fs::write(self.at("rules/probe.yaml"), text).unwrap();
+    /// From now on the rule says `more`, which names these scripts.
+    fn rule(&self, more: &str, scripts: &[&str]) {
+        fs::write(self.at("rules/probe.yaml"), format!("{PROBE}{more}")).unwrap();
         for (name, script) in SCRIPTS {
             let at = self.at("rules/probe").join(name);
             if scripts.contains(&name) {
@@ -224,7 +222,7 @@ fn old_system(dir: &Path) {
 fn a_restore_obeys_every_place_of_a_rule_that_runs_something() {
     let roots = Roots::new();
     let all = SCRIPTS.map(|(name, _)| name);
-    roots.rule(&format!("{RULE}{MORE}"), &all);
+    roots.rule(&format!("{DATA}{MORE}"), &all);
     roots.archive();
     let restored = roots.restore();
     assert!(matches!(restored.status.code(), Some(0 | 3)), "{}", complaint(&restored));
@@ -252,7 +250,7 @@ fn a_restore_obeys_every_place_of_a_rule_that_runs_something() {
 fn a_restore_stops_when_both_sides_differ_or_a_validator_refuses() {
     let roots = Roots::new();
     let database = ["start.sh", "load.sh", "count.sh", "stop.sh"];
-    roots.rule(RULE, &database);
+    roots.rule(DATA, &database);
     roots.archive();
     let script = roots.at("rules/probe/load.sh");
     let good = fs::read_to_string(&script).unwrap();
@@ -263,7 +261,7 @@ fn a_restore_stops_when_both_sides_differ_or_a_validator_refuses() {
     assert!(complaint(&restored).contains(why), "{}", complaint(&restored));
     assert!(complaint(&restored).contains("probe/count.sh /srv/db/13/shop"));
 
-    let refusing = format!("{RULE}validate: [{{script: probe/test.sh, args: ['13']}}]\n");
+    let refusing = format!("{DATA}validate: [{{script: probe/test.sh, args: ['13']}}]\n");
     roots.rule(&refusing, &[&database[..], &["test.sh"]].concat());
     let restored = roots.restore();
     assert_eq!(restored.status.code(), Some(11), "{}", complaint(&restored));
@@ -273,9 +271,9 @@ fn a_restore_stops_when_both_sides_differ_or_a_validator_refuses() {
 #[test]
 fn a_bundle_of_the_time_before_check_is_still_imported_and_compared() {
     let roots = Roots::new();
-    roots.rule(EARLIER, &[]);
+    roots.rule(DATA_EARLIER, &[]);
     roots.archive();
-    roots.rule(RULE, &["start.sh", "load.sh", "count.sh", "stop.sh"]);
+    roots.rule(DATA, &["start.sh", "load.sh", "count.sh", "stop.sh"]);
     let restored = roots.restore();
     assert!(matches!(restored.status.code(), Some(0 | 3)), "{}", complaint(&restored));
     assert_eq!(roots.read("srv/db/13/shop/rows").as_deref(), Some("one\ntwo\n"));
