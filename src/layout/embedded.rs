@@ -35,6 +35,7 @@ pub(super) const RULES: &[(&str, &str)] = &[
 pub(super) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "layout", include_str!("../../migrations-db/0001_layout.sql")),
     (2, "bodies", include_str!("../../migrations-db/0002_bodies.sql")),
+    (5, "releases", include_str!("../../migrations-db/0005_releases.sql")),
 ];
 
 #[cfg(test)]

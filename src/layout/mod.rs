@@ -19,6 +19,7 @@ mod load;
 mod matcher;
 mod model;
 mod pattern;
+mod releases;
 mod relocation;
 mod renaming;
 mod route;
@@ -42,6 +43,7 @@ pub use model::{
     When, Worth,
 };
 pub use pattern::{Pattern, PatternError, Template, Vars};
+pub use releases::Releases;
 pub use renaming::PackageFate;
 pub use route::{Gap, Route, route};
 pub use scalar::{
