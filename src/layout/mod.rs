@@ -23,6 +23,7 @@ mod load;
 mod matcher;
 mod model;
 mod pattern;
+mod releases;
 mod relocation;
 mod renaming;
 mod replace;
@@ -52,6 +53,7 @@ pub use model::{
     Scope, SecretMark, Transition, VersionRule, Worth,
 };
 pub use pattern::{Pattern, PatternError, Template, Vars};
+pub use releases::Releases;
 pub use renaming::PackageFate;
 pub use route::{Gap, Link, Route, route};
 pub use scalar::{
