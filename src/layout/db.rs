@@ -354,8 +354,12 @@ mod tests {
         let other = first.replace("First", "Other");
         let db = of(&[("1.yaml", first), ("2.yaml", more)]).unwrap();
         let rule = db.rule("x", "debian").unwrap().unwrap();
-        let globs: Vec<_> =
-            rule.layout.iter().flat_map(|e| &e.globs).map(|glob| glob.as_str()).collect();
+        let globs: Vec<_> = rule
+            .layout
+            .iter()
+            .flat_map(|e| &e.globs)
+            .map(crate::layout::PathPattern::as_str)
+            .collect();
         assert_eq!((rule.title.as_str(), globs), ("First", vec!["/a", "/b"]));
         let fate = rule.package("a", &Vars::default()).unwrap().unwrap();
         assert_eq!(fate.to, ["more"]);
