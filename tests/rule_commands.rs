@@ -8,6 +8,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod root;
+#[path = "rule_commands/words.rs"]
+mod words;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -21,9 +23,9 @@ title: Probe
 version: {components: 1}
 recognise: {packages: [{name: base-files}]}
 layout:
-  - {glob: '/usr/**', worth: runtime, why: tools of the test}
-  - {glob: /bin, worth: runtime, why: tools of the test}
-  - {glob: '/lib*', worth: runtime, why: tools of the test}
+  - {globs: ['/usr/**'], worth: runtime, why: tools of the test}
+  - {globs: [/bin], worth: runtime, why: tools of the test}
+  - {globs: ['/lib*'], worth: runtime, why: tools of the test}
 ";
 
 /// Its data, and how that is exported and imported.

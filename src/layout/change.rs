@@ -44,7 +44,7 @@ pub enum Step {
         /// Its target.
         target: Template,
     },
-    /// Another owner.
+    /// Another owner, once the accounts of both systems are merged: after all steps that move.
     Chown {
         /// Which paths; a directory does not include what is below it.
         path: PathPattern,

@@ -1,4 +1,4 @@
-//! [`LayoutDb`]: all rules in SQLite. Only here is SQL.
+//! [`LayoutDb`]: all rules in SQLite. Only here and in `releases` is SQL.
 //!
 //! A rule is one value, its body; SQL is asked which rules a system can match.
 //!
@@ -12,7 +12,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
+use sqlx::query::Query;
+use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnectOptions, SqliteRow};
 use sqlx::{ConnectOptions, Connection, Row, SqlStr, SqliteConnection};
 use tokio::runtime::Runtime;
 
@@ -111,36 +112,30 @@ impl LayoutDb {
 
     /// All rules, the system's first, then by name.
     pub fn apps(&self) -> Result<Vec<Rule>> {
-        let mut connection = self.lock();
-        let rows = self.runtime.block_on(
-            sqlx::query("SELECT body FROM rule ORDER BY scope = 'application', app, distribution")
-                .fetch_all(&mut *connection),
-        )?;
+        let rows = self.ask(sqlx::query(
+            "SELECT body FROM rule ORDER BY scope = 'application', app, distribution",
+        ))?;
         rows.iter().map(body).collect()
     }
 
     /// The rule of `app` on `distribution`.
     pub fn rule(&self, app: &str, distribution: &str) -> Result<Option<Rule>> {
-        let mut connection = self.lock();
-        let row = self.runtime.block_on(
+        let rows = self.ask(
             sqlx::query("SELECT body FROM rule WHERE app = ?1 AND distribution = ?2")
                 .bind(app)
-                .bind(distribution)
-                .fetch_optional(&mut *connection),
+                .bind(distribution),
         )?;
-        row.as_ref().map(body).transpose()
+        rows.first().map(body).transpose()
     }
 
     /// The files that the rule of `app` on `distribution` was made of, in order.
     pub fn sources(&self, app: &str, distribution: &str) -> Result<Vec<RuleSource>> {
-        let mut connection = self.lock();
-        let row = self.runtime.block_on(
+        let rows = self.ask(
             sqlx::query("SELECT sources FROM rule WHERE app = ?1 AND distribution = ?2")
                 .bind(app)
-                .bind(distribution)
-                .fetch_optional(&mut *connection),
+                .bind(distribution),
         )?;
-        row.map_or(Ok(vec![]), |row| {
+        rows.first().map_or(Ok(vec![]), |row| {
             serde_json::from_str(row.try_get(0)?).map_err(LayoutError::body)
         })
     }
@@ -190,11 +185,7 @@ impl LayoutDb {
 
     /// The paths by which rules recognise what came without a package.
     fn path_marks(&self) -> Result<Vec<String>> {
-        let mut connection = self.lock();
-        let rows = self.runtime.block_on(
-            sqlx::query("SELECT DISTINCT text FROM mark WHERE kind = 'path'")
-                .fetch_all(&mut *connection),
-        )?;
+        let rows = self.ask(sqlx::query("SELECT DISTINCT text FROM mark WHERE kind = 'path'"))?;
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
@@ -204,8 +195,7 @@ impl LayoutDb {
         let names: Vec<&str> = packages.iter().map(|(name, _)| *name).collect();
         let names = serde_json::to_string(&names).map_err(LayoutError::body)?;
         let paths = serde_json::to_string(paths).map_err(LayoutError::body)?;
-        let mut connection = self.lock();
-        let rows = self.runtime.block_on(
+        let rows = self.ask(
             sqlx::query(
                 "SELECT body FROM rule WHERE id IN ( \
                      SELECT mark.rule FROM json_each(?1) AS package CROSS JOIN mark \
@@ -216,8 +206,7 @@ impl LayoutDb {
                  ORDER BY scope = 'application', app, distribution",
             )
             .bind(names)
-            .bind(paths)
-            .fetch_all(&mut *connection),
+            .bind(paths),
         )?;
         rows.iter().map(body).collect()
     }
@@ -225,6 +214,12 @@ impl LayoutDb {
     /// What the rules of `recognised` say of paths.
     pub fn layout(&self, recognised: &[Recognised]) -> Result<LayoutMatcher> {
         LayoutMatcher::new(recognised)
+    }
+
+    /// All rows that answer `query`.
+    pub(super) fn ask(&self, query: Query<'_, Sqlite, SqliteArguments>) -> Result<Vec<SqliteRow>> {
+        let mut connection = self.lock();
+        Ok(self.runtime.block_on(query.fetch_all(&mut *connection))?)
     }
 
     fn lock(&self) -> MutexGuard<'_, SqliteConnection> {
@@ -371,8 +366,12 @@ mod tests {
         let other = first.replace("First", "Other");
         let db = of(&[("1.yaml", first), ("2.yaml", more)]).unwrap();
         let rule = db.rule("x", "debian").unwrap().unwrap();
-        let globs: Vec<_> =
-            rule.layout.iter().flat_map(|e| &e.globs).map(|glob| glob.as_str()).collect();
+        let globs: Vec<_> = rule
+            .layout
+            .iter()
+            .flat_map(|e| &e.globs)
+            .map(crate::layout::PathPattern::as_str)
+            .collect();
         assert_eq!((rule.title.as_str(), globs), ("First", vec!["/a", "/b"]));
         let fate = rule.package("a", &Vars::default()).unwrap().unwrap();
         assert_eq!(fate.to, ["more"]);

@@ -59,7 +59,8 @@ pub(super) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "bodies", include_str!("../../migrations-db/0002_bodies.sql")),
     (3, "settings", include_str!("../../migrations-db/0003_settings.sql")),
     (4, "words", include_str!("../../migrations-db/0004_words.sql")),
-    (5, "lists", include_str!("../../migrations-db/0005_lists.sql")),
+    (5, "releases", include_str!("../../migrations-db/0005_releases.sql")),
+    (6, "lists", include_str!("../../migrations-db/0006_lists.sql")),
 ];
 
 #[cfg(test)]

@@ -117,7 +117,7 @@ fn layout(entry: &LayoutEntry) -> Option<Fault> {
     let wild = |glob: &&PathPattern| {
         glob.as_str().rsplit('/').next().is_some_and(|name| name.contains(['*', '?', '[', '{']))
     };
-    if let Some(glob) = entry.globs.iter().filter(wild).next().filter(|_| named) {
+    if let Some(glob) = entry.globs.iter().find(wild).filter(|_| named) {
         let what = format!("`{glob}` is no one name that `{{name}}` could stand for");
         return Some(fault(glob.as_str(), what));
     }

@@ -24,6 +24,7 @@ mod matcher;
 mod migration;
 mod model;
 mod pattern;
+mod releases;
 mod relocation;
 mod renaming;
 mod replace;
@@ -55,6 +56,7 @@ pub use model::{
     Scope, SecretMark, Transition, VersionRule, Worth,
 };
 pub use pattern::{Pattern, PatternError, Template, Vars};
+pub use releases::Releases;
 pub use renaming::PackageFate;
 pub use route::{Gap, Link, Route, route};
 pub use scalar::{

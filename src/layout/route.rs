@@ -140,7 +140,7 @@ fn links(all: &[Transition], reached: &[Option<Reached>], last: usize, to: &Vers
 
 impl Route {
     /// What is to be done on the way, in order, each with its versions: those of its link, but for
-    /// a command those of the `whole` way, as it runs once the new system is complete.
+    /// a command and an owner those of the `whole` way, as both need the new system.
     pub fn steps(&self, whole: &Vars) -> Vec<(Step, Vars)> {
         let Route::Chain(links) = self else { return vec![] };
         let of_link = |link: &Link| {
@@ -148,7 +148,7 @@ impl Route {
             let crossed = |step: &&Step| own.cross(step.since());
             let steps = link.transition.steps.iter().filter(crossed);
             let with_vars = |step: &Step| match step {
-                Step::Run { .. } => (step.clone(), whole.clone()),
+                Step::Run(_) | Step::Chown { .. } => (step.clone(), whole.clone()),
                 _ => (step.clone(), own.clone()),
             };
             steps.map(with_vars).collect::<Vec<_>>()
