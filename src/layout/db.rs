@@ -340,7 +340,7 @@ mod tests {
         let rule = load::parse("schema-1.yaml", rule).unwrap();
         for _ in 0..2 {
             let db = LayoutDb::connect(options.clone()).unwrap();
-            assert_eq!(db.apps().unwrap(), [rule.clone()]);
+            assert_eq!(db.apps().unwrap(), std::slice::from_ref(&rule));
             let source = RuleSource { file: "everything.yaml".to_owned(), embedded: false };
             assert_eq!(db.sources("everything", "debian").unwrap(), [source]);
             assert_eq!(found(&db, &[("anything", "4.2")], &[]).len(), 1);
