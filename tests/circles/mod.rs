@@ -29,14 +29,14 @@ impl Files {
         let file = self.0.entry(module.clone()).or_default();
         for (exported, tree) in statements {
             for (path, name) in leaves(&tree) {
-                let path = absolute(&module, path);
+                let path = absolute(&module, &path);
                 if !exported {
                     file.uses.push(path.clone());
                 }
                 file.names.insert(name, path);
             }
         }
-        file.uses.extend(paths(&rest).into_iter().map(|path| absolute(&module, path)));
+        file.uses.extend(paths(&rest).into_iter().map(|path| absolute(&module, &path)));
     }
 
     /// The circles: sets of files each of which uses itself through the others.
@@ -186,7 +186,7 @@ fn paths(code: &str) -> Vec<Vec<String>> {
 }
 
 /// A path as it is from the crate's root, when written in `module`.
-fn absolute(module: &Module, path: Vec<String>) -> Vec<String> {
+fn absolute(module: &Module, path: &[String]) -> Vec<String> {
     match path.first().map(String::as_str) {
         Some("crate") => path[1..].to_vec(),
         Some("self") => [&module[..], &path[1..]].concat(),
@@ -194,6 +194,6 @@ fn absolute(module: &Module, path: Vec<String>) -> Vec<String> {
             let up = path.iter().take_while(|part| *part == "super").count();
             [&module[..module.len().saturating_sub(up)], &path[up..]].concat()
         }
-        _ => [&module[..], &path].concat(),
+        _ => [&module[..], path].concat(),
     }
 }
