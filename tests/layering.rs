@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use regrow::layout::{Scope, parse};
+use regrow::layout::{LayoutDb, Scope};
 
 /// Every module of the library with the modules that it uses, no more and no fewer.
 const EDGES: &[(&str, &[&str])] = &[
@@ -134,17 +134,9 @@ const LIST_OF_RULES: &str = "src/layout/embedded.rs";
 /// The names of all applications that rules are for, and of the packages they are recognised by,
 /// as far as those are text. Rules of whole systems name no application.
 fn applications() -> BTreeSet<String> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
     let mut names = BTreeSet::new();
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_none_or(|e| e != "yaml") {
-            continue;
-        }
-        let rule = parse(&path.to_string_lossy(), &fs::read_to_string(&path).unwrap()).unwrap();
-        if rule.scope == Scope::System {
-            continue;
-        }
+    let rules = LayoutDb::open(&[]).unwrap().apps().unwrap();
+    for rule in rules.iter().filter(|rule| rule.scope == Scope::Application) {
         let packages = rule.recognise.packages.iter().map(|mark| mark.name.as_str());
         let all = packages.chain([rule.app.as_str()]).map(|name| {
             let text = name.split('{').next().unwrap();
@@ -186,32 +178,22 @@ const CIRCLES: &[&[&str]] = &[
         "declared/tmpfiles",
         "declared/units",
     ],
-    &["layout/db", "layout/joined", "layout/lint", "layout/load", "layout/matcher"],
+    &["engine/settings/network", "engine/settings/read"],
+    &["layout/change", "layout/command", "layout/model"],
+    &[
+        "layout/db",
+        "layout/joined",
+        "layout/lint",
+        "layout/lint/commands",
+        "layout/lint/settings",
+        "layout/load",
+        "layout/matcher",
+    ],
     &["layout/relocation", "layout/step"],
     &["namespace", "namespace/launch"],
     &["pax/content", "pax/reader"],
     &["pax/spool", "pax/tarball"],
-    &[
-        "restore",
-        "restore/accounts",
-        "restore/difference",
-        "restore/engine_target",
-        "restore/journey",
-        "restore/options",
-        "restore/plan",
-        "restore/planner",
-        "restore/services",
-        "restore/stage",
-    ],
-    &[
-        "source",
-        "source/bolt",
-        "source/by_api",
-        "source/container",
-        "source/on_disk",
-        "source/snapshots",
-        "source/stored",
-    ],
+    &["source", "source/by_api", "source/container", "source/on_disk", "source/stored"],
     &["tree/place", "tree/removal"],
 ];
 
