@@ -1,3 +1,4 @@
+#!/bin/sh
 # Puts a policy at $1 that denies every start of a service; one that is there belongs to the base,
 # and waits beside it.
 [ ! -e "$1" ] || mv "$1" "$1.regrow-base"
