@@ -44,7 +44,7 @@ const BESIDE: [(&str, &str); 5] = [
 ];
 
 /// Words that are shown elsewhere, and where.
-const ELSEWHERE: [(&str, &str); 7] = [
+const ELSEWHERE: [(&str, &str); 10] = [
     ("container", "needs an engine; `src/restore/container.rs`"),
     ("command", "needs an engine; `src/restore/container.rs`"),
     ("entrypoint", "needs an engine; `src/restore/container.rs`"),
@@ -52,6 +52,9 @@ const ELSEWHERE: [(&str, &str); 7] = [
     ("working-directory", "needs an engine; `src/restore/container.rs`"),
     ("health-check", "needs an engine; `src/restore/container.rs`"),
     ("unpacked", "needs an archive of a server; `src/classify/unpacked.rs`"),
+    ("ending", "a key of `unpacked`; `src/classify/unpacked.rs`"),
+    ("tracker", "a key of `unpacked`; `src/classify/unpacked.rs`"),
+    ("directories", "a key of `unpacked`; `src/classify/unpacked.rs`"),
 ];
 
 /// What the old root has at a place, and what the new one has to have there; `None`: nothing.
