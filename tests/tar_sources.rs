@@ -302,11 +302,10 @@ fn a_bundle_of_an_image_carries_what_its_containers_would_have_and_is_the_same_a
     let manifest = Command::new("sh").args(["-c", shell]).current_dir(place.0.path()).output();
     let manifest: Value = serde_json::from_slice(&manifest.unwrap().stdout).unwrap();
     let settings = &manifest["settings"];
-    assert_eq!(settings["Name"], "/web");
-    assert_eq!(settings["Config"]["Cmd"], json!(["/usr/bin/app", "--serve"]));
-    assert_eq!(settings["Config"]["User"], "1000");
-    assert_eq!(settings["Config"].get("Hostname"), None, "the builder's");
-    assert_eq!(settings["Mounts"][0]["Destination"], "/srv/dir");
+    assert_eq!(settings["command"], json!(["/usr/bin/app", "--serve"]));
+    assert_eq!(settings["user"], "1000");
+    assert_eq!(settings.get("host_name"), None, "the builder's");
+    assert_eq!(settings["mounts"][0]["target"], "/srv/dir");
     assert_eq!(manifest["survey"]["name"], "web");
     place.json(&["verify", "a.regrow"], 0);
     place.refused("tar:a.regrow", 4, "it is a bundle of regrow");

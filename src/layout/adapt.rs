@@ -106,7 +106,7 @@ impl Edits<'_> {
         if self.ops.is_empty() {
             return Ok(done);
         }
-        for (path, vars) in captured(globs, vars, draft)? {
+        for (path, vars) in captured(globs, vars, draft, &|_| true)? {
             if let Some(what) = self.redirected(&path, &vars, draft)? {
                 done.push(StepOutcome::Changed { path, what });
                 continue;
@@ -137,10 +137,10 @@ impl Edits<'_> {
         if self.ops.is_empty() {
             return Ok(done);
         }
-        for (path, vars) in captured(globs, vars, draft)? {
-            let executable =
-                |node: &&DraftNode| node.entry.kind.is_file() && node.entry.meta.mode & 0o111 != 0;
-            let Some(node) = draft.get(&path).filter(executable) else { continue };
+        let executable =
+            |node: &DraftNode| node.entry.kind.is_file() && node.entry.meta.mode & 0o111 != 0;
+        for (path, vars) in captured(globs, vars, draft, &executable)? {
+            let Some(node) = draft.get(&path) else { continue };
             let start = start(node, MAX_SHEBANG, store)?;
             let line = start.split_inclusive(|&b| b == b'\n').next().unwrap_or_default();
             if !line.starts_with(b"#!") {
@@ -182,17 +182,21 @@ impl Edits<'_> {
     }
 }
 
-/// The entries that one of `globs` matches, with the values of `vars` and what the first one
-/// captured.
+/// The entries that are `wanted` and that one of `globs` matches, with the values of `vars` and
+/// what the first one captured.
 fn captured(
     globs: &[PathPattern],
     vars: &Vars,
     draft: &Draft,
+    wanted: &dyn Fn(&DraftNode) -> bool,
 ) -> Result<BTreeMap<RootPath, Vars>, StepError> {
     let mut all = BTreeMap::new();
     for glob in globs {
         let pattern = glob.compile(vars)?;
         for path in matching(glob, vars, draft)? {
+            if !draft.get(&path).is_some_and(wanted) {
+                continue;
+            }
             let captured = || pattern.matches(path.as_bytes()).unwrap_or_default().and(vars);
             all.entry(path.clone()).or_insert_with(captured);
         }

@@ -31,10 +31,11 @@ impl Serialize for Settings {
 impl<'de> Deserialize<'de> for Settings {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Settings, D::Error> {
         let value = Value::deserialize(deserializer)?;
-        // An engine's answer has this key, whichever engine it is.
+        // An engine's answer has one of these keys, whichever engine it is.
+        let told = ["Config", "HostConfig", "Id"];
         match &value {
             Value::Null => Ok(Settings::None),
-            Value::Object(fields) if !fields.contains_key("Config") => {
+            Value::Object(fields) if !told.iter().any(|key| fields.contains_key(*key)) => {
                 let settings = ServiceSettings::deserialize(value).map_err(D::Error::custom)?;
                 Ok(Settings::Service(Box::new(settings)))
             }
@@ -55,6 +56,7 @@ mod tests {
         assert_eq!(read(json!(null)), Settings::None);
         assert!(matches!(read(json!({"user": "app"})), Settings::Service(_)));
         assert!(matches!(read(json!({"Config": {}, "Id": "x"})), Settings::Inspected(_)));
+        assert!(matches!(read(json!({"HostConfig": {}})), Settings::Inspected(_)));
         assert!(matches!(read(json!([])), Settings::Inspected(_)));
         for value in [json!(null), json!({"user": "app"}), json!({"Config": {}}), json!({})] {
             assert_eq!(serde_json::to_value(read(value.clone())).unwrap(), value);

@@ -56,6 +56,8 @@ pub fn carry(settings: &ServiceSettings, renewal: &Renewal<'_>) -> Result<Carrie
     // What is in the engine's words comes from somebody's bundle too: only known fields are taken.
     carried.spec.config = known(&settings.engine.config, &CONFIG);
     carried.spec.host = known(&settings.engine.host, &HOST);
+    // They have a field of their own, where ours are left out.
+    carried.spec.config.remove("Labels");
     carried.spec.config.insert("Image".to_owned(), renewal.image.into());
     carried.set_process(settings);
     carried.set_resources(settings);

@@ -315,7 +315,10 @@ fn a_bundle_cannot_ask_for_more_than_an_engine_would_have_told() {
             { "kind": "volume", "target": "/a", "engine": { "type": "bind", "Source": "/etc" } },
             { "kind": "bind", "source": "/srv", "target": "/b", "options": ["ro", "x:y", "z"] },
         ],
-        "engine": { "host": { "Binds": ["/:/host"], "VolumesFrom": ["other"], "PidMode": "host" } },
+        "engine": {
+            "config": { "Labels": { "regrow.staging": "x" } },
+            "host": { "Binds": ["/:/host"], "VolumesFrom": ["other"], "PidMode": "host" },
+        },
         "gravity": 9.81,
     }))
     .unwrap();
@@ -326,6 +329,7 @@ fn a_bundle_cannot_ask_for_more_than_an_engine_would_have_told() {
         Value::Object(carried.spec.host),
         json!({ "Binds": ["/srv:/b:ro,z"], "Mounts": [{ "Type": "volume", "Target": "/a" }] })
     );
+    assert_eq!(carried.spec.config.get("Labels"), None, "ours would make it a leftover");
     assert_eq!(carried.grants, ["the host's /srv at /b"]);
     let dropped = Dropped {
         setting: "gravity".to_owned(),
