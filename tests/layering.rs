@@ -178,7 +178,6 @@ const CIRCLES: &[&[&str]] = &[
         "declared/tmpfiles",
         "declared/units",
     ],
-    &["engine/settings/network", "engine/settings/read"],
     &["layout/change", "layout/command", "layout/model"],
     &[
         "layout/db",
