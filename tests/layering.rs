@@ -178,7 +178,6 @@ const CIRCLES: &[&[&str]] = &[
         "declared/tmpfiles",
         "declared/units",
     ],
-    &["layout/change", "layout/command", "layout/model"],
     &[
         "layout/db",
         "layout/joined",

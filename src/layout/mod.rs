@@ -33,6 +33,7 @@ mod scalar;
 mod schema;
 mod script;
 mod setting;
+mod sources;
 mod step;
 mod unpacking;
 mod version;
