@@ -187,7 +187,6 @@ const CIRCLES: &[&[&str]] = &[
         "layout/load",
         "layout/matcher",
     ],
-    &["layout/relocation", "layout/step"],
     &["namespace", "namespace/launch"],
     &["pax/content", "pax/reader"],
     &["pax/spool", "pax/tarball"],

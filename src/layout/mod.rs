@@ -21,8 +21,10 @@ mod joined;
 mod lint;
 mod load;
 mod matcher;
+mod matches;
 mod migration;
 mod model;
+mod outcome;
 mod pattern;
 mod releases;
 mod relocation;
@@ -56,6 +58,7 @@ pub use model::{
     Created, Earlier, LayoutEntry, PackageChange, PackageMark, PathMark, Recognise, Renaming, Rule,
     Scope, SecretMark, Transition, VersionRule, Worth,
 };
+pub use outcome::{StepError, StepOutcome};
 pub use pattern::{Pattern, PatternError, Template, Vars};
 pub use releases::Releases;
 pub use renaming::PackageFate;
@@ -70,7 +73,7 @@ pub use setting::{
     Ask, ContainerText, DropItem, Gone, MapValue, Mentions, RenameKey, Replace, SetKey, Setting,
     Syntax,
 };
-pub use step::{StepError, StepOutcome, apply};
+pub use step::apply;
 pub use unpacking::Unpacking;
 pub use version::{Range, Version, VersionError};
 
