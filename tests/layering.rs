@@ -158,7 +158,6 @@ const CIRCLES: &[&[&str]] = &[
         "archive/pristine",
         "archive/verdicts",
     ],
-    &["bundle/entries", "bundle/json", "bundle/manifest"],
     &["classify", "classify/recorded"],
     &[
         "cli",
