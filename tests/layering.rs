@@ -157,7 +157,6 @@ const CIRCLES: &[&[&str]] = &[
         "archive/pristine",
         "archive/verdicts",
     ],
-    &["classify", "classify/recorded"],
     &[
         "cli",
         "cli/archive",
