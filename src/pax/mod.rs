@@ -30,6 +30,7 @@ mod record;
 mod section;
 mod sparse;
 mod spool;
+mod stream;
 mod tarball;
 mod writer;
 
