@@ -184,7 +184,6 @@ const CIRCLES: &[&[&str]] = &[
         "layout/load",
         "layout/matcher",
     ],
-    &["pax/spool", "pax/tarball"],
     &["source", "source/by_api", "source/container", "source/on_disk", "source/stored"],
     &["tree/place", "tree/removal"],
 ];
