@@ -185,7 +185,6 @@ const CIRCLES: &[&[&str]] = &[
         "layout/matcher",
     ],
     &["source", "source/by_api", "source/container", "source/on_disk", "source/stored"],
-    &["tree/place", "tree/removal"],
 ];
 
 /// One file without its comments and tests.
