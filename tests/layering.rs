@@ -177,7 +177,6 @@ const CIRCLES: &[&[&str]] = &[
         "layout/load",
         "layout/matcher",
     ],
-    &["source", "source/by_api", "source/container", "source/on_disk", "source/stored"],
 ];
 
 /// One file without its comments and tests.
