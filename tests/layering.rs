@@ -161,14 +161,6 @@ const CIRCLES: &[&[&str]] = &[
         "cli/verify",
     ],
     &[
-        "declared",
-        "declared/logrotate",
-        "declared/pattern",
-        "declared/purge",
-        "declared/tmpfiles",
-        "declared/units",
-    ],
-    &[
         "layout/db",
         "layout/joined",
         "layout/lint",
