@@ -26,11 +26,13 @@ mod migration;
 mod model;
 mod outcome;
 mod pattern;
+mod recognised;
 mod releases;
 mod relocation;
 mod renaming;
 mod replace;
 mod route;
+mod rule_source;
 mod scalar;
 mod schema;
 mod script;
@@ -49,7 +51,7 @@ pub use command::{
     Call, CallError, Check, Database, Export, Import, Rebuild, RunStep, Stop, Validator, When,
 };
 pub use database::{Command, Instance, InstanceError};
-pub use db::{LayoutDb, Recognised, RuleSource};
+pub use db::LayoutDb;
 pub use digests::Digests;
 pub use load::{MAX_RULE, RuleError, parse};
 pub use matcher::{LayoutMatch, LayoutMatcher, Surroundings};
@@ -60,9 +62,11 @@ pub use model::{
 };
 pub use outcome::{StepError, StepOutcome};
 pub use pattern::{Pattern, PatternError, Template, Vars};
+pub use recognised::Recognised;
 pub use releases::Releases;
 pub use renaming::PackageFate;
 pub use route::{Gap, Link, Route, route};
+pub use rule_source::RuleSource;
 pub use scalar::{
     Argv, Digest, ExpandError, Mode, PathPattern, PathTemplate, ScalarError, ScriptName, Word,
     Words,
