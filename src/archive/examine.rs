@@ -7,15 +7,16 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
+use super::judged::Judged;
 use super::losses::Lost;
-use super::pristine::{Places, Pristine};
+use super::pristine::Places;
 use super::verdicts::Verdicts;
 use super::{deletions, environments, losses};
 use crate::classify::{
     Baseline, Classifier, Evidence, Globs, LogPolicy, Numbers, Offers, Unpacked, decide,
 };
 use crate::declared::Declared;
-use crate::environments::{Environments, PartOf};
+use crate::environments::Environments;
 use crate::failure::{Failure, Kind as FailureKind};
 use crate::family;
 use crate::layout::{LayoutDb, LayoutMatcher, Recognised};
@@ -24,7 +25,7 @@ use crate::packages::{Installed, Manager, PackageLists, Role};
 use crate::source::Source;
 use crate::survey::{AppFact, Survey, architecture, os_release, packages};
 use crate::tree::{Entry, RootPath, Time, TreeError, take_reserved};
-use crate::verdict::{Class, Lies, Origin, Reason};
+use crate::verdict::{Class, Lies};
 
 /// How many paths are read, and judged, at a time.
 const BATCH: usize = 4096;
@@ -50,29 +51,6 @@ pub struct ExamineOptions {
     pub globs: Vec<crate::classify::UserChoice>,
     /// What becomes of logs.
     pub logs: LogPolicy,
-}
-
-/// One path with its verdict.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judged {
-    /// The path with its metadata; for a deletion what was known about it.
-    pub entry: Entry,
-    /// Its class.
-    pub class: Class,
-    /// Why.
-    pub reason: Reason,
-    /// Where it came from.
-    pub origin: Origin,
-    /// The package that owns it.
-    pub package: Option<String>,
-    /// What it is to an environment of a language.
-    pub part: Option<Box<PartOf>>,
-    /// Somebody removed it, and it stays removed.
-    pub deleted: bool,
-    /// It is kept, and holds a key or a password.
-    pub secret: bool,
-    /// Of an edited configuration file: what it was before, where that can be had.
-    pub pristine: Option<Pristine>,
 }
 
 /// What is known of one path.
@@ -376,7 +354,7 @@ fn judge(
         deleted: false,
         pristine: None,
     };
-    match places.find(&judged) {
+    match places.find(&judged.entry, &judged.reason) {
         Ok(pristine) => judged.pristine = pristine,
         Err(error) if *error.path() == judged.entry.path => {
             return Err(Box::new((judged.entry, error)));
@@ -424,6 +402,7 @@ mod tests {
     use super::*;
     use crate::monitor::Silent;
     use crate::source::{OpenOptions, SourceSpec};
+    use crate::verdict::Reason;
 
     /// MD5 of `hello` and a newline, as package managers record it.
     const HELLO: &str = "b1946ac92492d2347c6235b4d2611184";

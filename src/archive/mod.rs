@@ -8,6 +8,7 @@ mod deletions;
 mod environments;
 mod examine;
 mod export;
+mod judged;
 mod losses;
 mod outcome;
 mod pristine;
@@ -20,7 +21,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use examine::READINGS;
-pub use examine::{ExamineOptions, Examined, Explained, Judged, Since, examine, explain};
+pub use examine::{ExamineOptions, Examined, Explained, Since, examine, explain};
+pub use judged::Judged;
 pub use losses::Lost;
 pub use outcome::{ArchiveReport, ClassTotal, ClassTotals};
 pub use pristine::Pristine;

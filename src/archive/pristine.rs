@@ -8,13 +8,12 @@ use std::io::Read;
 
 use md5::{Digest, Md5};
 
-use super::Judged;
 use crate::bundle::ITSELF;
 use crate::image::ImageView;
 use crate::layout::LayoutMatcher;
 use crate::layout::Worth;
 use crate::packages::{Digest as RecordedDigest, Installed, Md5 as Recorded};
-use crate::tree::{RootPath, Tree, TreeError, read_file};
+use crate::tree::{Entry, RootPath, Tree, TreeError, read_file};
 use crate::verdict::Reason;
 
 /// Largest configuration file whose pristine text is kept, in bytes.
@@ -53,18 +52,23 @@ pub(super) struct Places<'a> {
 }
 
 impl Places<'_> {
-    /// The pristine text of an edited configuration file, where it can be had.
-    pub(super) fn find(&self, judged: &Judged) -> Result<Option<Pristine>, TreeError> {
-        let path = &judged.entry.path;
-        if !judged.entry.kind.is_file() {
+    /// The pristine text of `entry`, a configuration file that is kept for `reason`, where it can
+    /// be had.
+    pub(super) fn find(
+        &self,
+        entry: &Entry,
+        reason: &Reason,
+    ) -> Result<Option<Pristine>, TreeError> {
+        let path = &entry.path;
+        if !entry.kind.is_file() {
             return Ok(None);
         }
-        match &judged.reason {
+        match reason {
             // Its own text is the package's: the new package's text takes its place.
             Reason::PackageMetaChanged { .. }
             | Reason::PackageMetaUnrecorded { .. }
             | Reason::MetaChanged => Ok(Some(Pristine::Itself)),
-            _ if judged.entry.kind.size() > LIMIT => Ok(None),
+            _ if entry.kind.size() > LIMIT => Ok(None),
             Reason::ConffileEdited { .. } => self.conffile(path),
             Reason::UcfEdited => self.ucf(path),
             Reason::Rule { worth, .. } if *worth == Worth::TemplateCopy.word() => {

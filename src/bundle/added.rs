@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::entries::{Listed, Stored};
-use super::manifest::{Counts, ITSELF, Manifest};
+use super::entry::ITSELF;
+use super::manifest::{Counts, Manifest};
 use super::{Area, BundleError, Digest};
 use crate::tree::{RootPath, escaped};
 

@@ -10,7 +10,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 
 use super::digest::Digest;
-use super::manifest::{ManifestEntry, Node};
+use super::entry::{ManifestEntry, Node};
 use crate::tree::{
     Entry, Kind, LinkGroup, Meta, Packed, Repeated, RootPath, Time, Xattrs, escaped, is_within,
     parent_of, path_order,

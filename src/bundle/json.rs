@@ -6,10 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::digest::Digest;
-use super::manifest::{ManifestEntry, MemberRecord, Node, VolumeRecord};
+use super::entry::{ManifestEntry, Node};
+use super::manifest::{MemberRecord, VolumeRecord};
 use crate::tree::{Kind, LinkGroup, Meta, RootPath, Time, Xattrs};
 use crate::verdict::{Class, Origin, Reason};
 
@@ -351,5 +353,35 @@ impl TryFrom<MemberJson> for MemberRecord {
             return Err("a member without digest has no size".to_owned());
         }
         Ok(MemberRecord { name, size: json.size, digest: json.digest })
+    }
+}
+
+impl<'de> Deserialize<'de> for ManifestEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ManifestEntry, D::Error> {
+        EntryJson::deserialize(deserializer)?.try_into().map_err(D::Error::custom)
+    }
+}
+
+impl<'de> Deserialize<'de> for VolumeRecord {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<VolumeRecord, D::Error> {
+        VolumeJson::deserialize(deserializer)?.try_into().map_err(D::Error::custom)
+    }
+}
+
+impl Serialize for VolumeRecord {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        VolumeJson::from(self.clone()).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for MemberRecord {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<MemberRecord, D::Error> {
+        MemberJson::deserialize(deserializer)?.try_into().map_err(D::Error::custom)
+    }
+}
+
+impl Serialize for MemberRecord {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        MemberJson::from(self.clone()).serialize(serializer)
     }
 }

@@ -24,6 +24,7 @@ mod contents;
 mod digest;
 mod document;
 mod entries;
+mod entry;
 mod failing;
 mod file;
 mod frames;
@@ -45,9 +46,8 @@ use std::path::{Path, PathBuf};
 pub use contents::Contents;
 pub use digest::{Digest, DigestError, HASHED_HOLES, Sha};
 pub use entries::{Entries, Listed};
-pub use manifest::{
-    Counts, ExportRecord, ITSELF, Loss, Manifest, ManifestEntry, MemberRecord, Node, VolumeRecord,
-};
+pub use entry::{ITSELF, ManifestEntry, Node};
+pub use manifest::{Counts, ExportRecord, Loss, Manifest, MemberRecord, VolumeRecord};
 pub(crate) use pending::Pending;
 pub use reader::Reader;
 pub use verify::Verified;

@@ -5,6 +5,7 @@
 //! executes nothing in it; deciding is a pure function of the evidence.
 
 mod capabilities;
+mod digest;
 mod evidence;
 mod globs;
 mod ladder;
@@ -15,12 +16,10 @@ mod said;
 mod unpacked;
 
 use std::collections::HashSet;
-use std::io::Read;
 use std::sync::OnceLock;
 
-use md5::{Digest, Md5};
-use sha2::Sha256;
-
+pub use digest::digest;
+use digest::{feed, sha256};
 pub use evidence::{
     Content, Evidence, LogPolicy, PackageEvidence, Place, RuleEvidence, Said, Template, UserChoice,
 };
@@ -451,34 +450,6 @@ fn rule_evidence(found: LayoutMatch<'_>) -> RuleEvidence {
         app: found.app.to_owned(),
         worth: found.entry.worth,
         why: found.entry.why.clone(),
-    }
-}
-
-/// MD5 of a regular file: what package managers of this age record. It serves to recognise
-/// unchanged files, never to protect against somebody.
-pub fn digest(tree: &dyn Tree, entry: &Entry) -> Result<Recorded, TreeError> {
-    let mut hash = Md5::new();
-    feed(tree, entry, |bytes| hash.update(bytes))?;
-    Ok(Recorded(hash.finalize().into()))
-}
-
-fn sha256(tree: &dyn Tree, entry: &Entry) -> Result<[u8; 32], TreeError> {
-    let mut hash = Sha256::new();
-    feed(tree, entry, |bytes| hash.update(bytes))?;
-    Ok(hash.finalize().into())
-}
-
-/// Gives the content of a regular file to `take`, piece by piece.
-fn feed(tree: &dyn Tree, entry: &Entry, mut take: impl FnMut(&[u8])) -> Result<(), TreeError> {
-    let mut content = tree.open(entry)?;
-    let mut buffer = vec![0; 128 * 1024];
-    loop {
-        match content.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(n) => take(&buffer[..n]),
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(TreeError::io("reading", &entry.path, e)),
-        }
     }
 }
 

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha512};
 
+use super::capabilities;
+use super::digest::{digest, feed};
 use super::evidence::Content;
-use super::{capabilities, digest, feed};
 use crate::accounts::{AccountDb, Problem};
 use crate::packages::{Claim, Digest, FileRecord, RecordedKind};
 use crate::tree::{Entry, Kind, RootPath, Tree, TreeError, is_mostly_holes};

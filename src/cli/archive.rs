@@ -11,7 +11,7 @@ use regrow::failure::{Failure, Kind};
 use regrow::report;
 use regrow::source::{Binds, OpenOptions, Source, SourceSpec};
 
-use super::Context;
+use super::context::Context;
 use super::exit_code::Exit;
 use super::globs::Globs;
 

@@ -2,7 +2,7 @@
 
 use regrow::report;
 
-use super::Context;
+use super::context::Context;
 use super::exit_code::Exit;
 
 /// Arguments of `gc`.

@@ -9,8 +9,8 @@ use regrow::report::{self, Explanation, Inspection};
 use regrow::source::Source;
 use regrow::tree::RootPath;
 
-use super::Context;
 use super::archive::{Look, source_spec};
+use super::context::Context;
 use super::exit_code::Exit;
 
 /// Arguments of `inspect`.

@@ -1,6 +1,7 @@
 //! The command line. Only this module knows clap, prints, and picks exit codes.
 
 mod archive;
+mod context;
 mod exit_code;
 mod gc;
 mod globs;
@@ -12,15 +13,13 @@ mod signals;
 mod terminal;
 mod verify;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use regrow::failure::{Failure, Kind};
-use regrow::layout::LayoutDb;
-use regrow::monitor::Monitor;
 use regrow::tree::escaped;
 
+use context::{Context, Global};
 use exit_code::Exit;
 use output::Output;
 
@@ -32,33 +31,6 @@ struct Cli {
     global: Global,
     #[command(subcommand)]
     command: Command,
-}
-
-/// What every command takes.
-#[derive(clap::Args)]
-struct Global {
-    /// Print one JSON value on stdout, everything else on stderr
-    #[arg(long, global = true)]
-    json: bool,
-    /// Read further rules from this directory (repeatable)
-    #[arg(long, global = true, value_name = "DIR")]
-    rules: Vec<PathBuf>,
-    /// The engine that a restore builds in
-    #[arg(long, global = true, value_enum)]
-    engine: Option<EngineName>,
-    /// Say more on stderr
-    #[arg(short, long, global = true)]
-    verbose: bool,
-    /// Say only what went wrong on stderr
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
-    quiet: bool,
-}
-
-/// An engine by name.
-#[derive(Clone, Copy, ValueEnum)]
-enum EngineName {
-    Docker,
-    Podman,
 }
 
 #[derive(Subcommand)]
@@ -80,20 +52,6 @@ enum Command {
     Gc(gc::Args),
     /// Look at the rules of the layout database
     Rules(rules::Args),
-}
-
-/// What a command works with besides its own arguments.
-struct Context<'a> {
-    global: &'a Global,
-    monitor: &'a dyn Monitor,
-    output: Output,
-}
-
-impl Context<'_> {
-    /// The layout database with the user's rules.
-    fn layout(&self) -> Result<LayoutDb, Failure> {
-        Ok(LayoutDb::open(&self.global.rules)?)
-    }
 }
 
 /// Runs the command that the process was started with.

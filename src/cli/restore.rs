@@ -9,8 +9,8 @@ use regrow::restore::{
     Downloads, Plan, PlanFile, RestoreOptions, Start, TargetSpec, plan as plan_restore, restore,
 };
 
+use super::context::{Context, EngineName};
 use super::exit_code::Exit;
-use super::{Context, EngineName};
 
 /// Arguments of `restore`.
 #[derive(clap::Args)]

@@ -7,7 +7,7 @@ use regrow::failure::{Failure, Kind};
 use regrow::layout;
 use regrow::report::{self, RuleList};
 
-use super::Context;
+use super::context::Context;
 use super::exit_code::Exit;
 
 /// Arguments of `rules`.

@@ -7,7 +7,8 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use regrow::monitor::{Monitor, Silent};
 
-use super::{Global, output};
+use super::context::Global;
+use super::output;
 
 /// The monitor that fits the terminal and the wish for words.
 pub(crate) fn monitor(global: &Global) -> Box<dyn Monitor> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use regrow::bundle;
 use regrow::report::{self, Verification};
 
-use super::Context;
+use super::context::Context;
 use super::exit_code::Exit;
 
 /// Arguments of `verify`.

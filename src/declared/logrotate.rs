@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Book;
+use super::book::Book;
 use super::declaration::{Nature, Reach};
 use super::pattern::Pattern;
 use super::reading::Files;

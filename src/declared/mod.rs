@@ -7,9 +7,11 @@
 //! user among them: it may say that something is a cache only in places that are for caches, and
 //! everywhere else only that it is worth keeping, and why.
 
+mod book;
 mod declaration;
 mod logrotate;
 mod pattern;
+mod places;
 mod purge;
 mod reading;
 mod switches;
@@ -18,8 +20,7 @@ mod testing;
 mod tmpfiles;
 mod units;
 
-use std::collections::BTreeMap;
-
+use book::Book;
 pub use declaration::{Author, Declaration, Form, Nature, Reach};
 use pattern::Pattern;
 use reading::Files;
@@ -27,52 +28,6 @@ pub use switches::{Switch, Switches};
 
 use crate::packages::Installed;
 use crate::tree::{Entry, Kind, RootPath, Tree};
-
-/// The kernel's limit for a path.
-const MAX_PATTERN: usize = 4096;
-
-/// More declarations than any system has; the limit bounds the memory of forged ones.
-const MAX_DECLARATIONS: usize = 65_536;
-
-/// More globs than start in any one directory; the limit bounds the time of a question.
-const MAX_GLOBS: usize = 512;
-
-/// Only what lies below may be declared to be a cache.
-const CACHE_PLACES: &[RootPath] = &[
-    RootPath::literal("/var/cache"),
-    RootPath::literal("/var/tmp"),
-    RootPath::literal("/tmp"),
-    RootPath::literal("/run"),
-];
-
-/// Only what lies below may be declared to exist only while something runs.
-const RUNTIME_PLACES: &[RootPath] = &[
-    RootPath::literal("/run"),
-    RootPath::literal("/tmp"),
-    RootPath::literal("/var/tmp"),
-    RootPath::literal("/var/run"),
-    RootPath::literal("/var/lock"),
-];
-
-/// What is written down, while it is collected.
-#[derive(Default)]
-struct Book {
-    /// By the path of the declaration, or the directory in which its glob starts.
-    pages: BTreeMap<Vec<u8>, Vec<(Pattern, Declaration)>>,
-    count: usize,
-}
-
-impl Book {
-    fn add(&mut self, pattern: Pattern, nature: Nature, reach: Reach, author: Author) {
-        let page = self.pages.entry(pattern.base().as_bytes().to_vec()).or_default();
-        let declared = (pattern, Declaration { nature, reach, author });
-        // Written twice it says no more.
-        if self.count < MAX_DECLARATIONS && page.len() < MAX_GLOBS && !page.contains(&declared) {
-            self.count += 1;
-            page.push(declared);
-        }
-    }
-}
 
 /// All declarations of a source.
 #[derive(Default)]
@@ -158,15 +113,4 @@ fn reached(
             .chain(family)
             .find_map(|name| pattern.covers(name.as_bytes()).filter(|found| *found == depth)),
     }
-}
-
-impl Files<'_> {
-    fn author(&self, by: &'static str, file: &RootPath) -> Author {
-        Author { by, file: file.clone(), package: self.package(file) }
-    }
-}
-
-/// Whether all that `pattern` matches lies where only what can be made again lies.
-fn is_temporary(pattern: &Pattern) -> bool {
-    CACHE_PLACES.iter().any(|place| pattern.is_below(place))
 }

@@ -1,9 +1,11 @@
 //! [`Pattern`]: the paths a declaration is about, as a shell's glob: `*`, `?` and `[…]` stay
 //! within one component.
 
-use super::MAX_PATTERN;
 use crate::packages::matches;
 use crate::tree::RootPath;
+
+/// The kernel's limit for a path.
+const MAX_PATTERN: usize = 4096;
 
 /// A glob of paths.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 //! gets count, whatever the conditions around it. That errs on no side: such a path is kept as
 //! it would be anyway, and has a reason.
 
-use super::Book;
+use super::book::Book;
 use super::declaration::{Author, Nature, Reach};
 use super::pattern::Pattern;
 use super::reading::Files;

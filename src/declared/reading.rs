@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::declaration::Author;
 use crate::packages::Installed;
 use crate::tree::{self, Entry, RootPath, Tree};
 
@@ -49,6 +50,11 @@ impl Files<'_> {
     /// Whether some package manager says what came with packages.
     pub(super) fn has_packages(&self) -> bool {
         self.installed.manager().is_some()
+    }
+
+    /// Who wrote `file`, of the kind that `by` says.
+    pub(super) fn author(&self, by: &'static str, file: &RootPath) -> Author {
+        Author { by, file: file.clone(), package: self.package(file) }
     }
 
     /// The package that brought the file, wherever links lead to it.

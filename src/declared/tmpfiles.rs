@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::book::Book;
 use super::declaration::{Form, Nature, Reach};
 use super::pattern::Pattern;
+use super::places::is_temporary;
 use super::reading::Files;
-use super::{Book, is_temporary};
 use crate::tree::RootPath;
 
 /// Where its files are, the strongest first.

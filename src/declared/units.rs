@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::book::Book;
 use super::declaration::{Nature, Reach};
 use super::pattern::Pattern;
+use super::places::{CACHE_PLACES, RUNTIME_PLACES};
 use super::reading::{Files, joined_lines};
-use super::{Book, CACHE_PLACES, RUNTIME_PLACES};
 use crate::init::Scope;
 use crate::tree::{Kind, RootPath};
 

@@ -5,11 +5,13 @@
 use std::collections::BTreeMap;
 
 use super::edit::{Edited, edit};
+use super::matches::matching;
 use super::model::{Rule, Worth};
+use super::outcome::{StepError, StepOutcome};
 use super::pattern::{PatternError, Vars};
 use super::scalar::PathPattern;
 use super::setting::{Mentions, Op, Syntax};
-use super::step::{MAX_FILE, StepError, StepOutcome, content, matching, start};
+use super::step::{MAX_FILE, content, start};
 use crate::tree::{Draft, DraftNode, Entry, Kind, RootPath, Store, escaped};
 
 /// How many bytes of a script are looked at for the line that names its interpreter.

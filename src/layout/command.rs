@@ -4,8 +4,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::change::Step;
-use super::model::Rule;
 use super::pattern::{PatternError, Template, Vars};
 use super::scalar::{Argv, PathPattern, PathTemplate, ScriptName};
 use super::script::interpreter;
@@ -51,7 +49,7 @@ macro_rules! runs {
             }
 
             /// The script's name, and where its text belongs.
-            fn source(&mut self) -> Option<Source<'_>> {
+            pub(super) fn source(&mut self) -> Option<Source<'_>> {
                 self.script.as_ref().map(|name| (name, &mut self.text))
             }
         }
@@ -226,31 +224,6 @@ impl Rebuild {
                 draft.nodes().any(|node| is(&node.entry.path)) || draft.deletions().any(is)
             })
         })
-    }
-}
-
-impl Database {
-    fn sources(&mut self) -> impl Iterator<Item = Source<'_>> {
-        let exports = self.export.iter_mut().filter_map(Export::source);
-        let imports = self.import.iter_mut().filter_map(Import::source);
-        let check = self.check.as_mut().and_then(Check::source);
-        let stop = self.stop.as_mut().and_then(Stop::source);
-        exports.chain(imports).chain(check).chain(stop)
-    }
-}
-
-impl Rule {
-    /// Every script that the rule names.
-    pub(super) fn sources(&mut self) -> impl Iterator<Item = Source<'_>> {
-        let steps = self.transitions.iter_mut().flat_map(|transition| &mut transition.steps);
-        let steps = steps.filter_map(|step| match step {
-            Step::Run(run) => run.source(),
-            _ => None,
-        });
-        let databases = self.databases.iter_mut().flat_map(Database::sources);
-        let rebuilds = self.rebuild.iter_mut().filter_map(Rebuild::source);
-        let validators = self.validate.iter_mut().filter_map(Validator::source);
-        databases.chain(steps).chain(rebuilds).chain(validators)
     }
 }
 

@@ -10,7 +10,6 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde::{Deserialize, Serialize};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnectOptions, SqliteRow};
@@ -19,6 +18,8 @@ use tokio::runtime::Runtime;
 
 use super::embedded::{MIGRATIONS, RULES};
 use super::joined::joined;
+use super::recognised::Recognised;
+use super::rule_source::RuleSource;
 use super::{LayoutError, LayoutMatcher, Pattern, Rule, Vars, Version, load};
 use crate::tree::{RootPath, Tree, resolve};
 
@@ -29,26 +30,6 @@ use crate::tree::{RootPath, Tree, resolve};
 pub struct LayoutDb {
     runtime: Runtime,
     connection: Mutex<SqliteConnection>,
-}
-
-/// An application that was found in a system.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recognised {
-    /// Its name.
-    pub app: String,
-    /// Its version as far as its layout depends on it; `None` when it cannot be told.
-    pub version: Option<Version>,
-    /// What is known of it.
-    pub rule: Rule,
-}
-
-/// A file that a rule was made of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RuleSource {
-    /// Its name in the binary, or its path.
-    pub file: String,
-    /// Whether it is part of the binary, and so trusted.
-    pub embedded: bool,
 }
 
 type Result<T> = std::result::Result<T, LayoutError>;

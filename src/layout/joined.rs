@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::db::RuleSource;
+use super::rule_source::RuleSource;
 use super::{Earlier, LayoutError, Rule};
 
 /// Lists that are searched for their first match: a later file's entries go in front of them, so

@@ -2,34 +2,16 @@
 //! fits its syntax. Checked when a rule is loaded, so that a restore never meets it.
 
 mod commands;
+mod fault;
 mod settings;
 
-use std::collections::BTreeSet;
-use std::fmt::{self, Display};
+use fault::{Fault, fault, listed, unknown};
 
 use super::change::Step;
 use super::matcher::line_glob;
 use super::model::{LayoutEntry, Rule, Worth};
 use super::scalar::{PathPattern, PathTemplate};
 use super::unpacking::Unpacking;
-
-/// Something in a rule that cannot be meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fault {
-    /// The text in the rule that it is about; its first occurrence is shown as the place.
-    pub(super) subject: String,
-    what: String,
-}
-
-impl Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
-    }
-}
-
-fn fault(subject: &str, what: impl Into<String>) -> Fault {
-    Fault { subject: subject.to_owned(), what: what.into() }
-}
 
 /// A check of a whole rule.
 type Check = fn(&Rule) -> Option<Fault>;
@@ -49,17 +31,6 @@ const CHECKS: [Check; 8] = [
 /// The first fault of `rule`.
 pub(super) fn first_fault(rule: &Rule) -> Option<Fault> {
     CHECKS.iter().find_map(|check| check(rule))
-}
-
-/// The first of `used` that is not in `given`.
-fn unknown(subject: &str, used: &[&str], given: &[&str]) -> Option<Fault> {
-    let name = used.iter().find(|name| !given.contains(*name))?;
-    let given = if given.is_empty() {
-        "none is known here".to_owned()
-    } else {
-        format!("known here: {}", given.join(", "))
-    };
-    Some(fault(subject, format!("`{{{name}}}` has no value in `{subject}`; {given}")))
 }
 
 fn recognised(rule: &Rule) -> Option<Fault> {
@@ -124,16 +95,6 @@ fn layout(entry: &LayoutEntry) -> Option<Fault> {
     link.into_iter()
         .chain(template)
         .find_map(|(text, names)| unknown(text, &names, &["version", "name"]))
-}
-
-/// Whether a list names something, and each once.
-fn listed<T: Display + Ord>(key: &str, all: &[T]) -> Option<Fault> {
-    if all.is_empty() {
-        return Some(fault(&format!("{key}:"), format!("`{key}` is an empty list")));
-    }
-    let mut seen = BTreeSet::new();
-    let again = all.iter().find(|item| !seen.insert(*item))?.to_string();
-    Some(fault(&again, format!("`{again}` stands twice in one list of `{key}`")))
 }
 
 fn secrets(rule: &Rule) -> Option<Fault> {

@@ -1,9 +1,10 @@
 //! [`Migration`]: an application on its way between the version of an old system and that of a new
 //! one.
 
-use super::db::{LayoutDb, Recognised};
+use super::db::LayoutDb;
 use super::model::Rule;
 use super::pattern::Vars;
+use super::recognised::Recognised;
 use super::version::Version;
 use super::{LayoutError, Route, route};
 

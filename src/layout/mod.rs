@@ -21,18 +21,23 @@ mod joined;
 mod lint;
 mod load;
 mod matcher;
+mod matches;
 mod migration;
 mod model;
+mod outcome;
 mod pattern;
+mod recognised;
 mod releases;
 mod relocation;
 mod renaming;
 mod replace;
 mod route;
+mod rule_source;
 mod scalar;
 mod schema;
 mod script;
 mod setting;
+mod sources;
 mod step;
 mod unpacking;
 mod version;
@@ -46,7 +51,7 @@ pub use command::{
     Call, CallError, Check, Database, Export, Import, Rebuild, RunStep, Stop, Validator, When,
 };
 pub use database::{Command, Instance, InstanceError};
-pub use db::{LayoutDb, Recognised, RuleSource};
+pub use db::LayoutDb;
 pub use digests::Digests;
 pub use load::{MAX_RULE, RuleError, parse};
 pub use matcher::{LayoutMatch, LayoutMatcher, Surroundings};
@@ -55,10 +60,13 @@ pub use model::{
     Created, Earlier, LayoutEntry, PackageChange, PackageMark, PathMark, Recognise, Renaming, Rule,
     Scope, SecretMark, Transition, VersionRule, Worth,
 };
+pub use outcome::{StepError, StepOutcome};
 pub use pattern::{Pattern, PatternError, Template, Vars};
+pub use recognised::Recognised;
 pub use releases::Releases;
 pub use renaming::PackageFate;
 pub use route::{Gap, Link, Route, route};
+pub use rule_source::RuleSource;
 pub use scalar::{
     Argv, Digest, ExpandError, Mode, PathPattern, PathTemplate, ScalarError, ScriptName, Word,
     Words,
@@ -69,7 +77,7 @@ pub use setting::{
     Ask, ContainerText, DropItem, Gone, MapValue, Mentions, RenameKey, Replace, SetKey, Setting,
     Syntax,
 };
-pub use step::{StepError, StepOutcome, apply};
+pub use step::apply;
 pub use unpacking::Unpacking;
 pub use version::{Range, Version, VersionError};
 

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use super::matches::tops;
+use super::outcome::{StepError, StepOutcome};
 use super::pattern::Vars;
 use super::scalar::{PathPattern, PathTemplate};
-use super::step::{StepError, StepOutcome, tops};
 use crate::tree::{Draft, DraftNode, Kind, RootPath, escaped};
 
 /// Where each of the topmost matches of `from` goes; those that would meet something are held.

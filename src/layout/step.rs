@@ -5,83 +5,22 @@
 //! nothing to do does nothing, and doing it twice changes nothing more. Nothing that a draft holds
 //! is ever overwritten by a step: two things that would meet at one place are held.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Read;
 
 use super::change::Step;
-use super::command::{CallError, When};
-use super::pattern::{Pattern, PatternError, Vars};
+use super::matches::{matching, tops};
+use super::outcome::{StepError, StepOutcome};
+use super::pattern::Vars;
 use super::relocation::{copied, moved};
-use super::scalar::{ExpandError, PathPattern};
+use super::scalar::PathPattern;
 use crate::tree::{
     ContentId, Draft, DraftContent, DraftNode, Entry, Kind, Meta, RootPath, Store, Time, Tree,
-    TreeError, escaped, read_file,
+    escaped, read_file,
 };
 
 /// Largest configuration file that is edited, and largest account database that is read, in bytes.
 pub(super) const MAX_FILE: u64 = 8 * 1024 * 1024;
-
-/// What one step did, or wants done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StepOutcome {
-    /// The draft was changed.
-    Changed {
-        /// Where it is now.
-        path: RootPath,
-        /// What was done, in words: `moved from /etc/ntp.conf`.
-        what: String,
-    },
-    /// Entries were taken out of the draft.
-    Dropped {
-        /// The topmost one.
-        path: RootPath,
-        /// How many.
-        entries: usize,
-        /// The rule's reason.
-        why: String,
-    },
-    /// A person has to decide about it.
-    Hold {
-        /// What.
-        path: RootPath,
-        /// The question.
-        why: String,
-    },
-    /// A command for the new system.
-    Run {
-        /// Program and arguments.
-        argv: Vec<String>,
-        /// The rule's reason.
-        why: String,
-        /// Only when this holds in the new system.
-        when: Option<When>,
-    },
-}
-
-/// Why a step could not be done.
-#[derive(Debug, thiserror::Error)]
-pub enum StepError {
-    /// A variable has no value or a pattern does not compile with its values.
-    #[error("the step does not fit what was found")]
-    Pattern(#[from] PatternError),
-    /// What is to be run cannot be said.
-    #[error("the step cannot be run")]
-    Call(#[from] CallError),
-    /// The values make no path.
-    #[error("the step leads to no path")]
-    Expand(#[from] ExpandError),
-    /// An archived file could not be read.
-    #[error("reading the archived `{path}`")]
-    Content {
-        /// Which.
-        path: RootPath,
-        /// The store's answer.
-        source: std::io::Error,
-    },
-    /// The new system could not be read.
-    #[error("reading the new system")]
-    Target(#[from] TreeError),
-}
 
 /// Does `step` to `draft`.
 ///
@@ -135,52 +74,6 @@ pub fn apply(
             Ok(held.map(|path| StepOutcome::Hold { path, why: why.clone() }).collect())
         }
     }
-}
-
-/// The entries of the draft that `pattern` matches.
-pub(super) fn matching(
-    pattern: &PathPattern,
-    vars: &Vars,
-    draft: &Draft,
-) -> Result<Vec<RootPath>, StepError> {
-    let pattern = pattern.compile(vars)?;
-    let base = base(&pattern)?;
-    let paths = draft.below(&base).map(|node| &node.entry.path);
-    Ok(paths.filter(|path| pattern.matches(path.as_bytes()).is_some()).cloned().collect())
-}
-
-fn base(pattern: &Pattern) -> Result<RootPath, StepError> {
-    RootPath::parse(&pattern.base()).map_err(|e| StepError::Expand(e.into()))
-}
-
-/// The topmost paths that `pattern` matches and at or below which the draft has something, an
-/// entry or a deletion, with what the pattern captured there.
-pub(super) fn tops(
-    pattern: &PathPattern,
-    vars: &Vars,
-    draft: &Draft,
-) -> Result<BTreeMap<RootPath, Vars>, StepError> {
-    let pattern = pattern.compile(vars)?;
-    let base = base(&pattern)?;
-    let entries = draft.below(&base).map(|node| &node.entry.path);
-    let deletions = draft.deletions().filter(|path| path.is_within(&base));
-    let mut tops = BTreeMap::new();
-    let mut looked_at = BTreeSet::new();
-    for path in entries.chain(deletions) {
-        for place in path.ancestors().iter().chain([path]).filter(|p| p.is_within(&base)) {
-            if tops.contains_key(place) {
-                break;
-            }
-            if !looked_at.insert(place.clone()) {
-                continue;
-            }
-            if let Some(captured) = pattern.matches(place.as_bytes()) {
-                tops.insert(place.clone(), captured);
-                break;
-            }
-        }
-    }
-    Ok(tops)
 }
 
 fn dropped(
@@ -325,7 +218,7 @@ pub(super) fn start(
 mod tests {
     use super::*;
     use crate::layout::Version;
-    use crate::tree::{Content, Extent};
+    use crate::tree::{Content, Extent, TreeError};
 
     /// A system with two accounts, a file at `/taken`, and one archived content.
     struct System;

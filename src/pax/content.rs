@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use super::Member;
-use super::reader::Reader;
+use super::stream::Stream;
 use crate::tree::Extent;
 
 /// What the headers of a member say, in the dialect's own terms no longer.
@@ -24,7 +24,7 @@ pub struct ReadMember<'a, R> {
     pub extents: Vec<Extent>,
     /// Keys of pax records that state something which is not understood, such as ACLs as text.
     pub ignored: Vec<Vec<u8>>,
-    reader: &'a mut Reader<R>,
+    stream: &'a mut Stream<R>,
     /// Bytes of the file that have been read.
     at: u64,
     /// The extent that `at` is in or before.
@@ -32,20 +32,20 @@ pub struct ReadMember<'a, R> {
 }
 
 impl<'a, R: Read> ReadMember<'a, R> {
-    pub(super) fn new(listed: Listed, reader: &'a mut Reader<R>) -> ReadMember<'a, R> {
+    pub(super) fn new(listed: Listed, stream: &'a mut Stream<R>) -> ReadMember<'a, R> {
         let Listed { member, extents, ignored } = listed;
-        ReadMember { member, extents, ignored, reader, at: 0, run: 0 }
+        ReadMember { member, extents, ignored, stream, at: 0, run: 0 }
     }
 
     /// Where the content begins: the offset in the stream of its first stored byte. The runs of
     /// `extents` follow from there back to back.
     pub fn position(&self) -> u64 {
-        self.reader.position()
+        self.stream.position
     }
 
     /// The content's data alone, with what describes it.
     pub fn split(self) -> (Member, Vec<Extent>, Data<'a, R>) {
-        (self.member, self.extents, Data(self.reader))
+        (self.member, self.extents, Data(self.stream))
     }
 }
 
@@ -58,7 +58,7 @@ impl<R: Read> Read for ReadMember<'_, R> {
         match next {
             Some(run) if self.at >= run.offset => {
                 let want = limit(run.offset + run.length);
-                let length = self.reader.stored(&mut buffer[..want])?;
+                let length = self.stream.stored(&mut buffer[..want])?;
                 self.at += length as u64;
                 if self.at == run.offset + run.length {
                     self.run += 1;
@@ -76,7 +76,7 @@ impl<R: Read> Read for ReadMember<'_, R> {
 }
 
 /// The data runs of a member, back to back, without the holes between them.
-pub struct Data<'a, R>(&'a mut Reader<R>);
+pub struct Data<'a, R>(&'a mut Stream<R>);
 
 impl<R: Read> Read for Data<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

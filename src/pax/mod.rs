@@ -25,11 +25,13 @@ mod extension;
 mod fault;
 mod header;
 mod number;
+mod problem;
 mod reader;
 mod record;
 mod section;
 mod sparse;
 mod spool;
+mod stream;
 mod tarball;
 mod writer;
 
@@ -39,8 +41,9 @@ mod tests;
 pub use content::{Data, ReadMember};
 pub use encode::stored_runs;
 pub use fault::{Fault, ReadError, Unfit};
+pub use problem::Problem;
 pub use reader::Reader;
-pub use spool::{Keep, Problem};
+pub use spool::Keep;
 pub use tarball::TarTree;
 pub use writer::{WriteError, Writer};
 

@@ -5,7 +5,7 @@
 //! that is cut short. In [`Dialect::Strict`] the headers of every member are encoded again and
 //! have to be the very bytes that were read.
 
-use std::io::{self, Read};
+use std::io::Read;
 
 use super::content::{Listed, ReadMember};
 use super::decode::{self, Before, Decoded, Map};
@@ -14,6 +14,7 @@ use super::extension::{Extension, Scope};
 use super::fault::{Fault, ReadError};
 use super::header::{self, Block};
 use super::sparse::{self, MapParser};
+use super::stream::Stream;
 use super::{BLOCK, Dialect, Limits, padding};
 use crate::tree::Extent;
 
@@ -27,14 +28,9 @@ enum State {
 
 /// Reads members from `R`, which should be buffered.
 pub struct Reader<R> {
-    inner: R,
+    stream: Stream<R>,
     limits: Limits,
-    /// Bytes taken from `inner`.
-    consumed: u64,
-    /// Offset of the current member's content.
-    position: u64,
-    /// Bytes of the current member's content, and of the padding after it, still to come.
-    left: u64,
+    /// Bytes after the current member's content, to the end of its last block.
     padding: usize,
     globals: Option<Extension>,
     /// Strict only: the header bytes of the current member.
@@ -47,11 +43,8 @@ impl<R: Read> Reader<R> {
     /// Reads from `inner`, whose next byte is the first of a tar. `limits` may be a [`Dialect`].
     pub fn new(inner: R, limits: impl Into<Limits>) -> Reader<R> {
         Reader {
-            inner,
+            stream: Stream::new(inner),
             limits: limits.into(),
-            consumed: 0,
-            position: 0,
-            left: 0,
             padding: 0,
             globals: None,
             head: vec![],
@@ -68,20 +61,20 @@ impl<R: Read> Reader<R> {
     #[expect(clippy::should_implement_trait, reason = "a member borrows its reader")]
     pub fn next(&mut self) -> Result<Option<ReadMember<'_, R>>, ReadError> {
         match self.state {
-            State::Open => {}
+            State::Open if !self.stream.failed => {}
             State::Ended => return Ok(None),
-            State::Failed => return Err(ReadError::Failed),
+            State::Open | State::Failed => return Err(ReadError::Failed),
         }
         self.state = State::Failed;
         let found = self.advance()?;
         self.state = if found.is_some() { State::Open } else { State::Ended };
-        Ok(found.map(|listed| ReadMember::new(listed, self)))
+        Ok(found.map(|listed| ReadMember::new(listed, &mut self.stream)))
     }
 
     /// Where the content of the current member begins: the offset in the stream of its first
     /// stored byte.
     pub fn position(&self) -> u64 {
-        self.position
+        self.stream.position
     }
 
     /// Bytes other than zero after the end of the archive. Other programs ignore them, and so do
@@ -92,7 +85,7 @@ impl<R: Read> Reader<R> {
 
     /// The stream.
     pub fn into_inner(self) -> R {
-        self.inner
+        self.stream.inner
     }
 
     fn advance(&mut self) -> Result<Option<Listed>, ReadError> {
@@ -100,7 +93,7 @@ impl<R: Read> Reader<R> {
         self.head.clear();
         let mut before = Before::default();
         loop {
-            let start = self.consumed;
+            let start = self.stream.consumed;
             let malformed = |fault| ReadError::Malformed { position: start, fault };
             let bytes = self.block()?;
             if bytes == [0; BLOCK] {
@@ -185,7 +178,7 @@ impl<R: Read> Reader<R> {
     fn member(&mut self, decoded: Decoded, start: u64) -> Result<Listed, ReadError> {
         let malformed = |fault| ReadError::Malformed { position: start, fault };
         let Decoded { member, stored, map, ignored } = decoded;
-        self.left = stored;
+        self.stream.left = stored;
         self.padding = padding(stored);
         let size = member.size();
         let runs = match map {
@@ -195,7 +188,7 @@ impl<R: Read> Reader<R> {
             Map::Content => self.content_map(start)?,
         };
         let extents = sparse::normal(&runs, size).ok_or(malformed(Fault::SparseMap))?;
-        if member.is_file() && sparse::stored(&extents) != self.left {
+        if member.is_file() && sparse::stored(&extents) != self.stream.left {
             return Err(malformed(Fault::SparseMap));
         }
         if self.limits.dialect == Dialect::Strict {
@@ -205,7 +198,7 @@ impl<R: Read> Reader<R> {
                 return Err(malformed(Fault::NotCanonical));
             }
         }
-        self.position = self.consumed;
+        self.stream.position = self.stream.consumed;
         Ok(Listed { member, extents, ignored })
     }
 
@@ -240,7 +233,8 @@ impl<R: Read> Reader<R> {
         let malformed = |fault| ReadError::Malformed { position: start, fault };
         let mut parser = MapParser::default();
         loop {
-            self.left = self.left.checked_sub(BLOCK as u64).ok_or(malformed(Fault::SparseMap))?;
+            self.stream.left =
+                self.stream.left.checked_sub(BLOCK as u64).ok_or(malformed(Fault::SparseMap))?;
             let block = self.block()?;
             let done = parser
                 .block(&block, self.limits.sparse_runs)
@@ -259,8 +253,8 @@ impl<R: Read> Reader<R> {
         // To the end of the stream, because a decompressor checks its sums only there.
         let mut buffer = vec![0; 1 << 16];
         loop {
-            let consumed = self.consumed;
-            let length = self.fill(&mut buffer)?;
+            let consumed = self.stream.consumed;
+            let length = self.stream.fill(&mut buffer)?;
             if length == 0 {
                 return Ok(());
             }
@@ -272,14 +266,14 @@ impl<R: Read> Reader<R> {
     }
 
     fn skip_content(&mut self) -> Result<(), ReadError> {
-        let mut buffer = vec![0; (self.left.min(1 << 16)) as usize];
-        while self.left > 0 {
-            self.stored(&mut buffer)?;
+        let mut buffer = vec![0; (self.stream.left.min(1 << 16)) as usize];
+        while self.stream.left > 0 {
+            self.stream.stored(&mut buffer)?;
         }
         let mut rest = [0; BLOCK];
         let rest = &mut rest[..self.padding];
-        let consumed = self.consumed;
-        self.exact(rest)?;
+        let consumed = self.stream.consumed;
+        self.stream.exact(rest)?;
         self.padding = 0;
         if self.limits.dialect == Dialect::Strict && rest.iter().any(|&b| b != 0) {
             return Err(ReadError::Malformed { position: consumed, fault: Fault::Padding });
@@ -287,50 +281,12 @@ impl<R: Read> Reader<R> {
         Ok(())
     }
 
-    /// Reads stored content; 0 only when there is none left or `buffer` is empty.
-    pub(super) fn stored(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
-        let want = usize::try_from(self.left).map_or(buffer.len(), |left| left.min(buffer.len()));
-        if want == 0 {
-            return Ok(0);
-        }
-        let length = self.fill(&mut buffer[..want]).inspect_err(|_| self.state = State::Failed)?;
-        if length == 0 {
-            self.state = State::Failed;
-            return Err(ReadError::Truncated { position: self.consumed });
-        }
-        self.left -= length as u64;
-        Ok(length)
-    }
-
     fn block(&mut self) -> Result<[u8; BLOCK], ReadError> {
         let mut block = [0; BLOCK];
-        self.exact(&mut block)?;
+        self.stream.exact(&mut block)?;
         if self.limits.dialect == Dialect::Strict {
             self.head.extend_from_slice(&block);
         }
         Ok(block)
-    }
-
-    fn exact(&mut self, mut buffer: &mut [u8]) -> Result<(), ReadError> {
-        while !buffer.is_empty() {
-            match self.fill(buffer)? {
-                0 => return Err(ReadError::Truncated { position: self.consumed }),
-                length => buffer = &mut buffer[length..],
-            }
-        }
-        Ok(())
-    }
-
-    fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
-        loop {
-            match self.inner.read(buffer) {
-                Ok(length) => {
-                    self.consumed += length as u64;
-                    return Ok(length);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(source) => return Err(ReadError::Io { position: self.consumed, source }),
-            }
-        }
     }
 }

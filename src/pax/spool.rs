@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::{BufReader, ErrorKind, Read};
 use std::os::unix::fs::FileExt;
 
 use super::content::{Data, ReadMember};
+use super::problem::Problem;
 use super::section::Run;
 use super::tarball::{Node, Stored, TarTree};
-use super::{Body, Member, ReadError, sparse};
-use crate::tree::{Extent, Kind, Meta, PathError, RootPath, Time, escaped};
+use super::{Body, Dialect, MAX_ENTRIES, Member, ReadError, Reader, sparse};
+use crate::tree::{Extent, Kind, Meta, RootPath, Time};
 
 /// What of a regular file is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,71 +19,6 @@ pub enum Keep {
     Content,
     /// Its entry; opening it is an error.
     Listing,
-}
-
-/// What of a tar is not, or not exactly, in the tree made of it. Names are as stored.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
-    /// The name leads nowhere in a tree; the entry is left out.
-    #[error("`{}` is left out", escaped(.name))]
-    Name {
-        /// The name.
-        name: Vec<u8>,
-        /// What is wrong with it.
-        #[source]
-        source: PathError,
-    },
-    /// The root is given as something other than a directory; it stays one.
-    #[error("`{}` would make the root something other than a directory", escaped(.name))]
-    Root {
-        /// The name.
-        name: Vec<u8>,
-    },
-    /// The target of a symlink cannot be one; the link is left out.
-    #[error("the symlink `{}` is left out: its target is empty or holds a NUL byte", escaped(.name))]
-    Symlink {
-        /// The link's name.
-        name: Vec<u8>,
-    },
-    /// A hard link to what the archive does not hold, or only by going round in a circle; it is
-    /// left out.
-    #[error("the hard link `{}` is left out: there is no `{}`", escaped(.name), escaped(.target))]
-    Dangling {
-        /// The link's name.
-        name: Vec<u8>,
-        /// What it should be a name of.
-        target: Vec<u8>,
-    },
-    /// A hard link to a directory; it is left out.
-    #[error("the hard link `{}` is left out: `{}` is a directory", escaped(.name), escaped(.target))]
-    LinkedDirectory {
-        /// The link's name.
-        name: Vec<u8>,
-        /// The directory.
-        target: Vec<u8>,
-    },
-    /// An entry below something that is no directory, a symlink perhaps; it is left out.
-    #[error("`{path}` is left out: it lies below `{above}`, which is not a directory")]
-    Below {
-        /// The entry.
-        path: RootPath,
-        /// What it lies below.
-        above: RootPath,
-    },
-    /// A pax record states something about the entry that is not understood.
-    #[error("`{}` has a property that is not understood: `{}`", escaped(.name), escaped(.key))]
-    Ignored {
-        /// The entry's name.
-        name: Vec<u8>,
-        /// The record's key.
-        key: Vec<u8>,
-    },
-    /// Data after the end of the archive, a second archive perhaps; it is ignored.
-    #[error("{bytes} bytes of data after the end of the archive are ignored")]
-    Trailing {
-        /// How many, zeros not counted.
-        bytes: u64,
-    },
 }
 
 /// Where contents end up in the spool.
@@ -106,6 +42,51 @@ pub(super) struct Spooler {
     waiting: BTreeMap<RootPath, RootPath>,
     problems: Vec<Problem>,
     buffer: Vec<u8>,
+}
+
+impl TarTree {
+    /// Reads a tar in [`Dialect::Lenient`] from `input` to its end, and keeps contents in `spool`:
+    /// an empty file that nobody else writes, best one without a name.
+    ///
+    /// `keep` is asked once for every regular file. Of equal names the last one holds. A hard
+    /// link is a further name of what its target is at that point of the archive, or at its end
+    /// when the target comes later. Directories that the tar does not mention belong to root,
+    /// with mode 0755 and time 0.
+    ///
+    /// # Errors
+    /// Any damage of the stream; nothing that is wrong with a single entry, which is a
+    /// [`Problem`].
+    pub fn spool(
+        input: &mut dyn Read,
+        spool: File,
+        keep: &mut dyn FnMut(&Member) -> Keep,
+    ) -> Result<TarTree, ReadError> {
+        TarTree::read(input, Spooler::new(spool, Contents::Copied(0), MAX_ENTRIES), keep)
+    }
+
+    /// As [`spool`](TarTree::spool), but nothing is copied: `input` reads the tar that lies in
+    /// `file` from byte `start` on, and contents are read there later. Nobody may change `file`
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// As [`spool`](TarTree::spool).
+    pub fn in_place(input: &mut dyn Read, file: File, start: u64) -> Result<TarTree, ReadError> {
+        let spooler = Spooler::new(file, Contents::InPlace(start), MAX_ENTRIES);
+        TarTree::read(input, spooler, &mut |_| Keep::Content)
+    }
+
+    pub(super) fn read(
+        input: &mut dyn Read,
+        mut spooler: Spooler,
+        keep: &mut dyn FnMut(&Member) -> Keep,
+    ) -> Result<TarTree, ReadError> {
+        let input = BufReader::with_capacity(1 << 16, input);
+        let mut reader = Reader::new(input, Dialect::Lenient);
+        while let Some(member) = reader.next()? {
+            spooler.add(member, keep)?;
+        }
+        Ok(spooler.finish(reader.trailing_bytes()))
+    }
 }
 
 impl Spooler {

@@ -7,12 +7,12 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io;
 use std::ops::Bound;
 
+use super::problem::Problem;
 use super::section::{Run, Section};
-use super::spool::{Contents, Keep, Problem, Spooler};
-use super::{Dialect, MAX_ENTRIES, Member, ReadError, Reader, sparse};
+use super::sparse;
 use crate::tree::{Content, Entry, Extent, Kind, LinkGroup, Meta, RootPath, Tree, TreeError};
 
 /// Where the content of a node is.
@@ -50,49 +50,6 @@ pub struct TarTree {
 }
 
 impl TarTree {
-    /// Reads a tar in [`Dialect::Lenient`] from `input` to its end, and keeps contents in `spool`:
-    /// an empty file that nobody else writes, best one without a name.
-    ///
-    /// `keep` is asked once for every regular file. Of equal names the last one holds. A hard
-    /// link is a further name of what its target is at that point of the archive, or at its end
-    /// when the target comes later. Directories that the tar does not mention belong to root,
-    /// with mode 0755 and time 0.
-    ///
-    /// # Errors
-    /// Any damage of the stream; nothing that is wrong with a single entry, which is a
-    /// [`Problem`].
-    pub fn spool(
-        input: &mut dyn Read,
-        spool: File,
-        keep: &mut dyn FnMut(&Member) -> Keep,
-    ) -> Result<TarTree, ReadError> {
-        TarTree::read(input, Spooler::new(spool, Contents::Copied(0), MAX_ENTRIES), keep)
-    }
-
-    /// As [`spool`](TarTree::spool), but nothing is copied: `input` reads the tar that lies in
-    /// `file` from byte `start` on, and contents are read there later. Nobody may change `file`
-    /// meanwhile.
-    ///
-    /// # Errors
-    /// As [`spool`](TarTree::spool).
-    pub fn in_place(input: &mut dyn Read, file: File, start: u64) -> Result<TarTree, ReadError> {
-        let spooler = Spooler::new(file, Contents::InPlace(start), MAX_ENTRIES);
-        TarTree::read(input, spooler, &mut |_| Keep::Content)
-    }
-
-    pub(super) fn read(
-        input: &mut dyn Read,
-        mut spooler: Spooler,
-        keep: &mut dyn FnMut(&Member) -> Keep,
-    ) -> Result<TarTree, ReadError> {
-        let input = BufReader::with_capacity(1 << 16, input);
-        let mut reader = Reader::new(input, Dialect::Lenient);
-        while let Some(member) = reader.next()? {
-            spooler.add(member, keep)?;
-        }
-        Ok(spooler.finish(reader.trailing_bytes()))
-    }
-
     /// What of the tar is not, or not exactly, in the tree.
     pub fn problems(&self) -> &[Problem] {
         &self.problems

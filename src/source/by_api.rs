@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::below::Below;
-use super::container::Layers;
+use super::layers::Layers;
 use super::saved;
 use super::shelf::{Shelf, StoredError, spool};
 use crate::engine::{Container, Engine, EngineError, Flavour, Mount};

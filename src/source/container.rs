@@ -8,48 +8,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::Value;
-
+use super::facts::{ContainerFacts, engine_failure, refuse_running, started};
+use super::layers::Way;
 use super::{Binds, LeftOut, Mount, OpenOptions, Source, SourceSpec, by_api, on_disk};
-use crate::engine::{Container, Engine, EngineError, State, Which, settings};
+use crate::engine::{Container, Engine, EngineError, Which, settings};
 use crate::facts::MountFact;
 use crate::failure::{Failure, Kind};
 use crate::image::{Fidelity, ImageView};
 use crate::monitor::Monitor;
 use crate::service::MountKind;
-use crate::tree::{Layer, LayerStack, Mounted, RootPath, Rootfs, Tree, TreeError};
+use crate::tree::{LayerStack, Mounted, RootPath, Rootfs, Tree, TreeError};
 use crate::verdict::Lies;
-
-/// The facts of an opened container.
-pub struct ContainerFacts {
-    /// The engine it lives in.
-    pub engine: Engine,
-    /// Full id.
-    pub id: String,
-    /// Id of its image.
-    pub image_id: String,
-    /// When it was last started, in the engine's words.
-    started: Value,
-}
-
-/// The layers of a container, whichever way they were read.
-pub(super) struct Layers {
-    /// The image's, bottom first, then what is the container's own.
-    pub(super) layers: Vec<Layer>,
-    /// How many of them are the image.
-    pub(super) image_layers: usize,
-    /// What the container's own layer shows of metadata.
-    pub(super) fidelity: Fidelity,
-}
-
-/// The way the content of a container is reached.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
-    /// Directories of this machine, proved to be the engine's.
-    OnDisk,
-    /// The engine's API.
-    Api,
-}
 
 /// Opens the container that `spec` names.
 pub(super) fn open(
@@ -127,31 +96,6 @@ pub(super) fn open(
         left_out: opened.left_out,
         ..Source::new(spec, container.name.clone(), stack)
     })
-}
-
-fn refuse_running(spec: &SourceSpec, container: &Container) -> Result<(), Failure> {
-    let why = match &container.state {
-        State::Created | State::Exited => return Ok(()),
-        State::Running => "the container is running".to_owned(),
-        State::Paused => "the container is paused, its processes still hold data".to_owned(),
-        State::Other(word) => format!("the container is {word}"),
-    };
-    Err(Failure::new(Kind::Precondition, "opening", spec.to_string())
-        .why(why)
-        .safe("the container goes on as it was, nothing was changed")
-        .next(format!("stop it (`docker stop {}`) and run the same command again", container.name)))
-}
-
-/// A failure of an engine's call, with what the user can do.
-pub(crate) fn engine_failure(
-    doing: &str,
-    subject: &dyn std::fmt::Display,
-    error: EngineError,
-) -> Failure {
-    Failure::new(error.kind(), doing, subject.to_string())
-        .safe("the source is untouched, nothing was published")
-        .next(error.advice())
-        .because(error)
 }
 
 fn unreadable(spec: &SourceSpec, error: TreeError) -> Failure {
@@ -256,32 +200,6 @@ impl Mounts {
         fact.kept = true;
         self.trees.push((place, tree));
         self.mounted.push(Mount { fact, lies, single });
-        Ok(())
-    }
-}
-
-/// When a container that an engine describes was last started.
-fn started(inspect: &Value) -> Value {
-    inspect["State"]["StartedAt"].clone()
-}
-
-impl ContainerFacts {
-    /// Makes sure that the container was not started, removed or replaced since it was opened.
-    pub(super) fn check_unchanged(&self, spec: &SourceSpec) -> Result<(), Failure> {
-        let now = self.engine.container(&self.id).map_err(|e| match e.is_absence() {
-            true => Failure::new(Kind::Environment, "archiving", spec.to_string())
-                .why("the container was removed while it was read")
-                .safe("no bundle was written")
-                .next("archive a container that nobody removes meanwhile"),
-            false => engine_failure("checking again", spec, e),
-        })?;
-        refuse_running(spec, &now)?;
-        if started(&now.raw) != self.started {
-            return Err(Failure::new(Kind::Precondition, "archiving", spec.to_string())
-                .why("the container was started while it was read")
-                .safe("the container goes on as it is, no bundle was written")
-                .next("stop it and run the same command again"));
-        }
         Ok(())
     }
 }

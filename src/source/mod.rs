@@ -10,9 +10,13 @@ mod bolt;
 mod by_api;
 mod compression;
 mod container;
+mod facts;
 mod findings;
+mod layers;
 mod oci;
 mod on_disk;
+mod open;
+mod opened;
 mod saved;
 mod shelf;
 mod snapshots;
@@ -21,18 +25,17 @@ mod stored;
 mod stored_image;
 
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
-pub use container::ContainerFacts;
-pub(crate) use container::{engine_failure, read_container};
+pub(crate) use container::read_container;
+pub use facts::ContainerFacts;
+pub(crate) use facts::engine_failure;
 pub use findings::LeftOut;
 pub use spec::{SourceSpec, SpecError};
 
 use crate::facts::MountFact;
-use crate::failure::{Failure, Kind};
+use crate::failure::Failure;
 use crate::image::ImageView;
-use crate::monitor::Monitor;
 use crate::service::Settings;
 use crate::tree::{Mounted, RootPath, Rootfs, Tree};
 use crate::verdict::Lies;
@@ -85,34 +88,12 @@ pub struct Source {
     /// Whether the tree is a container's, into which its engine wrote files.
     in_container: bool,
     /// The file that all was read from.
-    file: Option<stored::Opened>,
+    file: Option<opened::Opened>,
     left_out: Vec<LeftOut>,
     limitations: Vec<String>,
 }
 
 impl Source {
-    /// Opens what `spec` names. Contents that have to be copied to be read go into unlinked files
-    /// in `scratch`.
-    ///
-    /// # Errors
-    /// No such container or directory, a running container (precondition); no engine
-    /// (environment).
-    pub fn open(
-        spec: &SourceSpec,
-        options: &OpenOptions,
-        scratch: &Path,
-        monitor: &dyn Monitor,
-    ) -> Result<Source, Failure> {
-        match spec {
-            SourceSpec::Rootfs(dir) => Source::open_rootfs(spec, dir, options),
-            SourceSpec::Docker(_) | SourceSpec::Podman(_) => {
-                container::open(spec, options, scratch, monitor)
-            }
-            SourceSpec::Tar(file) => stored::open_tar(spec, file, options, scratch, monitor),
-            SourceSpec::Oci(dir) => stored::open_oci(spec, dir, options, scratch, monitor),
-        }
-    }
-
     /// A source that is nothing but `tree`.
     fn new(spec: &SourceSpec, name: String, tree: Arc<dyn Tree>) -> Source {
         Source {
@@ -132,26 +113,6 @@ impl Source {
             left_out: vec![],
             limitations: vec![],
         }
-    }
-
-    fn open_rootfs(
-        spec: &SourceSpec,
-        dir: &Path,
-        options: &OpenOptions,
-    ) -> Result<Source, Failure> {
-        let failed = || Failure::new(Kind::Precondition, "opening", spec.to_string());
-        if options.base.is_some() {
-            return Err(Failure::new(Kind::Usage, "opening", spec.to_string())
-                .why("--base names an image, and an unpacked root has none")
-                .next("leave --base out"));
-        }
-        let rootfs = Rootfs::open(dir).map_err(|e| {
-            failed().why("the directory cannot be opened").because(e).next("name an unpacked root")
-        })?;
-        let rootfs = Arc::new(rootfs);
-        let name = dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        let on_disk = vec![(RootPath::root(), rootfs.clone())];
-        Ok(Source { on_disk, ..Source::new(spec, name, rootfs) })
     }
 
     /// The whole tree, mounts included.

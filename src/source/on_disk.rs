@@ -12,7 +12,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::below::Below;
-use super::container::{Layers, Way};
+use super::layers::{Layers, Way};
 use super::snapshots;
 use crate::engine::{
     Container, ContainerSpec, Engine, EngineError, LayerDirs, Mount, Staging, Volume, run_id,

@@ -6,7 +6,7 @@ use crate::accounts::ids::{Assignment, is_system};
 use crate::accounts::shadow::{has_hash, is_locked};
 use crate::accounts::{AccountDb, AccountKind, Decision, Group, Gshadow, IdMap};
 
-use super::index;
+use super::names::index;
 
 const GROUP: AccountKind = AccountKind::Group;
 const NOGROUP: u32 = 65_534;

@@ -7,6 +7,7 @@
 //! before.
 
 mod groups;
+mod names;
 mod renames;
 mod subids;
 mod users;
@@ -16,10 +17,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::tree::RootPath;
 
 use super::ids::{Assignment, Named, assign};
-use super::ranges::Ranges;
 use super::table::{Record, Table, is_blank, is_nss};
 use super::{AccountDb, AccountFile, AccountKind, Conflict, Decision, IdMap, MovedRange};
 
+use names::{group_ids, user_ids};
 pub use renames::Renames;
 
 /// Ids that own files on the old system, named or not.
@@ -115,14 +116,6 @@ fn assign_all(
     (users, groups)
 }
 
-fn user_ids(accounts: &AccountDb) -> Vec<Named<'_>> {
-    accounts.passwd.records().map(|user| (user.name(), user.uid)).collect()
-}
-
-fn group_ids(accounts: &AccountDb) -> Vec<Named<'_>> {
-    accounts.group.records().map(|group| (group.name(), group.gid)).collect()
-}
-
 /// `accounts` without the second and further lines of a name, which the system never reads.
 fn first<'a>(
     kind: AccountKind,
@@ -140,15 +133,6 @@ fn first<'a>(
         }
     }
     kept
-}
-
-/// The first record of each name.
-fn index<T: Record>(table: &Table<T>) -> BTreeMap<&[u8], &T> {
-    let mut index = BTreeMap::new();
-    for record in table.records() {
-        index.entry(record.name()).or_insert(record);
-    }
-    index
 }
 
 fn changes(assignment: &Assignment) -> BTreeMap<u32, u32> {

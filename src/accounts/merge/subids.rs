@@ -5,10 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::accounts::idmap::MovedRange;
+use crate::accounts::ranges::Ranges;
 use crate::accounts::table::{Table, number};
 use crate::accounts::{AccountDb, AccountKind, Conflict, Decision, IdMap, Subid};
 
-use super::{Ranges, group_ids, user_ids};
+use super::names::{group_ids, user_ids};
 
 /// Where `useradd` gives ranges from (`SUB_UID_MIN`, `SUB_UID_MAX`).
 const FIRST: u32 = 100_000;

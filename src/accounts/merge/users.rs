@@ -7,7 +7,7 @@ use crate::accounts::passwd::refuses_login;
 use crate::accounts::shadow::{has_hash, is_locked};
 use crate::accounts::{AccountDb, AccountKind, Conflict, Decision, IdMap, Passwd, Shadow};
 
-use super::index;
+use super::names::index;
 
 const USER: AccountKind = AccountKind::User;
 

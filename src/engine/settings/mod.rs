@@ -7,6 +7,7 @@
 //! Both may come from somebody else's bundle: nothing in them is trusted to have a shape, and
 //! [`Carried::grants`] says what the settings allow the container to do to its host.
 
+mod answer;
 mod carry;
 mod mounts;
 mod network;

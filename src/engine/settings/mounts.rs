@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::SettingsError;
+use super::answer::Old;
 use super::carry::Carried;
-use super::read::Old;
 use crate::engine::container::is_generated_name;
 use crate::engine::{items, text};
 use crate::service::{Mount, MountKind};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::answer::{Fields, Old};
 use super::carry::Carried;
-use super::read::{Fields, Old};
 use super::words::BindingWords;
 use crate::engine::items;
 use crate::service::{Endpoint, Network, NetworkMode, Port, Published};

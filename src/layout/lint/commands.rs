@@ -1,7 +1,7 @@
 //! What is run: either a program or a script, every variable with a value, every file of an import
 //! made by the export.
 
-use super::{Fault, fault, unknown};
+use super::fault::{Fault, fault, unknown};
 use crate::layout::change::Step;
 use crate::layout::command::{Call, Check, Database, Export, Stop, When};
 use crate::layout::model::Rule;

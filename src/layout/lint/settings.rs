@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Fault, fault, listed, unknown};
+use super::fault::{Fault, fault, listed, unknown};
 use crate::layout::model::Rule;
 use crate::layout::setting::{Op, Replace, Setting, Syntax};
 
