@@ -53,7 +53,7 @@ pub struct Manifest {
 
 /// Said of the pristine text of a file whose own text it is: only owner, mode or attributes were
 /// changed.
-pub const ITSELF: &str = "itself";
+pub(crate) const ITSELF: &str = "itself";
 
 /// Totals, so that a missing part shows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,7 +91,7 @@ pub struct ManifestEntry {
     pub volume: Option<String>,
     /// The package that owns it.
     pub package: Option<String>,
-    /// Where its pristine text was found: [`ITSELF`], else the bundle holds it below `pristine/`.
+    /// Where its pristine text was found: `ITSELF`, else the bundle holds it below `pristine/`.
     pub pristine: Option<String>,
     /// Whether it was kept and holds a key or a password.
     pub secret: bool,

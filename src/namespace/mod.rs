@@ -34,7 +34,8 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, openat, statat};
 use crate::tree::escaped;
 
 use gateway::Gateway;
-pub use tail::{MAX_TAIL, Tail};
+pub use tail::MAX_TAIL;
+pub(crate) use tail::Tail;
 use upstream::Upstream;
 
 /// Where the host's tools are looked for; `PATH` is somebody else's.

@@ -26,7 +26,7 @@ enum State {
 }
 
 /// Reads members from `R`, which should be buffered.
-pub struct Reader<R> {
+pub(crate) struct Reader<R> {
     inner: R,
     limits: Limits,
     /// Bytes taken from `inner`.
@@ -45,7 +45,7 @@ pub struct Reader<R> {
 
 impl<R: Read> Reader<R> {
     /// Reads from `inner`, whose next byte is the first of a tar. `limits` may be a [`Dialect`].
-    pub fn new(inner: R, limits: impl Into<Limits>) -> Reader<R> {
+    pub(crate) fn new(inner: R, limits: impl Into<Limits>) -> Reader<R> {
         Reader {
             inner,
             limits: limits.into(),
@@ -65,8 +65,7 @@ impl<R: Read> Reader<R> {
     ///
     /// # Errors
     /// After an error every further call fails.
-    #[expect(clippy::should_implement_trait, reason = "a member borrows its reader")]
-    pub fn next(&mut self) -> Result<Option<ReadMember<'_, R>>, ReadError> {
+    pub(crate) fn next(&mut self) -> Result<Option<ReadMember<'_, R>>, ReadError> {
         match self.state {
             State::Open => {}
             State::Ended => return Ok(None),
@@ -80,19 +79,14 @@ impl<R: Read> Reader<R> {
 
     /// Where the content of the current member begins: the offset in the stream of its first
     /// stored byte.
-    pub fn position(&self) -> u64 {
+    pub(crate) fn position(&self) -> u64 {
         self.position
     }
 
     /// Bytes other than zero after the end of the archive. Other programs ignore them, and so do
     /// we in [`Dialect::Lenient`]; a second archive may be hidden there.
-    pub fn trailing_bytes(&self) -> u64 {
+    pub(crate) fn trailing_bytes(&self) -> u64 {
         self.trailing
-    }
-
-    /// The stream.
-    pub fn into_inner(self) -> R {
-        self.inner
     }
 
     fn advance(&mut self) -> Result<Option<Listed>, ReadError> {

@@ -13,7 +13,7 @@ use crate::tree::{Extent, Kind, Meta, PathError, RootPath, Time, escaped};
 
 /// What of a regular file is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keep {
+pub(crate) enum Keep {
     /// Its entry and its content.
     Content,
     /// Its entry; opening it is an error.
@@ -22,7 +22,7 @@ pub enum Keep {
 
 /// What of a tar is not, or not exactly, in the tree made of it. Names are as stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
+pub(crate) enum Problem {
     /// The name leads nowhere in a tree; the entry is left out.
     #[error("`{}` is left out", escaped(.name))]
     Name {

@@ -39,7 +39,7 @@ pub(super) struct Node {
 }
 
 /// A tree read from a tar stream. Several readers can work on it at once.
-pub struct TarTree {
+pub(crate) struct TarTree {
     pub(super) spool: File,
     /// Every name with the index of its node; the root and all parents are there.
     pub(super) names: BTreeMap<RootPath, usize>,
@@ -61,7 +61,7 @@ impl TarTree {
     /// # Errors
     /// Any damage of the stream; nothing that is wrong with a single entry, which is a
     /// [`Problem`].
-    pub fn spool(
+    pub(crate) fn spool(
         input: &mut dyn Read,
         spool: File,
         keep: &mut dyn FnMut(&Member) -> Keep,
@@ -75,7 +75,11 @@ impl TarTree {
     ///
     /// # Errors
     /// As [`spool`](TarTree::spool).
-    pub fn in_place(input: &mut dyn Read, file: File, start: u64) -> Result<TarTree, ReadError> {
+    pub(crate) fn in_place(
+        input: &mut dyn Read,
+        file: File,
+        start: u64,
+    ) -> Result<TarTree, ReadError> {
         let spooler = Spooler::new(file, Contents::InPlace(start), MAX_ENTRIES);
         TarTree::read(input, spooler, &mut |_| Keep::Content)
     }
@@ -94,12 +98,12 @@ impl TarTree {
     }
 
     /// What of the tar is not, or not exactly, in the tree.
-    pub fn problems(&self) -> &[Problem] {
+    pub(crate) fn problems(&self) -> &[Problem] {
         &self.problems
     }
 
     /// The directories that the tar does not mention, the root perhaps among them.
-    pub fn implied_dirs(&self) -> impl Iterator<Item = &RootPath> {
+    pub(crate) fn implied_dirs(&self) -> impl Iterator<Item = &RootPath> {
         self.implied.iter()
     }
 
@@ -108,7 +112,7 @@ impl TarTree {
     ///
     /// # Errors
     /// The file cannot be opened a second time.
-    pub fn place(&self, entry: &Entry) -> Result<Option<(File, u64)>, TreeError> {
+    pub(crate) fn place(&self, entry: &Entry) -> Result<Option<(File, u64)>, TreeError> {
         match self.node(entry)?.stored {
             Stored::Whole(start) => {
                 let file = self.spool.try_clone();

@@ -290,7 +290,8 @@ impl EngineTarget {
         };
         let flavour = self.engine.info().flavour;
         let renewal = Renewal { image, volumes: &self.names, flavour };
-        let mut carried = settings::carry(archived, &renewal).map_err(|e| refused(&self.name, e))?;
+        let mut carried =
+            settings::carry(archived, &renewal).map_err(|e| refused(&self.name, e))?;
         let networks: Vec<String> = carried.networks().map(str::to_owned).collect();
         for network in networks {
             let there = self.engine.network_exists(&network);

@@ -24,8 +24,8 @@ use crate::failure::{Failure, Kind};
 use crate::monitor::Monitor;
 use crate::system::{Command, Ran, RootSystem, System};
 use crate::tree::{
-    Census, CensusError, DraftContent, DraftNode, Exchanged, Extent, NamedDir, PlaceError,
-    Problem, RootWriter, Rootfs, Store, Tree, copy_into,
+    Census, CensusError, DraftContent, DraftNode, Exchanged, Extent, NamedDir, PlaceError, Problem,
+    RootWriter, Rootfs, Store, Tree, copy_into,
 };
 
 /// The new system under construction in a copy of a root.

@@ -167,9 +167,7 @@ impl Step {
             | Step::Remove { path, .. }
             | Step::Place(Placing { path, .. }) => path.to_string().into(),
             Step::Rebuild(rebuild) => escaped(rebuild.root.as_bytes()).into(),
-            Step::Run(PlannedCommand { argv, .. }) | Step::Check { argv, .. } => {
-                line(argv).into()
-            }
+            Step::Run(PlannedCommand { argv, .. }) | Step::Check { argv, .. } => line(argv).into(),
         }
     }
 
