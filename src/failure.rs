@@ -172,7 +172,7 @@ impl Failure {
 ///
 /// # Errors
 /// [`Kind::Signal`] after a request.
-pub fn check_cancelled(doing: &str, subject: &str) -> Result<(), Failure> {
+pub(crate) fn check_cancelled(doing: &str, subject: &str) -> Result<(), Failure> {
     match crate::cancel::signal() {
         None => Ok(()),
         Some(signal) => Err(Failure::new(Kind::Signal(signal), doing, subject)

@@ -20,42 +20,45 @@
 //!
 //! # Modules
 //!
+//! A program opens a [`source`] and the [`layout`] database, calls an act, and shows what it
+//! returned:
+//!
 //! - Acts: [`archive`], [`restore`], and [`report`], which tells what they returned.
-//! - Judgement: [`classify`], [`verdict`].
-//! - Where services live: [`source`], [`engine`], [`image`], [`system`], [`namespace`].
-//! - What a bundle carries beside files: [`facts`], [`service`].
-//! - Knowledge: [`layout`], [`packages`], [`declared`], [`environments`], [`accounts`],
-//!   [`survey`], [`family`].
-//! - Form: [`tree`], [`bundle`], [`pax`].
+//! - What they work on: [`source`], [`layout`], [`bundle`].
+//! - What they tell of a service: [`facts`], [`verdict`], [`tree`].
 //! - In every hand: [`failure`], [`monitor`], [`cancel`].
 //!
+//! Everything else is private. The order of all modules is in `docs/ARCHITECTURE.md`.
+//!
 //! Nothing here prints or exits. Every function blocks its caller; what is asynchronous stays
-//! inside [`engine`] and [`layout`]. Their order is in `docs/ARCHITECTURE.md`.
+//! inside.
 
-pub mod accounts;
+mod accounts;
 pub mod archive;
 pub mod bundle;
 pub mod cancel;
-pub mod classify;
-pub mod declared;
-pub mod engine;
-pub mod environments;
+mod classify;
+mod declared;
+mod engine;
+mod environments;
 pub mod facts;
 pub mod failure;
-pub mod family;
-pub mod image;
-pub mod init;
+mod family;
+mod image;
+mod init;
+#[doc(hidden)]
+pub mod internals;
 pub mod layout;
 pub mod monitor;
-pub mod namespace;
+mod namespace;
 mod pack;
-pub mod packages;
-pub mod pax;
+mod packages;
+mod pax;
 pub mod report;
 pub mod restore;
-pub mod service;
+mod service;
 pub mod source;
-pub mod survey;
-pub mod system;
+mod survey;
+mod system;
 pub mod tree;
 pub mod verdict;

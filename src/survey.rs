@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-pub use crate::facts::{
+pub(crate) use crate::facts::{
     AddedFact, AlternativeFact, AnswerFact, AppFact, Choices, DiversionFact, HoldFact, IntentFact,
     IntentWhy, MountFact, OsRelease, PackageFact, RepositoryFact, StatOverrideFact, Survey,
 };
@@ -15,7 +15,7 @@ use crate::tree::{RootPath, Tree, TreeError, read_file};
 const OS_RELEASE_LIMIT: u64 = 64 * 1024;
 
 /// Reads the OS of `tree`; everything empty when it does not say.
-pub fn os_release(tree: &dyn Tree) -> Result<OsRelease, TreeError> {
+pub(crate) fn os_release(tree: &dyn Tree) -> Result<OsRelease, TreeError> {
     const PLACES: [RootPath; 2] =
         [RootPath::literal("/etc/os-release"), RootPath::literal("/usr/lib/os-release")];
     for path in &PLACES {
@@ -45,7 +45,7 @@ fn parse_os_release(bytes: &[u8]) -> OsRelease {
 }
 
 /// What a package database says about packages: all of them, and the ones to ask for again.
-pub fn packages(installed: &Installed) -> (Vec<PackageFact>, Vec<IntentFact>) {
+pub(crate) fn packages(installed: &Installed) -> (Vec<PackageFact>, Vec<IntentFact>) {
     let fact = |unit: Unit| PackageFact {
         name: unit.name.to_owned(),
         version: unit.version,
@@ -67,7 +67,7 @@ pub fn packages(installed: &Installed) -> (Vec<PackageFact>, Vec<IntentFact>) {
 
 /// The architecture of the system in its package manager's words: what most packages are of that
 /// are of any.
-pub fn architecture(installed: &Installed) -> String {
+pub(crate) fn architecture(installed: &Installed) -> String {
     if let Some(architecture) = installed.architecture() {
         return architecture.to_owned();
     }

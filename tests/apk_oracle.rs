@@ -14,12 +14,13 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use regrow::archive::{ExamineOptions, examine};
+use regrow::internals::packages::apk::{Apk, ApkPackage, version};
+use regrow::internals::packages::{Digest, FileRecord, RecordedKind, Role};
+use regrow::internals::tree::Rootfs;
 use regrow::layout::LayoutDb;
 use regrow::monitor::Silent;
-use regrow::packages::apk::{Apk, ApkPackage, version};
-use regrow::packages::{Digest, FileRecord, RecordedKind, Role};
 use regrow::source::{OpenOptions, Source, SourceSpec};
-use regrow::tree::{Entry, Kind, RootPath, Rootfs, Tree, read_file};
+use regrow::tree::{Entry, Kind, RootPath, Tree, read_file};
 use regrow::verdict::Class;
 use sha2::{Digest as _, Sha256};
 

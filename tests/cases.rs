@@ -14,10 +14,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use regrow::layout::{LayoutDb, Mentions, Route, StepOutcome, Vars, adapt, apply, route};
+use regrow::internals::layout::{Mentions, Route, StepOutcome, Vars, adapt, apply, route};
+use regrow::internals::tree::{Draft, DraftContent, DraftNode};
+use regrow::layout::LayoutDb;
 use regrow::tree::{
-    Content, ContentId, Draft, DraftContent, DraftNode, Entry, Extent, Kind, Meta, RootPath, Store,
-    Time, Tree, TreeError,
+    Content, ContentId, Entry, Extent, Kind, Meta, RootPath, Store, Time, Tree, TreeError,
 };
 use serde::Deserialize;
 

@@ -17,7 +17,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hostile::{Place, Ran, have, noise, sh, slow_then, while_writing};
-use regrow::engine::{ContainerSpec, Engine, Which};
+use regrow::internals::engine::{ContainerSpec, Engine};
+use regrow::restore::Which;
 
 const IMAGE: &str = "debian:trixie";
 

@@ -17,7 +17,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use command::{IMAGE, Place, assert_refusal, run};
-use regrow::engine::{ContainerSpec, Engine, Which};
+use regrow::internals::engine::{ContainerSpec, Engine};
+use regrow::restore::Which;
 
 fn engine() -> Engine {
     Engine::connect(Which::Docker).unwrap_or_else(|error| {

@@ -11,9 +11,10 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use md5::{Digest, Md5 as Hasher};
-use regrow::packages::dpkg::{AlternativeStatus, Dpkg};
-use regrow::packages::{Md5, Status, Why, version};
-use regrow::tree::{Kind, RootPath, Rootfs, Tree, read_file, resolve, resolve_parent};
+use regrow::internals::packages::dpkg::{AlternativeStatus, Dpkg};
+use regrow::internals::packages::{Md5, Status, Why, version};
+use regrow::internals::tree::Rootfs;
+use regrow::tree::{Kind, RootPath, Tree, read_file, resolve, resolve_parent};
 
 /// The root to compare on, and what we read of it.
 struct Disk {
@@ -105,7 +106,7 @@ fn packages_are_what_dpkg_query_says() {
     assert_eq!(ours, theirs);
 }
 
-fn described(package: &regrow::packages::Package) -> String {
+fn described(package: &regrow::internals::packages::Package) -> String {
     let own = (package.name.clone(), package.version.clone());
     let (source, source_version) = package.source.as_ref().unwrap_or(&own);
     let essential = if package.essential { "yes" } else { "no" };

@@ -7,13 +7,14 @@
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use regrow::engine::settings::{Renewal, carry, translate};
-use regrow::engine::{
-    ChangeKind, Command, ContainerSpec, Engine, EngineError, Flavour, LayerFile, Made, RUN_LABEL,
-    STAGING_LABEL, Staging, State, VolumeName, Which, run_id,
-};
 use regrow::failure::Kind;
-use regrow::service::MountKind;
+use regrow::internals::engine::settings::{Renewal, carry, translate};
+use regrow::internals::engine::{
+    ChangeKind, Command, ContainerSpec, Engine, EngineError, Flavour, LayerFile, Made, RUN_LABEL,
+    STAGING_LABEL, Staging, State, VolumeName, run_id,
+};
+use regrow::internals::service::MountKind;
+use regrow::restore::Which;
 use regrow::tree::RootPath;
 use serde_json::{Map, json};
 use sha2::{Digest, Sha256};

@@ -11,8 +11,8 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use regrow::bundle::{Area, Reader};
-use regrow::engine::Flavour;
-use regrow::engine::settings::{Renewal, carry, of_bundle};
+use regrow::internals::engine::Flavour;
+use regrow::internals::engine::settings::{Renewal, carry, of_bundle};
 use regrow::monitor::Silent;
 use regrow::report::{Explanation, Inspection, Verification};
 use regrow::tree::{RootPath, Store};

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use hostile::{Place, Ran, SECRET, have, sh, stanza};
-use regrow::service::Settings;
+use regrow::bundle::Settings;
 use rustix::fs::{CWD, FileType, Mode, RenameFlags};
 
 #[test]
@@ -399,7 +399,7 @@ fn deepest(levels: usize) -> Option<usize> {
 /// By handle: the paths in it are longer than any that a program can name.
 fn remove_deep(place: &Place) {
     fs::rename(place.root("srv"), place.at("deep")).unwrap();
-    regrow::tree::remove_tree(&place.at("deep")).unwrap();
+    regrow::internals::tree::remove_tree(&place.at("deep")).unwrap();
 }
 
 #[test]

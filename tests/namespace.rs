@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use regrow::namespace::{
+use regrow::internals::namespace::{
     MAX_TAIL, Namespace, NamespaceError, Network, Ran, RunOptions, Stdin, Stdout,
 };
 

@@ -9,7 +9,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use regrow::engine::{ContainerSpec, Engine, Which};
+use regrow::internals::engine::{ContainerSpec, Engine};
+use regrow::restore::Which;
 use serde_json::Value;
 
 const IMAGE: &str = "debian:trixie";

@@ -14,14 +14,14 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use regrow::archive::{ExamineOptions, Since, examine};
-use regrow::classify::LogPolicy;
+use regrow::archive::{ExamineOptions, LogPolicy, Since, examine};
+use regrow::internals::packages::rpm::{Rpm, RpmPackage, evr};
+use regrow::internals::packages::{Digest, FileRecord, Presence, RecordedKind, Role};
+use regrow::internals::tree::Rootfs;
 use regrow::layout::LayoutDb;
 use regrow::monitor::Silent;
-use regrow::packages::rpm::{Rpm, RpmPackage, evr};
-use regrow::packages::{Digest, FileRecord, Presence, RecordedKind, Role};
 use regrow::source::{OpenOptions, Source, SourceSpec};
-use regrow::tree::{RootPath, Rootfs};
+use regrow::tree::RootPath;
 use regrow::verdict::Class;
 use tempfile::TempDir;
 

@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::Path;
 
-use regrow::layout::{MAX_RULE, parse};
+use regrow::internals::layout::{MAX_RULE, parse};
 
 /// Whether `text` begins with `pattern`, `.*` anything in it, `.` any character.
 fn begins(text: &str, pattern: &str) -> bool {

@@ -8,7 +8,7 @@ use super::AccountFile;
 
 /// Whether a name is a user's or a group's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum AccountKind {
+pub(crate) enum AccountKind {
     /// A line of passwd.
     User,
     /// A line of group.
@@ -17,8 +17,7 @@ pub enum AccountKind {
 
 /// What was decided about one account.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are named for what they hold")]
-pub enum Decision {
+pub(crate) enum Decision {
     /// The new system's own, with its id.
     Kept { kind: AccountKind, name: Vec<u8> },
     /// A person's account that both have: as it was on the old system, with the new id.
@@ -53,8 +52,7 @@ pub enum Decision {
 
 /// What a merge could not decide without a doubt; what it did is part of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are named for what they hold")]
-pub enum Conflict {
+pub(crate) enum Conflict {
     /// The name stands more than once in the old file.
     Duplicate { kind: AccountKind, name: Vec<u8> },
     /// The old system uses both names of a rename.
@@ -83,7 +81,7 @@ pub enum Conflict {
 
 impl Decision {
     /// The name of the account or of the file that it is about.
-    pub fn subject(&self) -> String {
+    pub(crate) fn subject(&self) -> String {
         match self {
             Decision::Kept { name, .. }
             | Decision::Returned { name }

@@ -4,7 +4,7 @@ use super::table::{Record, fields, id, join, list};
 
 /// A group as `/etc/group` has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
+pub(crate) struct Group {
     /// Its name.
     pub name: Vec<u8>,
     /// `x` when the password is in gshadow, else the hash itself.
@@ -39,7 +39,7 @@ impl Record for Group {
 
 /// A group's secrets as `/etc/gshadow` has them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Gshadow {
+pub(crate) struct Gshadow {
     /// The group's name.
     pub name: Vec<u8>,
     /// Hash, or `!`/`*` when nobody joins by password.

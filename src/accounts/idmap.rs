@@ -9,7 +9,7 @@ use crate::tree::Meta;
 
 /// A range of ids that stands elsewhere now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MovedRange {
+pub(crate) struct MovedRange {
     /// First id before.
     pub from: u32,
     /// First id now.
@@ -20,7 +20,7 @@ pub struct MovedRange {
 
 /// Old ids to new ids. An id that is not in it stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct IdMap {
+pub(crate) struct IdMap {
     /// User ids, only those that changed or stay while a range around them moved.
     pub uid: BTreeMap<u32, u32>,
     /// Group ids, as `uid`.
@@ -41,23 +41,18 @@ const CAPABILITY_V3: usize = 24;
 const CAPABILITY_ROOTID: usize = 20;
 
 impl IdMap {
-    /// Whether no id changed.
-    pub fn is_empty(&self) -> bool {
-        *self == IdMap::default()
-    }
-
     /// What the user id `old` is now.
-    pub fn uid(&self, old: u32) -> u32 {
+    pub(crate) fn uid(&self, old: u32) -> u32 {
         map(&self.uid, &self.uid_ranges, old)
     }
 
     /// What the group id `old` is now.
-    pub fn gid(&self, old: u32) -> u32 {
+    pub(crate) fn gid(&self, old: u32) -> u32 {
         map(&self.gid, &self.gid_ranges, old)
     }
 
     /// Maps all ids in `meta`: owner, group, ACLs, the root id of a capability.
-    pub fn apply(&self, meta: &mut Meta) {
+    pub(crate) fn apply(&self, meta: &mut Meta) {
         meta.uid = self.uid(meta.uid);
         meta.gid = self.gid(meta.gid);
         for (name, value) in &mut meta.xattrs {

@@ -20,21 +20,21 @@ use std::collections::BTreeMap;
 
 use crate::tree::{RootPath, Tree, TreeError, read_file, resolve, resolve_parent};
 
-pub use decision::{AccountKind, Conflict, Decision};
-pub use group::{Group, Gshadow};
-pub use idmap::{IdMap, MovedRange};
-pub use merge::{Merge, MergeOptions, Owners, Renames, merge};
-pub use passwd::Passwd;
-pub use shadow::Shadow;
-pub use subid::Subid;
-pub use table::{Line, MAX_PIECES, Record, Table, TooManyPieces};
+pub(crate) use decision::{AccountKind, Conflict, Decision};
+pub(crate) use group::{Group, Gshadow};
+pub(crate) use idmap::{IdMap, MovedRange};
+pub(crate) use merge::{MergeOptions, merge};
+pub(crate) use passwd::Passwd;
+pub(crate) use shadow::Shadow;
+pub(crate) use subid::Subid;
+pub(crate) use table::{MAX_PIECES, Table, TooManyPieces};
 
 /// Largest account file that is read, in bytes.
-pub const MAX_FILE: u64 = 16 << 20;
+pub(crate) const MAX_FILE: u64 = 16 << 20;
 
 /// One of the files that hold accounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum AccountFile {
+pub(crate) enum AccountFile {
     /// `/etc/passwd`
     Passwd,
     /// `/etc/group`
@@ -53,7 +53,7 @@ pub enum AccountFile {
 
 impl AccountFile {
     /// All of them.
-    pub const ALL: [AccountFile; 7] = [
+    pub(crate) const ALL: [AccountFile; 7] = [
         AccountFile::Passwd,
         AccountFile::Group,
         AccountFile::Shadow,
@@ -64,7 +64,7 @@ impl AccountFile {
     ];
 
     /// Where it is.
-    pub fn path(self) -> RootPath {
+    pub(crate) fn path(self) -> RootPath {
         let name: &[u8] = match self {
             AccountFile::Passwd => b"passwd",
             AccountFile::Group => b"group",
@@ -81,7 +81,7 @@ impl AccountFile {
 /// Why an account file could not be understood, whole or in part; names are unknown then, and ids
 /// stay numbers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
+pub(crate) enum Problem {
     /// It is a FIFO, a device or a directory, and was not opened.
     #[error("`{path}` is a {what}, not a file")]
     NotAFile {
@@ -118,7 +118,7 @@ pub enum Problem {
 
 impl Problem {
     /// The account file.
-    pub fn path(&self) -> &RootPath {
+    pub(crate) fn path(&self) -> &RootPath {
         match self {
             Problem::NotAFile { path, .. }
             | Problem::Dangling { path }
@@ -131,7 +131,7 @@ impl Problem {
 
 /// The accounts of one root.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct AccountDb {
+pub(crate) struct AccountDb {
     /// Users.
     pub passwd: Table<Passwd>,
     /// Groups.
@@ -150,7 +150,7 @@ pub struct AccountDb {
 
 /// What [`AccountDb::load`] found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Loaded {
+pub(crate) struct Loaded {
     /// The accounts; a file with a problem counts as absent.
     pub accounts: AccountDb,
     /// The files that could not be understood.
@@ -163,7 +163,7 @@ impl AccountDb {
     /// # Errors
     /// Only where the tree itself cannot be read; what somebody put in a file's place is a
     /// [`Problem`].
-    pub fn load(tree: &dyn Tree) -> Result<Loaded, TreeError> {
+    pub(crate) fn load(tree: &dyn Tree) -> Result<Loaded, TreeError> {
         let mut loaded = Loaded::default();
         for file in AccountFile::ALL {
             match read(tree, &file.path())? {
@@ -183,7 +183,7 @@ impl AccountDb {
     }
 
     /// Takes `bytes` as the content of `file`, in place of what was there.
-    pub fn set(&mut self, file: AccountFile, bytes: &[u8]) -> Result<(), TooManyPieces> {
+    pub(crate) fn set(&mut self, file: AccountFile, bytes: &[u8]) -> Result<(), TooManyPieces> {
         match file {
             AccountFile::Passwd => self.passwd = Table::parse(bytes)?,
             AccountFile::Group => self.group = Table::parse(bytes)?,
@@ -204,7 +204,7 @@ impl AccountDb {
     }
 
     /// The contents of the files that have any, `/etc/shells` excepted.
-    pub fn files(&self) -> BTreeMap<RootPath, Vec<u8>> {
+    pub(crate) fn files(&self) -> BTreeMap<RootPath, Vec<u8>> {
         [
             (AccountFile::Passwd, self.passwd.format()),
             (AccountFile::Group, self.group.format()),
@@ -222,23 +222,13 @@ impl AccountDb {
     /// Forgets the day on which accounts of a fresh installation were made, as it is a day of no
     /// password: a locked account that is younger than root's has the day that `old` has for it,
     /// or none.
-    pub fn forget_days_of_making(&mut self, old: &AccountDb) {
+    pub(crate) fn forget_days_of_making(&mut self, old: &AccountDb) {
         let Some(base) = self.shadow.get(b"root").and_then(Shadow::day) else { return };
         for line in self.shadow.records_mut() {
             if line.day() > Some(base) && shadow::is_locked(&line.password) {
                 line.set_day(old.shadow.get(&line.name).and_then(Shadow::day));
             }
         }
-    }
-
-    /// The name that the system shows for the owner `uid`: the first in the file.
-    pub fn user_name(&self, uid: u32) -> Option<&[u8]> {
-        self.passwd.records().find(|user| user.uid == uid).map(Record::name)
-    }
-
-    /// The name that the system shows for the group `gid`: the first in the file.
-    pub fn group_name(&self, gid: u32) -> Option<&[u8]> {
-        self.group.records().find(|group| group.gid == gid).map(Record::name)
     }
 }
 

@@ -4,7 +4,7 @@ use super::table::{Record, fields, id, join};
 
 /// A user as `/etc/passwd` has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Passwd {
+pub(crate) struct Passwd {
     /// Login name.
     pub name: Vec<u8>,
     /// `x` when the password is in the shadow file, else the hash itself.

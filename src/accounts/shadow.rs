@@ -4,7 +4,7 @@ use super::table::{Record, join};
 
 /// A user's secrets as `/etc/shadow` has them.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Shadow {
+pub(crate) struct Shadow {
     /// The user's name.
     pub name: Vec<u8>,
     /// Hash, or `!`/`*` when no password opens the account; empty when none is needed.
@@ -22,7 +22,7 @@ impl std::fmt::Debug for Shadow {
 
 impl Shadow {
     /// The line of a user whom no password lets in, without limits in time.
-    pub fn locked(name: &[u8]) -> Shadow {
+    pub(crate) fn locked(name: &[u8]) -> Shadow {
         Shadow { name: name.to_vec(), password: b"!".to_vec(), ageing: b"::::::".to_vec() }
     }
 

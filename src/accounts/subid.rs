@@ -4,7 +4,7 @@ use super::table::{Record, fields, join, number};
 
 /// A range of ids that a user may give to the processes in user namespaces of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subid {
+pub(crate) struct Subid {
     /// Whose range it is: a user's name, or its uid in digits.
     pub owner: Vec<u8>,
     /// First id of the range.
@@ -15,7 +15,7 @@ pub struct Subid {
 
 impl Subid {
     /// One past the last id.
-    pub fn end(&self) -> u32 {
+    pub(crate) fn end(&self) -> u32 {
         self.start.saturating_add(self.count)
     }
 }

@@ -7,10 +7,10 @@
 /// Most fields and list members that one file may have; 65,536 accounts fit.
 ///
 /// A piece costs an allocation, so the size of a file alone is no bound on the memory for it.
-pub const MAX_PIECES: usize = 1 << 19;
+pub(crate) const MAX_PIECES: usize = 1 << 19;
 
 /// One record of an account file.
-pub trait Record: Sized {
+pub(crate) trait Record: Sized {
     /// Reads one line, without its newline; `None` when it is no such record.
     fn parse(line: &[u8]) -> Option<Self>;
 
@@ -23,7 +23,7 @@ pub trait Record: Sized {
 
 /// A line of a [`Table`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Line<T> {
+pub(crate) enum Line<T> {
     /// A record.
     Record(T),
     /// Anything else, as it stood.
@@ -32,7 +32,7 @@ pub enum Line<T> {
 
 /// The lines of one account file, in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Table<T> {
+pub(crate) struct Table<T> {
     lines: Vec<Line<T>>,
 }
 
@@ -45,14 +45,14 @@ impl<T> Default for Table<T> {
 /// The file has more than [`MAX_PIECES`] fields and list members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("more than {MAX_PIECES} fields")]
-pub struct TooManyPieces;
+pub(crate) struct TooManyPieces;
 
 impl<T: Record> Table<T> {
     /// Reads a whole file. A missing newline at the end is no fault.
     ///
     /// # Errors
     /// [`TooManyPieces`] is the only one: no content is malformed, some is only not understood.
-    pub fn parse(bytes: &[u8]) -> Result<Table<T>, TooManyPieces> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Table<T>, TooManyPieces> {
         let pieces = bytes.iter().filter(|&&b| matches!(b, b'\n' | b':' | b',')).count();
         if pieces > MAX_PIECES {
             return Err(TooManyPieces);
@@ -73,7 +73,7 @@ impl<T: Record> Table<T> {
 
     /// The file's content. What was parsed comes back byte for byte, except that numbers lose
     /// leading zeros, lists empty members, and the last line has a newline.
-    pub fn format(&self) -> Vec<u8> {
+    pub(crate) fn format(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for line in &self.lines {
             match line {
@@ -86,12 +86,12 @@ impl<T: Record> Table<T> {
     }
 
     /// Whether there is no line at all.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 
     /// The records in file order. Where a name stands twice, the system uses the first.
-    pub fn records(&self) -> impl Iterator<Item = &T> {
+    pub(crate) fn records(&self) -> impl Iterator<Item = &T> {
         self.lines.iter().filter_map(|line| match line {
             Line::Record(record) => Some(record),
             Line::Other(_) => None,
@@ -99,7 +99,7 @@ impl<T: Record> Table<T> {
     }
 
     /// The records in file order, to change them.
-    pub fn records_mut(&mut self) -> impl Iterator<Item = &mut T> {
+    pub(crate) fn records_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.lines.iter_mut().filter_map(|line| match line {
             Line::Record(record) => Some(record),
             Line::Other(_) => None,
@@ -107,7 +107,7 @@ impl<T: Record> Table<T> {
     }
 
     /// The lines that are no records, in file order.
-    pub fn others(&self) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn others(&self) -> impl Iterator<Item = &[u8]> {
         self.lines.iter().filter_map(|line| match line {
             Line::Record(_) => None,
             Line::Other(line) => Some(line.as_slice()),
@@ -115,13 +115,13 @@ impl<T: Record> Table<T> {
     }
 
     /// The first record called `name`. A walk through the table: for single questions.
-    pub fn get(&self, name: &[u8]) -> Option<&T> {
+    pub(crate) fn get(&self, name: &[u8]) -> Option<&T> {
         self.records().find(|record| record.name() == name)
     }
 
     /// Adds `records` behind the others, but before the first NSS line: the system stops at
     /// such a line to ask elsewhere, and what stands behind it may never be reached.
-    pub fn extend(&mut self, records: impl IntoIterator<Item = T>) {
+    pub(crate) fn extend(&mut self, records: impl IntoIterator<Item = T>) {
         let at = self
             .lines
             .iter()
@@ -131,7 +131,7 @@ impl<T: Record> Table<T> {
     }
 
     /// Adds a line that is no record at the end.
-    pub fn push_other(&mut self, line: Vec<u8>) {
+    pub(crate) fn push_other(&mut self, line: Vec<u8>) {
         self.lines.push(Line::Other(line));
     }
 }

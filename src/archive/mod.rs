@@ -2,7 +2,7 @@
 //!
 //! Source → survey → walk → evidence → verdict → bundle → read-back → final name. Nothing in the
 //! source is executed, with one exception: an export runs the old version's own tools in a
-//! throw-away copy without network ([`export`]).
+//! throw-away copy without network (`export`).
 
 mod deletions;
 mod environments;
@@ -28,6 +28,8 @@ pub use outcome::{ArchiveReport, ClassTotal, ClassTotals};
 pub use pristine::Pristine;
 pub use since::{SinceError, parse_since};
 pub use verdicts::{Shown, Verdicts};
+
+pub use crate::classify::{LogPolicy, UserChoice};
 
 use crate::bundle::{
     Area, BundleError, Digest, Entries, ExportRecord, Manifest, ManifestEntry, Node, VolumeRecord,

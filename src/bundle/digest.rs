@@ -19,14 +19,14 @@ pub type Sha = [u8; 32];
 ///
 /// A login record of a machine with large user ids is a file of a terabyte with some pages of
 /// data; hashing its zeros takes a quarter of an hour. Changing this changes digests.
-pub const HASHED_HOLES: u64 = 1 << 30;
+pub(crate) const HASHED_HOLES: u64 = 1 << 30;
 
 /// The digest of one regular file's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Digest {
     /// SHA-256 of the whole content, holes as zeros: what `sha256sum` says of the file.
     Content(Sha),
-    /// For files with more than [`HASHED_HOLES`] bytes of holes: SHA-256 over the data runs in
+    /// For files with more than `HASHED_HOLES` bytes of holes: SHA-256 over the data runs in
     /// order, each preceded by its offset and length as `OFFSET LENGTH\n` in decimal.
     Runs(Sha),
 }

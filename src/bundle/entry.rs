@@ -6,7 +6,7 @@ use crate::verdict::{Class, Origin, Reason};
 
 /// Said of the pristine text of a file whose own text it is: only owner, mode or attributes were
 /// changed.
-pub const ITSELF: &str = "itself";
+pub(crate) const ITSELF: &str = "itself";
 
 /// One path of the source and its verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]

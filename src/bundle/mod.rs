@@ -44,14 +44,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use contents::Contents;
-pub use digest::{Digest, DigestError, HASHED_HOLES, Sha};
+pub use digest::{Digest, DigestError, Sha};
 pub use entries::{Entries, Listed};
-pub use entry::{ITSELF, ManifestEntry, Node};
+pub(crate) use entry::ITSELF;
+pub use entry::{ManifestEntry, Node};
 pub use manifest::{Counts, ExportRecord, Loss, Manifest, MemberRecord, VolumeRecord};
 pub(crate) use pending::Pending;
 pub use reader::Reader;
 pub use verify::Verified;
-pub use writer::{Published, Writer};
+pub(crate) use writer::Writer;
+
+pub use crate::service::{ServiceSettings, Settings};
 
 use crate::failure::Kind;
 use crate::tree::{RootPath, escaped};

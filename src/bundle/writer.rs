@@ -25,7 +25,7 @@ use crate::tree::{
 
 /// A bundle that is being written under a temporary name; dropped, it leaves nothing behind.
 #[must_use = "a bundle exists only after `finish`"]
-pub struct Writer {
+pub(crate) struct Writer {
     pending: Pending,
     frames: FrameWriter,
     /// The text of `SHA256SUMS` so far, in a file without a name.
@@ -52,7 +52,7 @@ enum State {
 
 /// A bundle under its final name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Published {
+pub(crate) struct Published {
     /// Its name.
     pub path: PathBuf,
     /// Its length.
@@ -67,7 +67,7 @@ impl Writer {
     /// # Errors
     /// [`BundleError::Exists`] when the name is taken, [`BundleError::Missing`] without a
     /// directory for it; nothing is touched then.
-    pub fn create(path: &Path) -> Result<Writer, BundleError> {
+    pub(crate) fn create(path: &Path) -> Result<Writer, BundleError> {
         Writer::with_frame_limit(path, FRAME_LIMIT)
     }
 
@@ -102,7 +102,7 @@ impl Writer {
     /// # Errors
     /// When [`BundleError::is_about_one_entry`], the bundle is as before and takes further ones.
     /// Otherwise it is void.
-    pub fn add(
+    pub(crate) fn add(
         &mut self,
         area: Area<'_>,
         entry: &Entry,
@@ -151,7 +151,7 @@ impl Writer {
     /// # Errors
     /// [`BundleError::Misuse`] when an added path has no entry in the manifest. Whatever the
     /// error, there is no bundle then.
-    pub fn finish(
+    pub(crate) fn finish(
         mut self,
         mut manifest: Manifest,
         monitor: &dyn Monitor,

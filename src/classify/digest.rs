@@ -10,7 +10,7 @@ use crate::tree::{Entry, Tree, TreeError};
 
 /// MD5 of a regular file: what package managers of this age record. It serves to recognise
 /// unchanged files, never to protect against somebody.
-pub fn digest(tree: &dyn Tree, entry: &Entry) -> Result<Recorded, TreeError> {
+pub(crate) fn digest(tree: &dyn Tree, entry: &Entry) -> Result<Recorded, TreeError> {
     let mut hash = Md5::new();
     feed(tree, entry, |bytes| hash.update(bytes))?;
     Ok(Recorded(hash.finalize().into()))

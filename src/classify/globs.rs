@@ -13,7 +13,7 @@ use crate::tree::RootPath;
 
 /// Why a glob is refused.
 #[derive(Debug, thiserror::Error)]
-pub enum GlobError {
+pub(crate) enum GlobError {
     /// It does not begin at the root.
     #[error("glob `{0}` does not begin with `/`")]
     Relative(String),
@@ -29,7 +29,7 @@ pub enum GlobError {
 
 /// Ordered globs of the user.
 #[derive(Debug, Clone)]
-pub struct Globs {
+pub(crate) struct Globs {
     set: GlobSet,
     choices: Vec<UserChoice>,
 }
@@ -39,7 +39,7 @@ impl Globs {
     ///
     /// # Errors
     /// A glob that is relative or malformed.
-    pub fn new(choices: Vec<UserChoice>) -> Result<Globs, GlobError> {
+    pub(crate) fn new(choices: Vec<UserChoice>) -> Result<Globs, GlobError> {
         let mut builder = GlobSetBuilder::new();
         let syntax = |glob: &str, source| GlobError::Syntax { glob: glob.to_owned(), source };
         for choice in &choices {
@@ -59,7 +59,7 @@ impl Globs {
     }
 
     /// The choice that decides about `path`.
-    pub fn choice(&self, path: &RootPath) -> Option<&UserChoice> {
+    pub(crate) fn choice(&self, path: &RootPath) -> Option<&UserChoice> {
         let candidate = Candidate::new(OsStr::from_bytes(path.as_bytes()));
         let last = self.set.matches_candidate(&candidate).into_iter().max()?;
         self.choices.get(last)

@@ -14,7 +14,7 @@ use crate::verdict::{Class, Origin, Reason};
 
 /// What becomes of a path, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
+pub(crate) struct Verdict {
     /// The class.
     pub class: Class,
     /// The reason.
@@ -54,7 +54,7 @@ const LADDER: &[Rung] = &[
 ];
 
 /// Judges a path by its evidence.
-pub fn decide(evidence: &Evidence) -> Verdict {
+pub(crate) fn decide(evidence: &Evidence) -> Verdict {
     LADDER
         .iter()
         .find_map(|rung| {
@@ -69,7 +69,7 @@ pub fn decide(evidence: &Evidence) -> Verdict {
 }
 
 /// The names of all rungs in order, each with whether it had something to say.
-pub fn climb(evidence: &Evidence) -> Vec<(&'static str, Option<(Class, Reason)>)> {
+pub(crate) fn climb(evidence: &Evidence) -> Vec<(&'static str, Option<(Class, Reason)>)> {
     LADDER.iter().map(|rung| (rung.name, (rung.says)(evidence))).collect()
 }
 

@@ -18,17 +18,18 @@ mod unpacked;
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
-pub use digest::digest;
+pub(crate) use digest::digest;
 use digest::{feed, sha256};
-pub use evidence::{
-    Content, Evidence, LogPolicy, PackageEvidence, Place, RuleEvidence, Said, Template, UserChoice,
+pub(crate) use evidence::{
+    Content, Evidence, PackageEvidence, Place, RuleEvidence, Said, Template,
 };
-pub use globs::{GlobError, Globs};
-pub use ladder::{Verdict, climb, decide};
-pub use offers::Offers;
-pub use recorded::Numbers;
+pub use evidence::{LogPolicy, UserChoice};
+pub(crate) use globs::Globs;
+pub(crate) use ladder::{climb, decide};
+pub(crate) use offers::Offers;
+pub(crate) use recorded::Numbers;
 use recorded::{recorded_content, recorded_meta};
-pub use unpacked::Unpacked;
+pub(crate) use unpacked::Unpacked;
 
 use crate::declared::Declared;
 use crate::environments::{Environments, Part, PartOf};
@@ -66,7 +67,7 @@ const SECRET_LIMIT: u64 = 1024 * 1024;
 
 /// After which moment a change counts as the service's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Baseline {
+pub(crate) enum Baseline {
     /// None is known: an unpacked root without a marker.
     None,
     /// Everything that is not in the container's image.
@@ -76,7 +77,7 @@ pub enum Baseline {
 }
 
 /// Everything that evidence is gathered from.
-pub struct Classifier<'a> {
+pub(crate) struct Classifier<'a> {
     /// The whole source.
     pub tree: &'a dyn Tree,
     /// Its package databases.
@@ -111,7 +112,7 @@ pub struct Classifier<'a> {
 
 impl Classifier<'_> {
     /// All evidence about `entry`, which lies `lies`.
-    pub fn evidence(&self, entry: &Entry, lies: Lies) -> Result<Evidence, TreeError> {
+    pub(crate) fn evidence(&self, entry: &Entry, lies: Lies) -> Result<Evidence, TreeError> {
         let origin = match (lies, self.image) {
             (Lies::Volume, _) => Origin::Volume,
             (Lies::Bind, _) => Origin::Bind,
@@ -172,7 +173,7 @@ impl Classifier<'_> {
 
     /// The evidence about something that is there no more: the ladder's answer says whether its
     /// absence is worth recording.
-    pub fn evidence_of_absent(&self, absent: &Entry, origin: Origin) -> Evidence {
+    pub(crate) fn evidence_of_absent(&self, absent: &Entry, origin: Origin) -> Evidence {
         let path = &absent.path;
         Evidence {
             user: self.globs.choice(path).cloned(),
@@ -191,7 +192,7 @@ impl Classifier<'_> {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn is_secret(&self, entry: &Entry, evidence: &Evidence) -> Result<bool, TreeError> {
+    pub(crate) fn is_secret(&self, entry: &Entry, evidence: &Evidence) -> Result<bool, TreeError> {
         if !entry.kind.is_file() || entry.kind.size() == 0 {
             return Ok(false);
         }
@@ -458,7 +459,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::layout::{Recognised, parse};
+    use crate::layout::Recognised;
+    use crate::layout::load::parse;
     use crate::tree::FileType;
     use crate::tree::memory::MemoryTree;
     use crate::verdict::Reason;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 /// What a source's own package lists say of its installed packages.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Offers {
+pub(crate) enum Offers {
     /// There are no lists to tell.
     Unknown,
     /// There are.
@@ -16,7 +16,7 @@ pub enum Offers {
 
 impl Offers {
     /// Whether a repository offers the installed `package`; `None` where nothing tells.
-    pub fn offered(&self, package: &str) -> Option<bool> {
+    pub(crate) fn offered(&self, package: &str) -> Option<bool> {
         match self {
             Offers::Unknown => None,
             Offers::Known { missing } => Some(!missing.contains(package)),

@@ -14,7 +14,7 @@ use crate::tree::{Entry, Kind, RootPath, Tree, TreeError, is_mostly_holes};
 
 /// The numbers of the accounts that records name.
 #[derive(Debug, Default)]
-pub struct Numbers {
+pub(crate) struct Numbers {
     users: BTreeMap<Vec<u8>, u32>,
     groups: BTreeMap<Vec<u8>, u32>,
     unread: Vec<(RootPath, String)>,
@@ -25,7 +25,7 @@ impl Numbers {
     ///
     /// # Errors
     /// The system's.
-    pub fn load(tree: &dyn Tree) -> Result<Numbers, TreeError> {
+    pub(crate) fn load(tree: &dyn Tree) -> Result<Numbers, TreeError> {
         let loaded = AccountDb::load(tree)?;
         // A link is kept as what it is, wherever it leads.
         let unread = loaded.problems.iter().filter(|p| !matches!(p, Problem::Dangling { .. }));
@@ -37,7 +37,7 @@ impl Numbers {
     }
 
     /// The account files that could not be read, whole or in part, each with the reason.
-    pub fn unread(&self) -> &[(RootPath, String)] {
+    pub(crate) fn unread(&self) -> &[(RootPath, String)] {
         &self.unread
     }
 }

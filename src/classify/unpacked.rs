@@ -18,7 +18,7 @@ const MAX_MEMBERS: usize = 200_000;
 
 /// The directories that were looked at, each with the answer.
 #[derive(Default)]
-pub struct Unpacked(Mutex<HashMap<RootPath, bool>>);
+pub(crate) struct Unpacked(Mutex<HashMap<RootPath, bool>>);
 
 impl Unpacked {
     /// Whether `path` is, or lies in, a directory that holds just what an archive beside it holds,

@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use regrow::archive::{
-    ArchiveOptions, ExamineOptions, Exports, Since, archive, examine, parse_since,
+    ArchiveOptions, ExamineOptions, Exports, LogPolicy, Since, archive, examine, parse_since,
 };
-use regrow::classify::LogPolicy;
 use regrow::failure::{Failure, Kind};
 use regrow::report;
 use regrow::source::{Binds, OpenOptions, Source, SourceSpec};

@@ -1,7 +1,7 @@
 //! [`Globs`]: `--exclude` and `--include` in the order in which they were given.
 
 use clap::{Arg, ArgAction, ArgMatches, Command, Error};
-use regrow::classify::UserChoice;
+use regrow::archive::UserChoice;
 
 /// The user's globs. Of several that match a path the last one wins, so their order is part of
 /// the parsed value; a field for each option would lose it.

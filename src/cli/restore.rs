@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use regrow::engine::Which;
 use regrow::failure::{Failure, Kind};
 use regrow::report;
 use regrow::restore::{
-    Downloads, Plan, PlanFile, RestoreOptions, Start, TargetSpec, plan as plan_restore, restore,
+    Downloads, Plan, PlanFile, RestoreOptions, Start, TargetSpec, Which, plan as plan_restore,
+    restore,
 };
 
 use super::context::{Context, EngineName};

@@ -46,7 +46,7 @@ pub struct Author {
 
 /// What is made at a path, where the declaration says it exactly.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Form {
+pub(crate) enum Form {
     /// A directory.
     Directory {
         /// Permission bits; as they are where nothing is said.
@@ -66,7 +66,7 @@ pub enum Form {
 
 /// How far a declaration reaches.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reach {
+pub(crate) enum Reach {
     /// The path, as long as it is of this form; never what lies in it.
     Exactly(Form),
     /// The path, whatever it is.
@@ -81,7 +81,7 @@ pub enum Reach {
 
 /// What a file of the system says about a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Declaration {
+pub(crate) struct Declaration {
     /// What the path is worth.
     pub nature: Nature,
     /// How far that goes.

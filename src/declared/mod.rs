@@ -21,17 +21,17 @@ mod tmpfiles;
 mod units;
 
 use book::Book;
-pub use declaration::{Author, Declaration, Form, Nature, Reach};
+pub(crate) use declaration::{Author, Declaration, Form, Nature, Reach};
 use pattern::Pattern;
 use reading::Files;
-pub use switches::{Switch, Switches};
+pub(crate) use switches::{Switch, Switches};
 
 use crate::packages::Installed;
 use crate::tree::{Entry, Kind, RootPath, Tree};
 
 /// All declarations of a source.
 #[derive(Default)]
-pub struct Declared {
+pub(crate) struct Declared {
     book: Book,
     /// Which services are switched on, and by whom.
     pub switches: Switches,
@@ -39,7 +39,7 @@ pub struct Declared {
 
 impl Declared {
     /// Reads the declarations of `tree`.
-    pub fn load(tree: &dyn Tree, installed: &Installed) -> Declared {
+    pub(crate) fn load(tree: &dyn Tree, installed: &Installed) -> Declared {
         let files = Files { tree, installed };
         let mut book = Book::default();
         units::load(&files, &mut book);
@@ -51,7 +51,7 @@ impl Declared {
 
     /// The declarations that reach `entry`, the one about the most particular place first; whether
     /// an exact one is met is for the caller to see.
-    pub fn of(&self, entry: &Entry) -> Vec<&Declaration> {
+    pub(crate) fn of(&self, entry: &Entry) -> Vec<&Declaration> {
         let path = &entry.path;
         let bytes = path.as_bytes();
         let depth = path.components().count();

@@ -76,7 +76,7 @@ impl Script {
 
 /// The state of all services of a source.
 #[derive(Default)]
-pub struct Switches {
+pub(crate) struct Switches {
     /// Links that packages' scripts made, and masks.
     recorded: BTreeSet<RootPath>,
     /// The unit that such a link switches, where its name is another one.
@@ -123,7 +123,7 @@ impl Switches {
     }
 
     /// Who made the link `entry`; `None` for what switches no service.
-    pub fn of(&self, entry: &Entry) -> Option<Switch> {
+    pub(crate) fn of(&self, entry: &Entry) -> Option<Switch> {
         let path = &entry.path;
         let Kind::Symlink { target } = &entry.kind else { return None };
         // Almost none is: the walk over all paths asks about every link.
@@ -154,7 +154,7 @@ impl Switches {
     }
 
     /// Who removed the link at `path`, which is not there: nobody, where its service went too.
-    pub fn of_absent(&self, path: &RootPath) -> Option<Switch> {
+    pub(crate) fn of_absent(&self, path: &RootPath) -> Option<Switch> {
         if let Link::Runlevel { level, action, service } = Link::parse(path)? {
             let script = self.scripts.get(service)?;
             let there = self.levels.get(service)?.get(&level);
@@ -168,7 +168,7 @@ impl Switches {
     }
 
     /// Links that packages made for services that are there: what is not there somebody removed.
-    pub fn made(&self) -> Vec<RootPath> {
+    pub(crate) fn made(&self) -> Vec<RootPath> {
         let links = self.recorded.iter().filter(|path| self.is_there(path)).cloned();
         let levels = self.scripts.iter().flat_map(|(name, script)| {
             let there = self.levels.get(name).filter(|_| !script.own);

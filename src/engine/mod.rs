@@ -25,7 +25,7 @@ mod network;
 mod run;
 mod run_id;
 mod saved;
-pub mod settings;
+pub(crate) mod settings;
 mod stream;
 mod volume;
 mod wire;
@@ -39,17 +39,19 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 pub use append::LayerFile;
-pub use cleanup::{Leftover, Made, RUN_LABEL, STAGING_LABEL, Staging, Undeleted};
+pub use cleanup::{Made, RUN_LABEL, STAGING_LABEL, Staging};
 pub use connect::Which;
-pub use container::{Change, ChangeKind, Container, LayerDirs, Mount, State};
+pub use container::{ChangeKind, State};
+pub(crate) use container::{Container, LayerDirs, Mount};
 pub use create::ContainerSpec;
-pub use error::{EngineError, Object};
-pub use image::Image;
-pub use run::{Command, Ran};
-pub use run_id::{goes_on, run_id};
-pub use saved::{Blob, SavedImage};
-pub use stream::EngineReader;
-pub use volume::{Volume, VolumeName};
+pub use error::EngineError;
+pub(crate) use error::Object;
+pub(crate) use image::Image;
+pub use run::Command;
+pub(crate) use run_id::goes_on;
+pub use run_id::run_id;
+pub(crate) use volume::Volume;
+pub use volume::VolumeName;
 
 /// How long one question with a short answer may take; an engine under load answers `inspect`
 /// within seconds.

@@ -33,7 +33,7 @@ pub fn run_id(what: &str) -> String {
 }
 
 /// Whether the process that made the id `run` is known to go on.
-pub fn goes_on(run: &str) -> bool {
+pub(crate) fn goes_on(run: &str) -> bool {
     let (Some(maker), Some(own)) = (Process::parse(run), Process::of(std::process::id())) else {
         return false;
     };

@@ -63,7 +63,7 @@ impl Origin {
 }
 
 /// The names of one package are many, this is the one they are compared by.
-pub fn comparable(name: &str) -> String {
+pub(crate) fn comparable(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for c in name.chars() {
         match c {

@@ -17,7 +17,7 @@ use crate::tree::{Entry, RootPath, Tree, TreeError};
 const REMEMBERED: usize = 1 << 16;
 
 /// The environments of one tree.
-pub struct Environments<'a> {
+pub(crate) struct Environments<'a> {
     tree: &'a dyn Tree,
     packaged: &'a (dyn Fn(&RootPath) -> bool + Sync),
     state: Mutex<State>,
@@ -33,7 +33,7 @@ struct State {
 
 impl<'a> Environments<'a> {
     /// Those of `tree`; `packaged` says whether a package of the system brought a path.
-    pub fn new(
+    pub(crate) fn new(
         tree: &'a dyn Tree,
         packaged: &'a (dyn Fn(&RootPath) -> bool + Sync),
     ) -> Environments<'a> {
@@ -46,7 +46,7 @@ impl<'a> Environments<'a> {
     }
 
     /// What `entry`, which no package of the system owns, is to the environment that it lies in.
-    pub fn part(&self, entry: &Entry) -> Result<Option<PartOf>, TreeError> {
+    pub(crate) fn part(&self, entry: &Entry) -> Result<Option<PartOf>, TreeError> {
         let dir = if entry.kind.is_dir() { Some(entry.path.clone()) } else { entry.path.parent() };
         let Some(found) = dir.map_or(Ok(None), |dir| self.of(&dir))? else { return Ok(None) };
         let part = found.part(self.tree, entry)?;
@@ -54,13 +54,13 @@ impl<'a> Environments<'a> {
     }
 
     /// The environment in which something is missing at `path` that its list speaks of.
-    pub fn lacking(&self, path: &RootPath) -> Result<Option<Arc<Environment>>, TreeError> {
+    pub(crate) fn lacking(&self, path: &RootPath) -> Result<Option<Arc<Environment>>, TreeError> {
         let Some(dir) = path.parent() else { return Ok(None) };
         Ok(self.of(&dir)?.filter(|found| found.explains_absence(path)))
     }
 
     /// Every environment that was asked about, by its directory.
-    pub fn found(&self) -> Vec<Arc<Environment>> {
+    pub(crate) fn found(&self) -> Vec<Arc<Environment>> {
         let mut found = self.state().found.clone();
         found.sort_by(|a, b| a.root().cmp(b.root()));
         found

@@ -21,11 +21,11 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-pub use dist::comparable;
-pub use fact::{EnvironmentFact, Kind, Options, Parked, Pinned, Provenance};
-pub use finder::Environments;
-pub use part::{Part, PartOf};
-pub use python::{Environment, system_python};
+pub(crate) use dist::comparable;
+pub(crate) use fact::{EnvironmentFact, Kind, Options, Parked};
+pub(crate) use finder::Environments;
+pub(crate) use part::{Part, PartOf};
+pub(crate) use python::system_python;
 
 use std::io::Read;
 

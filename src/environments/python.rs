@@ -29,7 +29,7 @@ const SCRIPTS: &[&[u8]] = &[b"activate", b"activate.csh", b"activate.fish", b"Ac
 
 /// One environment.
 #[derive(Debug)]
-pub struct Environment {
+pub(crate) struct Environment {
     pub(super) root: Arc<RootPath>,
     pub(super) content: Content,
 }
@@ -78,7 +78,7 @@ struct Claimed {
 }
 
 /// The interpreter of the system: its path and its version as it stands in paths.
-pub fn system_python(tree: &dyn Tree) -> Result<Option<String>, TreeError> {
+pub(crate) fn system_python(tree: &dyn Tree) -> Result<Option<String>, TreeError> {
     let Some(path) = below(&RootPath::root(), "usr/bin/python3") else { return Ok(None) };
     let Some(place) = resolve(tree, &path)? else { return Ok(None) };
     let name = String::from_utf8_lossy(place.name()).into_owned();
@@ -472,7 +472,7 @@ impl Python {
 
 impl Environment {
     /// What `entry` is to it; `None` where it has nothing to say.
-    pub fn part(&self, tree: &dyn Tree, entry: &Entry) -> Result<Option<Part>, TreeError> {
+    pub(crate) fn part(&self, tree: &dyn Tree, entry: &Entry) -> Result<Option<Part>, TreeError> {
         match &self.content {
             Content::Python(python) => python.part(tree, &self.root, entry),
             Content::Whole { why, scope, .. } => {
@@ -491,12 +491,12 @@ impl Environment {
     }
 
     /// Its directory.
-    pub fn root(&self) -> &Arc<RootPath> {
+    pub(crate) fn root(&self) -> &Arc<RootPath> {
         &self.root
     }
 
     /// Whether what is missing at `path` is no matter of its own: the list says what is installed.
-    pub fn explains_absence(&self, path: &RootPath) -> bool {
+    pub(crate) fn explains_absence(&self, path: &RootPath) -> bool {
         match &self.content {
             Content::Python(python) => path.is_within(&python.site),
             Content::Whole { .. } => false,
@@ -504,7 +504,10 @@ impl Environment {
     }
 
     /// Files that packages brought and that `is_there` denies, with name and version of the package.
-    pub fn missing(&self, is_there: &dyn Fn(&RootPath) -> bool) -> Vec<(RootPath, Arc<str>)> {
+    pub(crate) fn missing(
+        &self,
+        is_there: &dyn Fn(&RootPath) -> bool,
+    ) -> Vec<(RootPath, Arc<str>)> {
         let Content::Python(python) = &self.content else { return vec![] };
         let missing = python.files.iter().filter(|(path, claimed)| {
             claimed.digest.is_some()
@@ -519,7 +522,7 @@ impl Environment {
     }
 
     /// What a survey says of it before any path was judged.
-    pub fn fact(&self) -> EnvironmentFact {
+    pub(crate) fn fact(&self) -> EnvironmentFact {
         match &self.content {
             Content::Python(python) => python.fact(&self.root, String::new()),
             Content::Whole { fact, .. } => (**fact).clone(),

@@ -2,6 +2,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
+use super::fact::{Pinned, Provenance};
 use super::*;
 use crate::tree::memory::MemoryTree;
 use crate::tree::{Entry, Kind as Node, Meta};

@@ -7,7 +7,7 @@ use crate::verdict::{Held, HeldKind};
 
 /// What is done about a decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Act {
+pub(crate) enum Act {
     /// A command runs in the new system once all files are placed.
     Run {
         /// Program and arguments.
@@ -33,7 +33,7 @@ pub enum Act {
 
 /// What became of all decisions.
 #[derive(Debug, Default)]
-pub struct Carried {
+pub(crate) struct Carried {
     /// What is done, in order.
     pub acts: Vec<Act>,
     /// What is left to a person.

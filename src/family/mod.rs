@@ -11,9 +11,9 @@ mod debian;
 mod offered;
 mod seam;
 
-pub use carried::{Act, Carried};
-pub use offered::Offered;
-pub use seam::{Family, New, Order};
+pub(crate) use carried::Act;
+pub(crate) use offered::Offered;
+pub(crate) use seam::{Family, New, Order};
 
 use seam::refused;
 
@@ -25,7 +25,7 @@ use crate::survey::Survey;
 const FAMILIES: &[&dyn Family] = &[&debian::Debian];
 
 /// The family whose systems are made with `manager`; `None` where there is none yet.
-pub fn of(manager: Manager) -> Option<&'static dyn Family> {
+pub(crate) fn of(manager: Manager) -> Option<&'static dyn Family> {
     FAMILIES.iter().copied().find(|family| family.manager() == manager)
 }
 
@@ -33,7 +33,7 @@ pub fn of(manager: Manager) -> Option<&'static dyn Family> {
 ///
 /// # Errors
 /// There is none for systems of its kind yet (precondition).
-pub fn of_bundle(survey: &Survey) -> Result<&'static dyn Family, Failure> {
+pub(crate) fn of_bundle(survey: &Survey) -> Result<&'static dyn Family, Failure> {
     let manager = survey.manager.as_str();
     let found = match manager {
         "" => FAMILIES.first(),

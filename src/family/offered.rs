@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What a system's repositories offer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Offered {
+pub(crate) struct Offered {
     /// Names of packages, as an intent has them.
     pub packages: BTreeSet<String>,
     /// Further names that packages answer to, with those packages.
@@ -15,7 +15,7 @@ pub struct Offered {
 
 impl Offered {
     /// What to ask for to get `name`; of several packages that answer to it none is chosen.
-    pub fn named<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+    pub(crate) fn named<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         if self.packages.contains(name) {
             return Some(name);
         }

@@ -13,7 +13,7 @@ use crate::system::System;
 use crate::tree::{Draft, Tree, TreeError};
 
 /// What is installed at once.
-pub struct Order<'a> {
+pub(crate) struct Order<'a> {
     /// Names of packages, as the family's tools take them.
     pub packages: &'a [&'a str],
     /// What packages are told when they ask.
@@ -21,7 +21,7 @@ pub struct Order<'a> {
 }
 
 /// What decisions are carried over to: a system with its packages of today.
-pub struct New<'a> {
+pub(crate) struct New<'a> {
     /// The system.
     pub target: &'a dyn Tree,
     /// Its packages.
@@ -35,7 +35,7 @@ pub struct New<'a> {
 }
 
 /// A family of distributions.
-pub trait Family: Sync {
+pub(crate) trait Family: Sync {
     /// The package manager that its systems are made with.
     fn manager(&self) -> Manager;
 

@@ -9,7 +9,7 @@ const GROUPS: &[&[u8]] = &[b".wants", b".requires", b".upholds"];
 
 /// A link that switches a service on or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Link<'a> {
+pub(crate) enum Link<'a> {
     /// Another name of a unit, or the mask of one.
     Alias {
         /// Whose unit.
@@ -38,7 +38,7 @@ pub enum Link<'a> {
 impl Link<'_> {
     /// What a link at `path` switches; `None` where links switch nothing: drop-ins of units and
     /// whatever lies deeper are files of their own.
-    pub fn parse(path: &RootPath) -> Option<Link<'_>> {
+    pub(crate) fn parse(path: &RootPath) -> Option<Link<'_>> {
         let parent = path.parent()?;
         let unit = path.name();
         for scope in Scope::ALL {
@@ -57,7 +57,7 @@ impl Link<'_> {
     }
 
     /// Whose unit it is a link of.
-    pub fn scope(&self) -> Option<Scope> {
+    pub(crate) fn scope(&self) -> Option<Scope> {
         match self {
             Link::Alias { scope, .. } | Link::Pulled { scope, .. } => Some(*scope),
             Link::Runlevel { .. } => None,

@@ -6,6 +6,6 @@ mod link;
 mod runlevel;
 mod scope;
 
-pub use link::Link;
-pub use runlevel::{Action, LEVELS, runlevel, script, split};
-pub use scope::Scope;
+pub(crate) use link::Link;
+pub(crate) use runlevel::{Action, LEVELS, runlevel, script, split};
+pub(crate) use scope::Scope;

@@ -3,11 +3,11 @@
 use crate::tree::RootPath;
 
 /// The runlevels.
-pub const LEVELS: &[u8] = b"0123456S";
+pub(crate) const LEVELS: &[u8] = b"0123456S";
 
 /// What a link in a runlevel does to its service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Action {
+pub(crate) enum Action {
     /// It is started.
     Start,
     /// It is stopped.
@@ -16,7 +16,7 @@ pub enum Action {
 
 impl Action {
     /// The letter that the names of such links begin with.
-    pub fn letter(self) -> u8 {
+    pub(crate) fn letter(self) -> u8 {
         match self {
             Action::Start => b'S',
             Action::Stop => b'K',
@@ -25,17 +25,17 @@ impl Action {
 }
 
 /// The directory of a runlevel.
-pub fn runlevel(level: u8) -> RootPath {
+pub(crate) fn runlevel(level: u8) -> RootPath {
     const { RootPath::literal("/etc") }.child(&[&b"rc"[..], &[level], b".d"].concat())
 }
 
 /// The script of a service.
-pub fn script(service: &[u8]) -> RootPath {
+pub(crate) fn script(service: &[u8]) -> RootPath {
     const { RootPath::literal("/etc/init.d") }.child(service)
 }
 
 /// The name of a link in a runlevel, such as `S01name`, in parts: what it does, and the service.
-pub fn split(name: &[u8]) -> Option<(Action, &[u8])> {
+pub(crate) fn split(name: &[u8]) -> Option<(Action, &[u8])> {
     let (action, rest) = match name {
         [b'S', rest @ ..] => (Action::Start, rest),
         [b'K', rest @ ..] => (Action::Stop, rest),

@@ -4,7 +4,7 @@ use crate::tree::RootPath;
 
 /// Whose services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Scope {
+pub(crate) enum Scope {
     /// The system's.
     System,
     /// Those of every user's session.
@@ -34,10 +34,10 @@ const PACKAGED: usize = 2;
 
 impl Scope {
     /// Both.
-    pub const ALL: [Scope; 2] = [Scope::System, Scope::User];
+    pub(crate) const ALL: [Scope; 2] = [Scope::System, Scope::User];
 
     /// Where units are, the strongest first.
-    pub fn units(self) -> &'static [RootPath] {
+    pub(crate) fn units(self) -> &'static [RootPath] {
         match self {
             Scope::System => SYSTEM,
             Scope::User => USER,
@@ -45,12 +45,12 @@ impl Scope {
     }
 
     /// Where links switch units on and off.
-    pub fn links(self) -> &'static RootPath {
+    pub(crate) fn links(self) -> &'static RootPath {
         &self.units()[0]
     }
 
     /// Where packages have their units.
-    pub fn packaged(self) -> &'static [RootPath] {
+    pub(crate) fn packaged(self) -> &'static [RootPath] {
         let dirs = self.units();
         &dirs[dirs.len() - PACKAGED..]
     }

@@ -56,7 +56,7 @@ pub fn adapt(
 
 /// A text that spoke of an application, with what it is called now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mentioned {
+pub(crate) struct Mentioned {
     /// The new text.
     pub text: String,
     /// What was changed in it, in words, each once.
@@ -68,7 +68,11 @@ pub struct Mentioned {
 ///
 /// # Errors
 /// A variable without a value.
-pub fn mentioned(rule: &Rule, vars: &Vars, text: &str) -> Result<Option<Mentioned>, PatternError> {
+pub(crate) fn mentioned(
+    rule: &Rule,
+    vars: &Vars,
+    text: &str,
+) -> Result<Option<Mentioned>, PatternError> {
     let (mut bytes, mut changes) = (text.as_bytes().to_vec(), Vec::new());
     for replace in rule.everywhere.iter().filter(|replace| vars.cross(replace.since.as_ref())) {
         let replacement = replace.filled(vars)?;
@@ -226,7 +230,8 @@ fn written(path: &RootPath, text: &[u8], edited: Edited, draft: &mut Draft) -> V
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::{Version, parse};
+    use crate::layout::Version;
+    use crate::layout::load::parse;
     use crate::tree::memory::MemoryTree;
     use crate::tree::{Content, ContentId, DraftContent, Extent, Tree};
 

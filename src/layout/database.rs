@@ -238,7 +238,7 @@ mod tests {
                     - find: '/var/lib/x/{node}/schema'\n    directory: '/var/lib/x/{node}'\n    \
                       export: [{run: [dump], file: '{node}.dump'}]\n    \
                       import: [{run: [load], stdin: '{node}.dump'}]\n";
-        let rule = crate::layout::parse("x.yaml", text).unwrap();
+        let rule = crate::layout::load::parse("x.yaml", text).unwrap();
         let found = rule.databases[0].instances(&tree, "3.8").unwrap();
         let told: Vec<_> = found.iter().map(|i| (i.directory.to_string(), &*i.version)).collect();
         assert_eq!(told, [("/var/lib/x/shop".to_owned(), "3.8")]);
@@ -257,7 +257,7 @@ mod tests {
                       import: [{run: [load, '{new}'], stdin: '{node}.dump'}]\n    \
                       check: {run: [count, '/var/lib/x/{at}/{node}'], file: '{node}.count'}\n    \
                       stop: {run: [stop, '{at}']}\n";
-        let rule = crate::layout::parse("x.yaml", text).unwrap();
+        let rule = crate::layout::load::parse("x.yaml", text).unwrap();
         let database = &rule.databases[0];
         let found = database.instances(&tree, "3").unwrap();
         let lines = |commands: &[Command]| -> Vec<String> {

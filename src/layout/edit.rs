@@ -197,7 +197,8 @@ fn without(list: &[u8], items: &[String]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::{Setting, Version};
+    use crate::layout::Version;
+    use crate::layout::setting::Setting;
 
     fn setting(syntax: Syntax, ops: &str) -> Setting {
         let syntax = serde_json::to_string(&syntax).unwrap();

@@ -229,7 +229,7 @@ fn spellings(glob: &PathPattern, found: &Recognised) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::parse;
+    use crate::layout::load::parse;
     use crate::tree::Tree;
     use crate::tree::memory::MemoryTree;
 

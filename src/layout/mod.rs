@@ -3,10 +3,10 @@
 //! A [`Rule`] is one application's YAML file: how to recognise it, what its paths are worth, how
 //! one version's files become another's. [`LayoutDb`] holds all rules, those in the binary and
 //! those of the user's directories, in SQLite. From there on everything is a pure function:
-//! [`route`] orders transitions, [`apply`] does one [`Step`] to a draft, [`LayoutMatcher`] says
+//! `route` orders transitions, `apply` does one `Step` to a draft, `LayoutMatcher` says
 //! what a path is worth. Nothing about an application is in code.
 
-mod adapt;
+pub(crate) mod adapt;
 mod change;
 mod check;
 mod command;
@@ -19,67 +19,54 @@ mod embedded;
 mod failing;
 mod joined;
 mod lint;
-mod load;
+pub(crate) mod load;
 mod matcher;
 mod matches;
 mod migration;
 mod model;
-mod outcome;
-mod pattern;
+pub(crate) mod outcome;
+pub(crate) mod pattern;
 mod recognised;
 mod releases;
 mod relocation;
 mod renaming;
 mod replace;
-mod route;
+pub(crate) mod route;
 mod rule_source;
 mod scalar;
 mod schema;
 mod script;
-mod setting;
+pub(crate) mod setting;
 mod sources;
-mod step;
+pub(crate) mod step;
 mod unpacking;
 mod version;
 
 use std::path::PathBuf;
 
-pub use adapt::{Mentioned, adapt, mentioned};
-pub use change::Step;
+pub(crate) use adapt::{adapt, mentioned};
+pub(crate) use change::Step;
 pub use check::{lint_paths, render};
-pub use command::{
-    Call, CallError, Check, Database, Export, Import, Rebuild, RunStep, Stop, Validator, When,
-};
-pub use database::{Command, Instance, InstanceError};
+pub(crate) use command::When;
+pub(crate) use database::Command;
 pub use db::LayoutDb;
-pub use digests::Digests;
-pub use load::{MAX_RULE, RuleError, parse};
-pub use matcher::{LayoutMatch, LayoutMatcher, Surroundings};
-pub use migration::{Former, Migration};
-pub use model::{
-    Created, Earlier, LayoutEntry, PackageChange, PackageMark, PathMark, Recognise, Renaming, Rule,
-    Scope, SecretMark, Transition, VersionRule, Worth,
-};
-pub use outcome::{StepError, StepOutcome};
-pub use pattern::{Pattern, PatternError, Template, Vars};
+pub use load::RuleError;
+pub(crate) use matcher::{LayoutMatch, LayoutMatcher, Surroundings};
+pub(crate) use migration::{Former, Migration};
+pub(crate) use model::{Earlier, LayoutEntry, Transition, Worth};
+pub use model::{Rule, Scope};
+pub(crate) use outcome::StepOutcome;
+pub(crate) use pattern::{Pattern, Vars};
 pub use recognised::Recognised;
-pub use releases::Releases;
-pub use renaming::PackageFate;
-pub use route::{Gap, Link, Route, route};
+pub(crate) use renaming::PackageFate;
+pub(crate) use route::{Gap, Route, route};
 pub use rule_source::RuleSource;
-pub use scalar::{
-    Argv, Digest, ExpandError, Mode, PathPattern, PathTemplate, ScalarError, ScriptName, Word,
-    Words,
-};
+pub(crate) use scalar::{Mode, PathPattern};
 pub use schema::schema;
-pub use script::MAX_SCRIPT;
-pub use setting::{
-    Ask, ContainerText, DropItem, Gone, MapValue, Mentions, RenameKey, Replace, SetKey, Setting,
-    Syntax,
-};
-pub use step::apply;
-pub use unpacking::Unpacking;
-pub use version::{Range, Version, VersionError};
+pub(crate) use setting::{ContainerText, Mentions};
+pub(crate) use step::apply;
+pub(crate) use unpacking::Unpacking;
+pub use version::{Version, VersionError};
 
 use crate::failure;
 

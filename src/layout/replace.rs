@@ -84,7 +84,7 @@ fn begun(before: &[u8], first: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::Template;
+    use crate::layout::pattern::Template;
 
     fn replaced(text: &str, with: &str, endings: &[&str], line: &str) -> String {
         let replace = Replace {

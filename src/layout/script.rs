@@ -8,7 +8,7 @@ use super::embedded::SCRIPTS;
 use super::scalar::ScriptName;
 
 /// Largest script in bytes: it is handed over as one argument, for which the kernel has a limit.
-pub const MAX_SCRIPT: usize = 64 * 1024;
+pub(crate) const MAX_SCRIPT: usize = 64 * 1024;
 
 /// The shells a script may ask for in its first line.
 const SHELLS: [&str; 2] = ["/bin/sh", "/bin/bash"];

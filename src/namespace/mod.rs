@@ -30,7 +30,8 @@ use std::time::Duration;
 
 use crate::tree::escaped;
 
-pub use tail::{MAX_TAIL, Tail};
+pub use tail::MAX_TAIL;
+pub(crate) use tail::Tail;
 
 /// Where the host's tools are looked for; `PATH` is somebody else's.
 const TOOL_DIRS: [&str; 4] = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"];

@@ -58,7 +58,7 @@ impl AutoInstalled {
 
 /// Whether a repository offers a package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Offer {
+pub(crate) enum Offer {
     /// This version.
     Same,
     /// Only other versions.
@@ -71,7 +71,7 @@ pub enum Offer {
 
 /// The packages that the repositories a system used offered when apt last asked them.
 #[derive(Debug)]
-pub struct Offered {
+pub(crate) struct Offered {
     /// Name and version, sorted.
     packages: Vec<(Box<str>, Box<str>)>,
     /// Indexes that could not be read, and why: their packages are unknown.
@@ -80,7 +80,7 @@ pub struct Offered {
 
 impl Offered {
     /// Whether a repository offers `version` of the package `name`.
-    pub fn offers(&self, name: &str, version: &str) -> Offer {
+    pub(crate) fn offers(&self, name: &str, version: &str) -> Offer {
         let from = self.packages.partition_point(|(n, _)| &**n < name);
         let mut versions = self.packages[from..].iter().take_while(|(n, _)| &**n == name);
         match versions.next() {
@@ -99,7 +99,7 @@ impl Offered {
 /// # Errors
 /// The directory of the indexes cannot be listed. An index that cannot be read is in
 /// [`Offered::unread`].
-pub fn origins(tree: &dyn Tree) -> Result<Option<Offered>, TreeError> {
+pub(crate) fn origins(tree: &dyn Tree) -> Result<Option<Offered>, TreeError> {
     let dir = const { RootPath::literal("/var/lib/apt/lists") };
     let mut offered = Offered { packages: vec![], unread: vec![] };
     let mut any = false;

@@ -2,7 +2,7 @@
 //! directories know these names, and leave such texts alone.
 
 /// The ending of a new default beside an older file.
-pub const NEW_DEFAULT: &[u8] = b".dpkg-dist";
+pub(crate) const NEW_DEFAULT: &[u8] = b".dpkg-dist";
 
 /// The ending of an older text beside a newer file.
-pub const OLD_TEXT: &[u8] = b".dpkg-old";
+pub(crate) const OLD_TEXT: &[u8] = b".dpkg-old";

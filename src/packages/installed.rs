@@ -19,7 +19,7 @@ use crate::tree::{RootPath, Tree, TreeError};
 
 /// The records of all managers of one system.
 #[derive(Default)]
-pub struct Installed {
+pub(crate) struct Installed {
     /// The one that counts where several claim a path comes first.
     ledgers: Vec<Box<dyn Ledger>>,
 }
@@ -29,7 +29,7 @@ impl Installed {
     ///
     /// # Errors
     /// As those of the single managers.
-    pub fn load(tree: &dyn Tree) -> Result<Installed, TreeError> {
+    pub(crate) fn load(tree: &dyn Tree) -> Result<Installed, TreeError> {
         fn boxed(ledger: impl Ledger + 'static) -> Box<dyn Ledger> {
             Box::new(ledger)
         }
@@ -54,47 +54,47 @@ impl Installed {
 
     /// The manager that the system is made with, the one with most packages: the tool of another
     /// one may leave a small database. `None` without any.
-    pub fn manager(&self) -> Option<Manager> {
+    pub(crate) fn manager(&self) -> Option<Manager> {
         self.main().map(Ledger::manager)
     }
 
     /// The claims to `path`, the one that counts first.
-    pub fn claims(&self, path: &RootPath) -> impl Iterator<Item = Claim<'_>> {
+    pub(crate) fn claims(&self, path: &RootPath) -> impl Iterator<Item = Claim<'_>> {
         self.ledgers().flat_map(|ledger| ledger.claims(path))
     }
 
     /// Every path that packages unpacked: what is not there was deleted.
-    pub fn unpacked(&self) -> impl Iterator<Item = RootPath> {
+    pub(crate) fn unpacked(&self) -> impl Iterator<Item = RootPath> {
         self.ledgers().flat_map(Ledger::unpacked)
     }
 
     /// All installed packages.
-    pub fn units(&self) -> impl Iterator<Item = Unit<'_>> {
+    pub(crate) fn units(&self) -> impl Iterator<Item = Unit<'_>> {
         self.ledgers().flat_map(Ledger::units)
     }
 
     /// What is wrong with the databases.
-    pub fn problems(&self) -> impl Iterator<Item = &Problem> {
+    pub(crate) fn problems(&self) -> impl Iterator<Item = &Problem> {
         self.ledgers().flat_map(Ledger::problems)
     }
     /// The system's own architecture, where the manager it is made with says.
-    pub fn architecture(&self) -> Option<&str> {
+    pub(crate) fn architecture(&self) -> Option<&str> {
         self.main()?.architecture()
     }
 
     /// The version of the package `name`, when its files are on disk.
-    pub fn version(&self, name: &str) -> Option<String> {
+    pub(crate) fn version(&self, name: &str) -> Option<String> {
         self.ledgers().find_map(|ledger| ledger.version(name))
     }
 
     /// As [`Ledger::recognisable`].
-    pub fn recognisable(&self) -> Vec<(&str, &str)> {
+    pub(crate) fn recognisable(&self) -> Vec<(&str, &str)> {
         self.ledgers().flat_map(Ledger::recognisable).collect()
     }
 
     /// The packages to ask for when the system is built again, as the manager has them that it is
     /// made with.
-    pub fn wanted(&self) -> Vec<Wanted> {
+    pub(crate) fn wanted(&self) -> Vec<Wanted> {
         self.main().map(Ledger::wanted).unwrap_or_default()
     }
 
@@ -102,43 +102,46 @@ impl Installed {
     ///
     /// # Errors
     /// They cannot be listed.
-    pub fn lists(&self, tree: &dyn Tree) -> Result<BTreeMap<Manager, PackageLists>, TreeError> {
+    pub(crate) fn lists(
+        &self,
+        tree: &dyn Tree,
+    ) -> Result<BTreeMap<Manager, PackageLists>, TreeError> {
         self.ledgers().map(|ledger| Ok((ledger.manager(), ledger.lists(tree)?))).collect()
     }
 
     /// As [`Ledger::baseline`].
-    pub fn baseline(&self, path: &RootPath) -> Option<Digest> {
+    pub(crate) fn baseline(&self, path: &RootPath) -> Option<Digest> {
         self.ledgers().find_map(|ledger| ledger.baseline(path))
     }
 
     /// As [`Ledger::generated`].
-    pub fn generated(&self, path: &RootPath) -> Option<Generated<'_>> {
+    pub(crate) fn generated(&self, path: &RootPath) -> Option<Generated<'_>> {
         self.ledgers().find_map(|ledger| ledger.generated(path))
     }
 
     /// As [`Ledger::alternative`].
-    pub fn alternative(&self, path: &RootPath) -> Option<&Alternative> {
+    pub(crate) fn alternative(&self, path: &RootPath) -> Option<&Alternative> {
         self.ledgers().find_map(|ledger| ledger.alternative(path))
     }
 
     /// As [`Ledger::brought_as`], of the first manager that knows.
-    pub fn brought_as(&self, path: &RootPath) -> RecordedKind {
+    pub(crate) fn brought_as(&self, path: &RootPath) -> RecordedKind {
         let mut all = self.ledgers().map(|ledger| ledger.brought_as(path));
         all.find(|kind| *kind != RecordedKind::Unknown).unwrap_or(RecordedKind::Unknown)
     }
 
     /// As [`Ledger::shipped`].
-    pub fn shipped(&self) -> impl Iterator<Item = Md5> {
+    pub(crate) fn shipped(&self) -> impl Iterator<Item = Md5> {
         self.ledgers().flat_map(Ledger::shipped)
     }
 
     /// As [`Ledger::scripts`].
-    pub fn scripts(&self, moment: Moment) -> impl Iterator<Item = &Script> {
+    pub(crate) fn scripts(&self, moment: Moment) -> impl Iterator<Item = &Script> {
         self.ledgers().flat_map(move |ledger| ledger.scripts(moment))
     }
 
     /// What was decided about packages, as the manager records it that the system is made with.
-    pub fn decisions(&self) -> Decisions<'_> {
+    pub(crate) fn decisions(&self) -> Decisions<'_> {
         self.main().map(Ledger::decisions).unwrap_or_default()
     }
 }
@@ -176,11 +179,10 @@ mod tests {
             units,
             [("tool".to_owned(), false), ("busybox".to_owned(), false), ("musl".to_owned(), true)]
         );
-        let of =
-            |at| installed.claims(&path(at)).map(|c| (c.manager, c.package)).collect::<Vec<_>>();
-        assert_eq!(of("/bin/busybox"), [(Manager::Apk, "busybox")]);
-        assert_eq!(of("/usr/bin/tool"), [(Manager::Dpkg, "tool")]);
-        assert_eq!(of("/srv/data"), []);
+        let of = |at| installed.claims(&path(at)).map(|c| c.package).collect::<Vec<_>>();
+        assert_eq!(of("/bin/busybox"), ["busybox"]);
+        assert_eq!(of("/usr/bin/tool"), ["tool"]);
+        assert!(of("/srv/data").is_empty());
         assert!(installed.unpacked().any(|at| at == path("/lib/libc.so")));
     }
 

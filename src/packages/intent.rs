@@ -34,7 +34,7 @@ pub enum Why {
     /// Somebody asked for it by name.
     Manual,
     /// Somebody asked for it by name, and something installed needs it anyway: all packages of a
-    /// base system that was made by naming them. Only a [`Wanted`] has this reason.
+    /// base system that was made by naming them. Only a `Wanted` has this reason.
     Needed,
     /// Nothing installed depends on it, but something recommends it: it came that way.
     Leaf,

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A package manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Manager {
+pub(crate) enum Manager {
     /// Debian and what comes from it.
     Dpkg,
     /// Fedora, Red Hat, SUSE and what comes from them.

@@ -8,11 +8,11 @@
 //! A record is a *claim* by the tree about itself. It says where a file came from; whether the
 //! file still is what the package brought, only its content's digest says.
 
-pub mod apk;
-pub mod apt;
+pub(crate) mod apk;
+pub(crate) mod apt;
 mod beside;
 mod control;
-pub mod dpkg;
+pub(crate) mod dpkg;
 mod file_record;
 mod glob;
 mod index;
@@ -23,23 +23,23 @@ mod manager;
 mod md5;
 mod ownership;
 mod package;
-pub mod pacman;
+pub(crate) mod pacman;
 mod problem;
 mod records;
-pub mod rpm;
+pub(crate) mod rpm;
 pub mod version;
 
-pub use beside::{NEW_DEFAULT, OLD_TEXT};
-pub use control::Fault;
-pub use dpkg::{Alternative, AlternativeStatus, Moment, Script, StatOverride, ever_listed};
+pub(crate) use beside::{NEW_DEFAULT, OLD_TEXT};
+pub(crate) use dpkg::{Alternative, AlternativeStatus, Moment, StatOverride, ever_listed};
 pub use file_record::{Digest, FileRecord, Presence, RecordedKind, Role};
 pub(crate) use glob::matches;
-pub use index::Brought;
-pub use installed::Installed;
-pub use intent::{Intent, Wanted, Why};
-pub use ledger::{Claim, Decisions, Diversion, Generated, Ledger, PackageLists, Unit};
-pub use manager::Manager;
+pub(crate) use index::Brought;
+pub(crate) use installed::Installed;
+pub(crate) use intent::Wanted;
+pub use intent::Why;
+pub(crate) use ledger::{Claim, Decisions, PackageLists, Unit};
+pub(crate) use manager::Manager;
 pub use md5::Md5;
-pub use ownership::{Owned, OwnedPath};
-pub use package::{Broken, Conffile, Package, Status};
-pub use problem::{Damage, LineFault, Problem};
+pub(crate) use package::Conffile;
+pub use package::{Package, Status};
+pub(crate) use problem::Problem;

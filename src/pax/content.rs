@@ -17,7 +17,7 @@ pub(super) struct Listed {
 ///
 /// A hole costs the sender nothing and can be of any size; who keeps contents reads
 /// [`Data`] instead.
-pub struct ReadMember<'a, R> {
+pub(crate) struct ReadMember<'a, R> {
     /// The member.
     pub member: Member,
     /// Where in the file data is; ascending, apart from each other. Empty unless a regular file.
@@ -39,12 +39,12 @@ impl<'a, R: Read> ReadMember<'a, R> {
 
     /// Where the content begins: the offset in the stream of its first stored byte. The runs of
     /// `extents` follow from there back to back.
-    pub fn position(&self) -> u64 {
+    pub(crate) fn position(&self) -> u64 {
         self.stream.position
     }
 
     /// The content's data alone, with what describes it.
-    pub fn split(self) -> (Member, Vec<Extent>, Data<'a, R>) {
+    pub(crate) fn split(self) -> (Member, Vec<Extent>, Data<'a, R>) {
         (self.member, self.extents, Data(self.stream))
     }
 }
@@ -76,7 +76,7 @@ impl<R: Read> Read for ReadMember<'_, R> {
 }
 
 /// The data runs of a member, back to back, without the holes between them.
-pub struct Data<'a, R>(&'a mut Stream<R>);
+pub(crate) struct Data<'a, R>(&'a mut Stream<R>);
 
 impl<R: Read> Read for Data<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

@@ -29,7 +29,7 @@ pub(super) struct Encoded {
 /// The runs that are stored of a file of `size` bytes with data in `extents`: these widened to
 /// blocks, or the whole file when they are too many. Given in place of `extents`, they come out
 /// as they are.
-pub fn stored_runs(extents: &[Extent], size: u64) -> Result<Vec<Extent>, Unfit> {
+pub(crate) fn stored_runs(extents: &[Extent], size: u64) -> Result<Vec<Extent>, Unfit> {
     let runs = sparse::aligned(&sparse::normal(extents, size).ok_or(Unfit::Extents)?, size);
     Ok(if runs.len() as u64 <= MAX_RUNS { runs } else { sparse::whole(size) })
 }

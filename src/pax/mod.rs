@@ -38,14 +38,14 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use content::{Data, ReadMember};
-pub use encode::stored_runs;
-pub use fault::{Fault, ReadError, Unfit};
-pub use problem::Problem;
-pub use reader::Reader;
-pub use spool::Keep;
-pub use tarball::TarTree;
-pub use writer::{WriteError, Writer};
+pub(crate) use content::ReadMember;
+pub(crate) use encode::stored_runs;
+pub(crate) use fault::{Fault, ReadError};
+pub(crate) use problem::Problem;
+pub(crate) use reader::Reader;
+pub(crate) use spool::Keep;
+pub(crate) use tarball::TarTree;
+pub(crate) use writer::{WriteError, Writer};
 
 use crate::tree::{Kind, Meta};
 
@@ -63,7 +63,7 @@ const MAX_ENTRIES: u64 = 10_000_000;
 
 /// What a member is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Body {
+pub(crate) enum Body {
     /// A node of its own. Sockets cannot be stored.
     Node(Kind),
     /// A further name of the file that another member stores.
@@ -75,7 +75,7 @@ pub enum Body {
 
 /// One member of a tar, without its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
+pub(crate) struct Member {
     /// Its name as stored, such as `root/etc/hosts`; a directory without the slash at its end.
     pub name: Vec<u8>,
     /// What it is.
@@ -86,7 +86,7 @@ pub struct Member {
 
 impl Member {
     /// Bytes of content: of a regular file, else 0.
-    pub fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         match &self.body {
             Body::Node(kind) => kind.size(),
             Body::Hardlink { .. } => 0,
@@ -94,14 +94,14 @@ impl Member {
     }
 
     /// Whether this is a regular file with content of its own.
-    pub fn is_file(&self) -> bool {
+    pub(crate) fn is_file(&self) -> bool {
         matches!(&self.body, Body::Node(kind) if kind.is_file())
     }
 }
 
 /// Whose tars are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dialect {
+pub(crate) enum Dialect {
     /// Ours: byte for byte what [`Writer`] writes.
     Strict,
     /// Anybody's: v7, ustar, pax and GNU, with their sparse forms.
@@ -110,7 +110,7 @@ pub enum Dialect {
 
 /// How far a [`Reader`] goes along with its input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Whose tars are read.
     pub dialect: Dialect,
     /// Largest extension header in bytes.

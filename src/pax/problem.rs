@@ -4,7 +4,7 @@ use crate::tree::{PathError, RootPath, escaped};
 
 /// What of a tar is not, or not exactly, in the tree made of it. Names are as stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
+pub(crate) enum Problem {
     /// The name leads nowhere in a tree; the entry is left out.
     #[error("`{}` is left out", escaped(.name))]
     Name {

@@ -27,7 +27,7 @@ enum State {
 }
 
 /// Reads members from `R`, which should be buffered.
-pub struct Reader<R> {
+pub(crate) struct Reader<R> {
     stream: Stream<R>,
     limits: Limits,
     /// Bytes after the current member's content, to the end of its last block.
@@ -41,7 +41,7 @@ pub struct Reader<R> {
 
 impl<R: Read> Reader<R> {
     /// Reads from `inner`, whose next byte is the first of a tar. `limits` may be a [`Dialect`].
-    pub fn new(inner: R, limits: impl Into<Limits>) -> Reader<R> {
+    pub(crate) fn new(inner: R, limits: impl Into<Limits>) -> Reader<R> {
         Reader {
             stream: Stream::new(inner),
             limits: limits.into(),
@@ -58,8 +58,7 @@ impl<R: Read> Reader<R> {
     ///
     /// # Errors
     /// After an error every further call fails.
-    #[expect(clippy::should_implement_trait, reason = "a member borrows its reader")]
-    pub fn next(&mut self) -> Result<Option<ReadMember<'_, R>>, ReadError> {
+    pub(crate) fn next(&mut self) -> Result<Option<ReadMember<'_, R>>, ReadError> {
         match self.state {
             State::Open if !self.stream.failed => {}
             State::Ended => return Ok(None),
@@ -71,21 +70,10 @@ impl<R: Read> Reader<R> {
         Ok(found.map(|listed| ReadMember::new(listed, &mut self.stream)))
     }
 
-    /// Where the content of the current member begins: the offset in the stream of its first
-    /// stored byte.
-    pub fn position(&self) -> u64 {
-        self.stream.position
-    }
-
     /// Bytes other than zero after the end of the archive. Other programs ignore them, and so do
     /// we in [`Dialect::Lenient`]; a second archive may be hidden there.
-    pub fn trailing_bytes(&self) -> u64 {
+    pub(crate) fn trailing_bytes(&self) -> u64 {
         self.trailing
-    }
-
-    /// The stream.
-    pub fn into_inner(self) -> R {
-        self.stream.inner
     }
 
     fn advance(&mut self) -> Result<Option<Listed>, ReadError> {

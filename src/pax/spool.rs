@@ -14,7 +14,7 @@ use crate::tree::{Extent, Kind, Meta, RootPath, Time};
 
 /// What of a regular file is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keep {
+pub(crate) enum Keep {
     /// Its entry and its content.
     Content,
     /// Its entry; opening it is an error.
@@ -56,7 +56,7 @@ impl TarTree {
     /// # Errors
     /// Any damage of the stream; nothing that is wrong with a single entry, which is a
     /// [`Problem`].
-    pub fn spool(
+    pub(crate) fn spool(
         input: &mut dyn Read,
         spool: File,
         keep: &mut dyn FnMut(&Member) -> Keep,
@@ -70,7 +70,11 @@ impl TarTree {
     ///
     /// # Errors
     /// As [`spool`](TarTree::spool).
-    pub fn in_place(input: &mut dyn Read, file: File, start: u64) -> Result<TarTree, ReadError> {
+    pub(crate) fn in_place(
+        input: &mut dyn Read,
+        file: File,
+        start: u64,
+    ) -> Result<TarTree, ReadError> {
         let spooler = Spooler::new(file, Contents::InPlace(start), MAX_ENTRIES);
         TarTree::read(input, spooler, &mut |_| Keep::Content)
     }

@@ -39,7 +39,7 @@ pub(super) struct Node {
 }
 
 /// A tree read from a tar stream. Several readers can work on it at once.
-pub struct TarTree {
+pub(crate) struct TarTree {
     pub(super) spool: File,
     /// Every name with the index of its node; the root and all parents are there.
     pub(super) names: BTreeMap<RootPath, usize>,
@@ -51,12 +51,12 @@ pub struct TarTree {
 
 impl TarTree {
     /// What of the tar is not, or not exactly, in the tree.
-    pub fn problems(&self) -> &[Problem] {
+    pub(crate) fn problems(&self) -> &[Problem] {
         &self.problems
     }
 
     /// The directories that the tar does not mention, the root perhaps among them.
-    pub fn implied_dirs(&self) -> impl Iterator<Item = &RootPath> {
+    pub(crate) fn implied_dirs(&self) -> impl Iterator<Item = &RootPath> {
         self.implied.iter()
     }
 
@@ -65,7 +65,7 @@ impl TarTree {
     ///
     /// # Errors
     /// The file cannot be opened a second time.
-    pub fn place(&self, entry: &Entry) -> Result<Option<(File, u64)>, TreeError> {
+    pub(crate) fn place(&self, entry: &Entry) -> Result<Option<(File, u64)>, TreeError> {
         match self.node(entry)?.stored {
             Stored::Whole(start) => {
                 let file = self.spool.try_clone();

@@ -15,7 +15,7 @@ use crate::tree::{Content, Extent, escaped};
 /// After [`WriteError::Unrepresentable`] the stream is as before and takes further members. After
 /// any other error it ends in the middle of a member, and is worth nothing.
 #[derive(Debug, thiserror::Error)]
-pub enum WriteError {
+pub(crate) enum WriteError {
     /// The content could not be read: the source's fault.
     #[error("reading the content")]
     Source(#[source] io::Error),
@@ -58,17 +58,16 @@ enum State {
 ///
 /// [`Reader`]: super::Reader
 #[must_use = "an archive is complete only after `finish`"]
-pub struct Writer<W> {
+pub(crate) struct Writer<W> {
     inner: W,
-    position: u64,
     buffer: Vec<u8>,
     state: State,
 }
 
 impl<W: Write> Writer<W> {
     /// An archive that begins at the next byte of `inner`.
-    pub fn new(inner: W) -> Writer<W> {
-        Writer { inner, position: 0, buffer: vec![0; 1 << 16], state: State::Whole }
+    pub(crate) fn new(inner: W) -> Writer<W> {
+        Writer { inner, buffer: vec![0; 1 << 16], state: State::Whole }
     }
 
     /// Writes one member.
@@ -77,7 +76,7 @@ impl<W: Write> Writer<W> {
     /// `extents` are its data runs, ascending: a single one over the whole size makes a plain
     /// file, others a sparse one whose holes are not read. Runs are widened to blocks of 512
     /// bytes, and a file of more than a million runs is stored whole.
-    pub fn append(
+    pub(crate) fn append(
         &mut self,
         member: &Member,
         content: Option<&mut dyn Content>,
@@ -142,23 +141,11 @@ impl<W: Write> Writer<W> {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
-        self.inner.write_all(bytes).map_err(WriteError::Sink)?;
-        self.position += bytes.len() as u64;
-        Ok(())
-    }
-
-    /// What is written to, for instance to begin a new compressed frame between two members.
-    pub fn get_mut(&mut self) -> &mut W {
-        &mut self.inner
-    }
-
-    /// Bytes of the archive written so far.
-    pub fn position(&self) -> u64 {
-        self.position
+        self.inner.write_all(bytes).map_err(WriteError::Sink)
     }
 
     /// Ends the archive with two blocks of zeros and gives `W` back, not flushed.
-    pub fn finish(mut self) -> Result<W, WriteError> {
+    pub(crate) fn finish(mut self) -> Result<W, WriteError> {
         if self.state == State::Failed {
             return Err(WriteError::Failed);
         }

@@ -294,7 +294,7 @@ pub(super) mod testing {
     /// The journey of an application between two versions, with `more` in its rule.
     pub(in crate::restore) fn journey(more: &str, old: &str, new: &str) -> Journey {
         let text = format!("app: x\ntitle: X\nrecognise: {{paths: [{{path: /x}}]}}\n{more}\n");
-        let rule = crate::layout::parse("x.yaml", &text).unwrap();
+        let rule = crate::layout::load::parse("x.yaml", &text).unwrap();
         let vars = Vars::versions(&old.parse().unwrap(), &new.parse().unwrap());
         Journey { rule, vars, steps: vec![], on_its_way: true, same_version: false }
     }
@@ -303,7 +303,8 @@ pub(super) mod testing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::{Version, parse};
+    use crate::layout::Version;
+    use crate::layout::load::parse;
     use crate::tree::memory::MemoryTree;
     use crate::tree::{DraftContent, DraftNode, RootPath};
 

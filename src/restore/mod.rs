@@ -45,10 +45,11 @@ pub use downloads::Downloads;
 pub use garbage::collect_garbage;
 pub use options::{RestoreOptions, Start};
 pub use outcome::{GarbageReport, PlanReport, PlanStep, RestoreReport};
-pub use packages::{Install, Market, Missing, PackagePlan, Renamed, plan_packages};
 pub use plan::Plan;
 pub use saved::PlanFile;
 pub use target::{TargetError, TargetSpec};
+
+pub use crate::engine::Which;
 
 use crate::bundle::{Contents, Manifest, Reader};
 use crate::failure::Failure;

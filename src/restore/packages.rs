@@ -13,7 +13,7 @@ use crate::survey::{AnswerFact, IntentFact, IntentWhy};
 
 /// A package to install.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Install {
+pub(crate) struct Install {
     /// Today's name.
     pub name: String,
     /// What it was called in the source, when that differs.
@@ -24,14 +24,14 @@ pub struct Install {
 
 /// A package that was asked for and is not to be had.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Missing {
+pub(crate) struct Missing {
     /// Its old name.
     pub name: String,
 }
 
 /// What becomes of the intents.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct PackagePlan {
+pub(crate) struct PackagePlan {
     /// To install, by name.
     pub install: Vec<Install>,
     /// Intents that the target has already.
@@ -48,7 +48,7 @@ pub struct PackagePlan {
 
 /// What a rule says about a package's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Renamed {
+pub(crate) enum Renamed {
     /// These packages take its place.
     To(Vec<String>),
     /// Nothing takes its place.
@@ -56,7 +56,7 @@ pub enum Renamed {
 }
 
 /// What can be had in the new system.
-pub struct Market<'a> {
+pub(crate) struct Market<'a> {
     /// The family that its packages are of.
     pub family: &'a dyn Family,
     /// What its repositories offer.
@@ -72,7 +72,7 @@ impl Market<'_> {
 }
 
 /// Decides about `intents`; `renamed` asks the rules about an old name.
-pub fn plan_packages(
+pub(crate) fn plan_packages(
     intents: &[IntentFact],
     market: &Market<'_>,
     renamed: &dyn Fn(&str) -> Option<Renamed>,

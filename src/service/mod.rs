@@ -11,11 +11,13 @@ mod network;
 mod settings;
 
 pub use bundled::Settings;
-pub use health::{HealthCheck, HealthTest};
-pub use limits::{Limits, ProcessLimit, Restart, RestartWhen};
-pub use mount::{Mount, MountKind};
-pub use network::{Endpoint, Network, NetworkMode, Port, Published};
-pub use settings::{Device, EngineWords, Log, Namespaces, Privileges, ServiceSettings, TextOf};
+pub(crate) use health::{HealthCheck, HealthTest};
+pub(crate) use limits::{Limits, ProcessLimit, Restart, RestartWhen};
+pub(crate) use mount::Mount;
+pub use mount::MountKind;
+pub(crate) use network::{Endpoint, Network, NetworkMode, Port, Published};
+pub use settings::ServiceSettings;
+pub(crate) use settings::{Device, EngineWords, Log, Namespaces, Privileges, TextOf};
 
 /// Whether nothing was decided.
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

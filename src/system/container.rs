@@ -7,20 +7,15 @@ use crate::engine::{self, Engine};
 use crate::failure::{Failure, Kind};
 
 /// A running container in which commands may run.
-pub struct ContainerSystem {
+pub(crate) struct ContainerSystem {
     engine: Engine,
     id: String,
 }
 
 impl ContainerSystem {
     /// Commands will run in the running container `id`.
-    pub fn new(engine: Engine, id: String) -> ContainerSystem {
+    pub(crate) fn new(engine: Engine, id: String) -> ContainerSystem {
         ContainerSystem { engine, id }
-    }
-
-    /// The container.
-    pub fn id(&self) -> &str {
-        &self.id
     }
 }
 

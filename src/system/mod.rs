@@ -12,18 +12,18 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::time::Duration;
 
-pub use container::ContainerSystem;
-pub use root::RootSystem;
+pub(crate) use container::ContainerSystem;
+pub(crate) use root::RootSystem;
 
 use crate::failure::{Failure, Kind};
 
 /// How long one command may take when nothing else is said: a package installation over a slow
 /// line, or the dump of a large database.
-pub const LIMIT: Duration = Duration::from_secs(4 * 3600);
+pub(crate) const LIMIT: Duration = Duration::from_secs(4 * 3600);
 
 /// A command: an argv, never a shell line, run as root with a minimal environment.
 #[derive(Debug)]
-pub struct Command {
+pub(crate) struct Command {
     /// Program and arguments.
     pub argv: Vec<String>,
     /// What it reads.
@@ -34,19 +34,19 @@ pub struct Command {
 
 impl Command {
     /// A command without input.
-    pub fn new(argv: &[&str]) -> Command {
+    pub(crate) fn new(argv: &[&str]) -> Command {
         Command { argv: argv.iter().map(|&a| a.to_owned()).collect(), stdin: None, env: vec![] }
     }
 
     /// The command as a person reads it.
-    pub fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         line(&self.argv)
     }
 }
 
 /// `argv` as a person reads it: of a script that a shell is given as its argument, the name that
 /// stands behind it, not the text.
-pub fn line(argv: &[String]) -> String {
+pub(crate) fn line(argv: &[String]) -> String {
     match argv {
         [_, option, script, name, ..] if option == "-c" && script.contains('\n') => {
             let words = argv.get(4..).unwrap_or_default();
@@ -58,7 +58,7 @@ pub fn line(argv: &[String]) -> String {
 
 /// How a command ended.
 #[derive(Debug)]
-pub struct Ran {
+pub(crate) struct Ran {
     /// Exit code.
     pub code: i64,
     /// What it wrote to its standard output, from the beginning.
@@ -69,7 +69,7 @@ pub struct Ran {
 
 impl Ran {
     /// The beginning of the standard output as text, at most `limit` bytes.
-    pub fn text(&mut self, limit: u64) -> std::io::Result<String> {
+    pub(crate) fn text(&mut self, limit: u64) -> std::io::Result<String> {
         let mut bytes = Vec::new();
         self.stdout.seek(SeekFrom::Start(0))?;
         Read::by_ref(&mut self.stdout).take(limit).read_to_end(&mut bytes)?;
@@ -77,7 +77,7 @@ impl Ran {
     }
 
     /// The last lines of what it complained, for a message.
-    pub fn complaint(&self) -> String {
+    pub(crate) fn complaint(&self) -> String {
         let text = String::from_utf8_lossy(&self.stderr);
         let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
         lines[lines.len().saturating_sub(4)..].join("; ")
@@ -85,7 +85,7 @@ impl Ran {
 }
 
 /// A system in which commands may run.
-pub trait System {
+pub(crate) trait System {
     /// Runs `commands` in order and stops after the first that does not exit 0; the last element
     /// of the answer tells how that one ended.
     ///

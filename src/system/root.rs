@@ -23,7 +23,7 @@ const DIR: &[u8] = b"/.regrow-batch";
 const COMPLAINT: u64 = 1024 * 1024;
 
 /// An unpacked root in which commands may run.
-pub struct RootSystem {
+pub(crate) struct RootSystem {
     namespace: Namespace,
     handle: OwnedFd,
     /// How it was called when it was opened, for messages.
@@ -35,7 +35,7 @@ impl RootSystem {
     ///
     /// # Errors
     /// Not root, or a tool of the host is missing (environment).
-    pub fn open(root: &Path) -> Result<RootSystem, Failure> {
+    pub(crate) fn open(root: &Path) -> Result<RootSystem, Failure> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened = rustix::fs::open(root, flags, Mode::empty()).map_err(|e| {
             Failure::new(Kind::Precondition, "entering", root.as_os_str().as_encoded_bytes())
@@ -49,7 +49,7 @@ impl RootSystem {
     ///
     /// # Errors
     /// As [`RootSystem::open`].
-    pub fn at(handle: OwnedFd, root: &Path) -> Result<RootSystem, Failure> {
+    pub(crate) fn at(handle: OwnedFd, root: &Path) -> Result<RootSystem, Failure> {
         let entered = handle
             .try_clone()
             .map_err(|source| NamespaceError::Root { path: root.to_owned(), source });

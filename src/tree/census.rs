@@ -21,13 +21,13 @@ const NAMED: usize = 8;
 
 /// What stood in a tree.
 #[derive(Debug)]
-pub struct Census {
+pub(crate) struct Census {
     file: File,
 }
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub enum CensusError {
+pub(crate) enum CensusError {
     /// The tree cannot be read.
     #[error(transparent)]
     Tree(#[from] TreeError),
@@ -38,7 +38,7 @@ pub enum CensusError {
 
 /// What is different now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Differences {
+pub(crate) struct Differences {
     /// The first paths, each with what became of it.
     pub named: Vec<(RootPath, &'static str)>,
     /// How many more there are.
@@ -47,7 +47,7 @@ pub struct Differences {
 
 impl Differences {
     /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.named.is_empty()
     }
 
@@ -75,7 +75,7 @@ impl std::fmt::Display for Differences {
 
 impl Census {
     /// Writes down what stands in `tree`.
-    pub fn take(tree: &Rootfs) -> Result<Census, CensusError> {
+    pub(crate) fn take(tree: &Rootfs) -> Result<Census, CensusError> {
         let mut list = BufWriter::new(tempfile::tempfile()?);
         for entry in tree.walk() {
             let entry = entry?;
@@ -90,7 +90,7 @@ impl Census {
     }
 
     /// What is different in `tree` now.
-    pub fn differences(&mut self, tree: &Rootfs) -> Result<Differences, CensusError> {
+    pub(crate) fn differences(&mut self, tree: &Rootfs) -> Result<Differences, CensusError> {
         self.file.rewind()?;
         let mut list = BufReader::new(&self.file);
         let mut found = Differences::default();

@@ -20,7 +20,7 @@ use crate::monitor::Monitor;
 /// # Errors
 /// Only what could not be *written*; what could not be read is a problem of its entry. After an
 /// error nothing is left at `to`.
-pub fn copy_tree(
+pub(crate) fn copy_tree(
     from: &dyn Tree,
     to: &Path,
     monitor: &dyn Monitor,
@@ -38,7 +38,7 @@ pub fn copy_tree(
 ///
 /// # Errors
 /// As there.
-pub fn copy_into(
+pub(crate) fn copy_into(
     from: &dyn Tree,
     to: &NamedDir,
     monitor: &dyn Monitor,

@@ -7,10 +7,10 @@
 
 mod census;
 mod content;
-mod copy;
+pub(crate) mod copy;
 mod descent;
 mod dir;
-mod draft;
+pub(crate) mod draft;
 mod draft_json;
 mod entry;
 mod error;
@@ -27,7 +27,7 @@ mod place_error;
 mod real;
 mod removal;
 mod repeated;
-mod rootfs;
+pub(crate) mod rootfs;
 mod stack;
 mod stamp;
 mod temp;
@@ -37,25 +37,26 @@ mod whiteout;
 
 use std::io::{Read, Seek};
 
-pub use census::{Census, CensusError, Differences};
-pub use copy::{copy_into, copy_tree, remove_tree};
-pub use draft::{ContentId, Draft, DraftContent, DraftNode, Store};
+pub(crate) use census::{Census, CensusError};
+pub(crate) use copy::{copy_into, copy_tree, remove_tree};
+pub use draft::{ContentId, Store};
+pub(crate) use draft::{Draft, DraftContent, DraftNode};
 pub use entry::{Entry, Extent, FileType, Kind, LinkGroup, Meta, Time, Xattrs};
 pub use error::TreeError;
-pub use mounted::Mounted;
-pub use named::{DirId, Exchanged, NamedDir};
+pub(crate) use mounted::Mounted;
+pub(crate) use named::{DirId, Exchanged, NamedDir};
 pub(crate) use nearby::near_partition_point;
 pub(crate) use packed::Packed;
 pub use path::{PathError, RootPath, escaped};
 pub(crate) use path::{is_within, parent_of, path_order};
-pub use place::{Placed, RootWriter};
-pub use place_error::PlaceError;
-pub use real::{real_directory, real_place};
+pub(crate) use place::RootWriter;
+pub(crate) use place_error::PlaceError;
+pub(crate) use real::{real_directory, real_place};
 pub(crate) use repeated::Repeated;
-pub use rootfs::{Flagged, Rootfs};
-pub use stack::{Deletion, Layer, LayerStack};
-pub use stamp::{Lost, Problem, Refusal};
-pub use whiteout::{Whiteouts, take_reserved};
+pub(crate) use rootfs::Rootfs;
+pub(crate) use stack::{Deletion, Layer, LayerStack};
+pub(crate) use stamp::{Lost, Problem};
+pub(crate) use whiteout::{Whiteouts, take_reserved};
 
 /// Content that can be read and, for sparse files, skipped through.
 pub trait Content: Read + Seek + Send {}
@@ -99,7 +100,7 @@ const MANY_HOLES: u64 = 1 << 30;
 
 /// Whether the regular file `entry` of `tree` has so many holes that reading it says little and
 /// takes for ever.
-pub fn is_mostly_holes(tree: &dyn Tree, entry: &Entry) -> Result<bool, TreeError> {
+pub(crate) fn is_mostly_holes(tree: &dyn Tree, entry: &Entry) -> Result<bool, TreeError> {
     let size = entry.kind.size();
     if size <= MANY_HOLES {
         return Ok(false);

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{Content, Entry, Extent, LinkGroup, RootPath, Tree, TreeError};
 
 /// A tree with others mounted into it, as a container with its volumes.
-pub struct Mounted {
+pub(crate) struct Mounted {
     root: Arc<dyn Tree>,
     mounts: Vec<(RootPath, Arc<dyn Tree>)>,
     /// Link groups of all trees, numbered in the order they are met.
@@ -21,13 +21,13 @@ impl Mounted {
     /// Mounts each tree at its path, which is taken as it stands: symlinks in it are not followed.
     /// Of two mounts at one path the later one is seen. A mount point that `root` does not have
     /// is shown all the same, without directories leading to it.
-    pub fn new(root: Arc<dyn Tree>, mounts: Vec<(RootPath, Arc<dyn Tree>)>) -> Mounted {
+    pub(crate) fn new(root: Arc<dyn Tree>, mounts: Vec<(RootPath, Arc<dyn Tree>)>) -> Mounted {
         Mounted { root, mounts, groups: Mutex::default() }
     }
 
     /// The mount that `path` lies in, its mount point included: an index into the list given to
     /// [`new`](Mounted::new). `None` for the root's own paths.
-    pub fn mount_of(&self, path: &RootPath) -> Option<usize> {
+    pub(crate) fn mount_of(&self, path: &RootPath) -> Option<usize> {
         let within = self.mounts.iter().enumerate().filter(|(_, (at, _))| path.is_within(at));
         within.max_by_key(|(number, (at, _))| (at.as_bytes().len(), *number)).map(|(n, _)| n)
     }

@@ -19,7 +19,7 @@ use super::{PlaceError, RootPath, RootWriter, Rootfs};
 
 /// The number of a directory in its file system, and that of the file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DirId {
+pub(crate) struct DirId {
     /// Of the file system. It may be another one after a reboot.
     pub dev: u64,
     /// Of the directory.
@@ -34,7 +34,7 @@ impl From<Inode> for DirId {
 
 /// An open directory, the open one that holds it, and its name there.
 #[derive(Debug)]
-pub struct NamedDir {
+pub(crate) struct NamedDir {
     dir: Dir,
     parent: Dir,
     /// How the parent was called when it was opened, for messages.
@@ -44,7 +44,7 @@ pub struct NamedDir {
 
 /// How an exchange of two directories ended.
 #[derive(Debug)]
-pub enum Exchanged {
+pub(crate) enum Exchanged {
     /// Each has the other's name, and that survives a power cut.
     Done,
     /// Each has its own name.
@@ -58,7 +58,7 @@ impl NamedDir {
     ///
     /// # Errors
     /// It is not there, no directory, or a mount point, which cannot be renamed.
-    pub fn open(path: &Path) -> Result<NamedDir, PlaceError> {
+    pub(crate) fn open(path: &Path) -> Result<NamedDir, PlaceError> {
         let name = path.file_name().ok_or_else(|| host("opening", path, Errno::INVAL))?;
         let parent_path = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
@@ -77,7 +77,7 @@ impl NamedDir {
     ///
     /// # Errors
     /// There is something of that name, or somebody put something else in its place at once.
-    pub fn make_beside(&self, name: &OsStr) -> Result<NamedDir, PlaceError> {
+    pub(crate) fn make_beside(&self, name: &OsStr) -> Result<NamedDir, PlaceError> {
         let path = self.parent_path.join(name);
         let failed = |errno| host("creating", &path, errno);
         rustix::fs::mkdirat(&self.parent, name, Mode::RWXU).map_err(failed)?;
@@ -90,7 +90,7 @@ impl NamedDir {
     }
 
     /// The directory called `name` beside this one; `None` where there is none.
-    pub fn beside(&self, name: &OsStr) -> Result<Option<NamedDir>, PlaceError> {
+    pub(crate) fn beside(&self, name: &OsStr) -> Result<Option<NamedDir>, PlaceError> {
         let path = self.parent_path.join(name);
         let failed = |errno| host("opening", &path, errno);
         let Some(node) = self.parent.find(name.as_bytes()).map_err(failed)? else {
@@ -106,50 +106,50 @@ impl NamedDir {
     }
 
     /// Whether it is as a directory is that this process just made: ours, private and empty.
-    pub fn is_fresh(&self) -> Result<bool, Errno> {
+    pub(crate) fn is_fresh(&self) -> Result<bool, Errno> {
         let stat = self.dir.own()?.stat;
         let own = stat.uid == rustix::process::geteuid().as_raw() && stat.mode & 0o777 == 0o700;
         Ok(own && self.dir.few_names(0)?.is_some())
     }
 
     /// Its path when it was opened, for messages.
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.parent_path.join(&self.name)
     }
 
     /// Its name in the directory that holds it.
-    pub fn name(&self) -> &OsStr {
+    pub(crate) fn name(&self) -> &OsStr {
         &self.name
     }
 
     /// Which directory it is.
-    pub fn id(&self) -> DirId {
+    pub(crate) fn id(&self) -> DirId {
         self.dir.inode.into()
     }
 
     /// Which directory holds it.
-    pub fn parent_id(&self) -> DirId {
+    pub(crate) fn parent_id(&self) -> DirId {
         self.parent.inode.into()
     }
 
     /// Its tree.
-    pub fn tree(&self) -> Result<Rootfs, PlaceError> {
+    pub(crate) fn tree(&self) -> Result<Rootfs, PlaceError> {
         Ok(Rootfs::of(self.dir.again().map_err(|e| self.failed("opening", e))?))
     }
 
     /// A writer of its tree.
-    pub fn writer(&self) -> Result<RootWriter, PlaceError> {
+    pub(crate) fn writer(&self) -> Result<RootWriter, PlaceError> {
         Ok(RootWriter::of(self.dir.again().map_err(|e| self.failed("opening", e))?))
     }
 
     /// A handle of it to begin from.
-    pub fn handle(&self) -> Result<OwnedFd, PlaceError> {
+    pub(crate) fn handle(&self) -> Result<OwnedFd, PlaceError> {
         let fd = rustix::io::fcntl_dupfd_cloexec(&self.dir, 0);
         fd.map_err(|e| self.failed("opening", e))
     }
 
     /// Keeps other runs away from it for as long as the answer lives; `None` when another run does.
-    pub fn lock(&self) -> Result<Option<OwnedFd>, PlaceError> {
+    pub(crate) fn lock(&self) -> Result<Option<OwnedFd>, PlaceError> {
         let fd = self.dir.readable().map_err(|e| self.failed("opening", e))?;
         match rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(fd)),
@@ -159,7 +159,7 @@ impl NamedDir {
     }
 
     /// Whether its name still leads to it.
-    pub fn is_in_place(&self) -> bool {
+    pub(crate) fn is_in_place(&self) -> bool {
         self.leads_to(&self.name, self.dir.inode)
     }
 
@@ -168,14 +168,14 @@ impl NamedDir {
     }
 
     /// Puts everything in it, and beside it, on disk.
-    pub fn synchronise(&self) -> Result<(), PlaceError> {
+    pub(crate) fn synchronise(&self) -> Result<(), PlaceError> {
         let done = self.dir.readable().and_then(rustix::fs::syncfs);
         done.map_err(|e| self.failed("synchronising", e))
     }
 
     /// Gives this directory and `other`, which is beside it, each the other's name, in one step
     /// that survives a power cut.
-    pub fn exchange(&mut self, other: &mut NamedDir) -> Exchanged {
+    pub(crate) fn exchange(&mut self, other: &mut NamedDir) -> Exchanged {
         if !self.is_in_place() || !other.is_in_place() {
             return Exchanged::Undone(self.failed("exchanging", Errno::STALE));
         }
@@ -197,7 +197,7 @@ impl NamedDir {
     ///
     /// # Errors
     /// Somebody moved one of them: what the names lead to has to be looked at.
-    pub fn swap_back(&mut self, other: &mut NamedDir) -> Result<(), PlaceError> {
+    pub(crate) fn swap_back(&mut self, other: &mut NamedDir) -> Result<(), PlaceError> {
         self.swap_names(other).map_err(|e| self.failed("exchanging", e))?;
         if !self.is_in_place() || !other.is_in_place() {
             return Err(self.failed("exchanging", Errno::STALE));
@@ -222,7 +222,7 @@ impl NamedDir {
     ///
     /// # Errors
     /// Something in it cannot be removed, or its name leads to something else, which is left alone.
-    pub fn remove(&self) -> Result<(), PlaceError> {
+    pub(crate) fn remove(&self) -> Result<(), PlaceError> {
         let failed = |errno| self.failed("removing", errno);
         empty(self.dir.again().map_err(failed)?, &RootPath::root())?;
         if !self.is_in_place() {

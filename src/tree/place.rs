@@ -22,7 +22,7 @@ use super::{Content, Entry, Extent, Kind, LinkGroup, Lost, Meta, Problem, RootPa
 
 /// What a [`RootWriter`] has done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Placed {
+pub(crate) struct Placed {
     /// Entries that were placed, directories included.
     pub entries: u64,
     /// Bytes of content that were written, holes not counted.
@@ -35,7 +35,7 @@ pub struct Placed {
 /// [`finish`](RootWriter::finish); until then those made here are open to root only.
 #[derive(Debug)]
 #[must_use = "directories have no metadata before `finish`"]
-pub struct RootWriter {
+pub(crate) struct RootWriter {
     root: Dir,
     placed: Placed,
     /// The metadata that directories get in the end, when nothing is put into them any more.
@@ -50,7 +50,7 @@ const BUFFER: usize = 256 * 1024;
 
 impl RootWriter {
     /// Opens the directory at `path`, a path of the host whose links are followed.
-    pub fn open(path: &Path) -> Result<RootWriter, PlaceError> {
+    pub(crate) fn open(path: &Path) -> Result<RootWriter, PlaceError> {
         let root = Dir::open(path).map_err(|errno| PlaceError::Host {
             act: "opening",
             path: path.to_owned(),
@@ -60,7 +60,7 @@ impl RootWriter {
     }
 
     /// The directory behind a handle.
-    pub fn at(handle: BorrowedFd<'_>) -> Result<RootWriter, PlaceError> {
+    pub(crate) fn at(handle: BorrowedFd<'_>) -> Result<RootWriter, PlaceError> {
         let failed = |errno| PlaceError::io("opening", &RootPath::root(), errno);
         let again = rustix::io::fcntl_dupfd_cloexec(handle, 0).map_err(failed)?;
         Ok(RootWriter::of(Dir::from_fd(again).map_err(failed)?))
@@ -87,7 +87,7 @@ impl RootWriter {
     /// # Errors
     /// After [`PlaceError::Source`] and [`PlaceError::Refused`] the tree is as it was before and
     /// the writer can go on; after any other it has to be given up.
-    pub fn place(
+    pub(crate) fn place(
         &mut self,
         entry: &Entry,
         content: Option<&mut dyn Content>,
@@ -114,7 +114,7 @@ impl RootWriter {
     }
 
     /// Removes what stands at `path` with everything below it; that there is nothing is fine.
-    pub fn remove(&mut self, path: &RootPath) -> Result<(), PlaceError> {
+    pub(crate) fn remove(&mut self, path: &RootPath) -> Result<(), PlaceError> {
         let Some(parent) = path.parent() else {
             return Err(PlaceError::refused(path, "the root itself is not removed"));
         };
@@ -127,21 +127,10 @@ impl RootWriter {
         Ok(())
     }
 
-    /// Gives what stands at `path` other metadata; a directory in [`finish`](RootWriter::finish).
-    pub fn set_meta(&mut self, path: &RootPath, meta: &Meta) -> Result<(), PlaceError> {
-        check_meta(path, meta)?;
-        let node = self.existing(path)?;
-        if node.stat.file_type == FileType::Directory {
-            self.dirs.insert(path.clone(), meta.clone());
-            return Ok(());
-        }
-        self.stamp(path, &node, meta)
-    }
-
     /// Gives the directories their metadata, the deepest first.
     ///
     /// Nothing is synchronised to the disk: [`NamedDir::synchronise`](super::NamedDir::synchronise) does that.
-    pub fn finish(mut self) -> Result<Placed, PlaceError> {
+    pub(crate) fn finish(mut self) -> Result<Placed, PlaceError> {
         for (path, meta) in std::mem::take(&mut self.dirs).into_iter().rev() {
             let node = self.existing(&path)?;
             if node.stat.file_type != FileType::Directory {
@@ -380,8 +369,9 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::tree::stamp::Refusal;
     use crate::tree::testing::{ACL, CAPABILITY, Swapper, chmod, path, set_time, xattr};
-    use crate::tree::{Refusal, Rootfs, Time, Tree};
+    use crate::tree::{Rootfs, Time, Tree};
 
     const ACL_NAME: &[u8] = b"system.posix_acl_access";
 
@@ -526,7 +516,7 @@ mod tests {
         place.file(&entry, "x").unwrap();
         assert_eq!(place.entry("/f"), entry);
         entry.meta.uid = 99;
-        place.writer.set_meta(&entry.path, &entry.meta).unwrap();
+        place.file(&entry, "x").unwrap();
         assert_eq!(place.entry("/f"), entry);
         assert_eq!(place.writer.finish().unwrap().problems, []);
     }
@@ -678,11 +668,7 @@ mod tests {
             let error = place.file(&text(at, "x"), "x").unwrap_err();
             assert!(matches!(error, PlaceError::Absent { .. }), "{error}");
             place.writer.remove(&path(at)).unwrap();
-            assert!(place.writer.set_meta(&path(at), &text(at, "").meta).is_err());
         }
-        // The link itself is changed, not what it points to.
-        place.writer.set_meta(&path("/leaf"), &text("/leaf", "").meta).unwrap();
-        assert_eq!(fs::symlink_metadata(place.at("leaf")).unwrap().uid(), 12);
         place.file(&text("/leaf", "x"), "x").unwrap();
         place.writer.place(&new("/link", Kind::Dir), None, &[]).unwrap();
         assert_eq!(place.names(), ["/", "/leaf", "/link"]);
@@ -712,7 +698,6 @@ mod tests {
             for (at, kind) in [("/dir/file", Kind::File { size: 0 }), ("/dir/sub", Kind::Dir)] {
                 placed += usize::from(writer.place(&new(at, kind), None, &[]).is_ok());
             }
-            let _ = writer.set_meta(&path("/dir"), &new("/dir", Kind::Dir).meta);
             let _ = writer.remove(&path("/dir/file"));
             let _ = writer.remove(&path("/dir/sub"));
             let _ = writer.finish();

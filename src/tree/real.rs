@@ -6,7 +6,7 @@ use super::{RootPath, Tree, TreeError, resolve};
 ///
 /// # Errors
 /// The tree cannot be read.
-pub fn real_place(target: &dyn Tree, path: &RootPath) -> Result<RootPath, TreeError> {
+pub(crate) fn real_place(target: &dyn Tree, path: &RootPath) -> Result<RootPath, TreeError> {
     match path.parent() {
         None => Ok(RootPath::root()),
         Some(parent) => Ok(real_directory(target, &parent)?.child(path.name())),
@@ -18,7 +18,7 @@ pub fn real_place(target: &dyn Tree, path: &RootPath) -> Result<RootPath, TreeEr
 ///
 /// # Errors
 /// The tree cannot be read.
-pub fn real_directory(target: &dyn Tree, path: &RootPath) -> Result<RootPath, TreeError> {
+pub(crate) fn real_directory(target: &dyn Tree, path: &RootPath) -> Result<RootPath, TreeError> {
     if path.is_root() {
         return Ok(RootPath::root());
     }

@@ -13,7 +13,7 @@ use super::{Meta, RootPath, Time, Xattrs, escaped};
 
 /// Something that is not as it was in the tree that was placed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// Where.
     pub path: RootPath,
     /// What is missing or different there.
@@ -22,7 +22,7 @@ pub struct Problem {
 
 /// What was lost of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Lost {
+pub(crate) enum Lost {
     /// An extended attribute is missing, or one that should be gone is still there.
     Xattr {
         /// Its name.
@@ -62,7 +62,7 @@ pub enum Lost {
 
 /// Why a file system does not take an attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// It has no such attributes, or not on this type of node.
     Unsupported,
     /// This process may not set it.

@@ -68,7 +68,7 @@ pub(super) fn strip(xattrs: &mut Xattrs) {
 
 /// Takes out the attributes that an overlay file system would act upon if they came back with the
 /// file, and returns their names: in a tree that is no layer somebody else made them.
-pub fn take_reserved(xattrs: &mut Xattrs) -> Vec<Vec<u8>> {
+pub(crate) fn take_reserved(xattrs: &mut Xattrs) -> Vec<Vec<u8>> {
     let reserved = |name: &Vec<u8>| OWN.iter().any(|own| name.starts_with(own));
     let names: Vec<Vec<u8>> = xattrs.keys().filter(|name| reserved(name)).cloned().collect();
     if !names.is_empty() {

@@ -21,11 +21,11 @@ use super::table::{Record, Table, is_blank, is_nss};
 use super::{AccountDb, AccountFile, AccountKind, Conflict, Decision, IdMap, MovedRange};
 
 use names::{group_ids, user_ids};
-pub use renames::Renames;
+pub(crate) use renames::Renames;
 
 /// Ids that own files on the old system, named or not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Owners {
+pub(crate) struct Owners {
     /// User ids.
     pub uids: BTreeSet<u32>,
     /// Group ids.
@@ -34,7 +34,7 @@ pub struct Owners {
 
 /// What a merge has to know besides the accounts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct MergeOptions {
+pub(crate) struct MergeOptions {
     /// Accounts that the new release calls otherwise.
     pub renames: Renames,
     /// Who owns the old files. An owner without a name keeps its number, no account is given
@@ -45,7 +45,7 @@ pub struct MergeOptions {
 
 /// The outcome of [`merge`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Merge {
+pub(crate) struct Merge {
     /// The merged accounts.
     pub accounts: AccountDb,
     /// The same as contents of files; a file that neither system has is not in it.
@@ -69,7 +69,7 @@ pub struct Merge {
 ///
 /// Merging a second time changes no id (but may find another place for a subordinate range that
 /// several users share and that had to move), and `merge(a, a)` is `a`.
-pub fn merge(old: &AccountDb, new: &AccountDb, options: &MergeOptions) -> Merge {
+pub(crate) fn merge(old: &AccountDb, new: &AccountDb, options: &MergeOptions) -> Merge {
     let mut decisions = Vec::new();
     let old = options.renames.apply(old, &mut decisions);
     let (users, groups) = assign_all(&old, new, &options.owners, &mut decisions);

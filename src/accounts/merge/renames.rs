@@ -7,7 +7,7 @@ use crate::accounts::{AccountDb, AccountKind, Conflict, Decision};
 
 /// Old name to new name, of users and groups alike: `ntp` to `ntpsec`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Renames(BTreeMap<Vec<u8>, Vec<u8>>);
+pub(crate) struct Renames(BTreeMap<Vec<u8>, Vec<u8>>);
 
 impl<A: Into<Vec<u8>>, B: Into<Vec<u8>>> FromIterator<(A, B)> for Renames {
     fn from_iter<I: IntoIterator<Item = (A, B)>>(pairs: I) -> Renames {

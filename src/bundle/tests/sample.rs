@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::path::Path;
 
+use crate::bundle::writer::Published;
 use crate::bundle::{
-    Area, BundleError, Digest, ExportRecord, Loss, Manifest, ManifestEntry, Published,
-    VolumeRecord, Writer,
+    Area, BundleError, Digest, ExportRecord, Loss, Manifest, ManifestEntry, VolumeRecord, Writer,
 };
 use crate::facts::Survey;
 use crate::monitor::Silent;

@@ -16,7 +16,8 @@ mod words;
 
 use serde_json::Value;
 
-pub use carry::{Carried, Dropped, Renewal, carry};
+pub(crate) use carry::{Carried, Dropped};
+pub use carry::{Renewal, carry};
 pub use read::translate;
 
 use crate::service::{ServiceSettings, Settings};
@@ -121,7 +122,7 @@ pub fn of_bundle(settings: &Settings) -> Result<Option<ServiceSettings>, Setting
 
 /// The settings of the container that `inspect` describes, for a bundle: what cannot be translated
 /// is kept as it was told.
-pub fn for_bundle(inspect: Value) -> Settings {
+pub(crate) fn for_bundle(inspect: Value) -> Settings {
     match translate(&inspect) {
         Ok(settings) => Settings::Service(Box::new(settings)),
         Err(_) => Settings::Inspected(inspect),

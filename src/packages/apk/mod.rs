@@ -17,8 +17,8 @@ mod world;
 use std::collections::{HashMap, HashSet};
 
 pub use package::ApkPackage;
-pub use repository::Repository;
-pub use world::Constraint;
+pub(crate) use repository::Repository;
+pub(crate) use world::Constraint;
 
 use self::protected::{Protected, Protection};
 use super::index::{Brought, Index};

@@ -1,7 +1,9 @@
 //! The whole database over small trees.
 
 use super::*;
-use crate::packages::{Damage, Digest, Fault, LineFault, Presence};
+use crate::packages::control::Fault;
+use crate::packages::problem::{Damage, LineFault};
+use crate::packages::{Digest, Presence};
 use crate::tree::PathError;
 use crate::tree::memory::MemoryTree;
 

@@ -14,7 +14,7 @@ const LIST_LIMIT: u64 = 64 * 1024 * 1024;
 ///
 /// # Errors
 /// A layer, or the whole, cannot be listed.
-pub fn ever_listed(
+pub(crate) fn ever_listed(
     layers: &[Arc<dyn Tree>],
     whole: &dyn Tree,
 ) -> Result<BTreeSet<RootPath>, TreeError> {

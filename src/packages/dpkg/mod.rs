@@ -16,10 +16,11 @@ mod status;
 mod ucf;
 mod wanted;
 
-pub use alternative::{Alternative, AlternativeStatus, Choice, Slave};
-pub use listed::ever_listed;
-pub use script::{Moment, Script};
-pub use stat_override::StatOverride;
+pub(crate) use alternative::Alternative;
+pub use alternative::AlternativeStatus;
+pub(crate) use listed::ever_listed;
+pub(crate) use script::{Moment, Script};
+pub(crate) use stat_override::StatOverride;
 
 use self::admin::admin;
 use self::alternative::Alternatives;

@@ -1,7 +1,10 @@
 //! The whole database over small trees.
 
 use super::*;
-use crate::packages::{Broken, Conffile, Fault, LineFault, Status, Why};
+use crate::packages::control::Fault;
+use crate::packages::package::Broken;
+use crate::packages::problem::LineFault;
+use crate::packages::{Conffile, Status, Why};
 use crate::tree::PathError;
 use crate::tree::memory::MemoryTree;
 

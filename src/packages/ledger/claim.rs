@@ -1,16 +1,13 @@
 //! [`Claim`]: what one manager recorded about one path.
 
 use super::super::file_record::{Digest, FileRecord, Role};
-use super::super::manager::Manager;
 use super::super::package::Package;
 use super::super::pacman::PacmanPackage;
 use crate::tree::RootPath;
 
 /// What one manager recorded about one path.
 #[derive(Debug, Clone, Copy)]
-pub struct Claim<'a> {
-    /// Who says so.
-    pub manager: Manager,
+pub(crate) struct Claim<'a> {
     /// The package the path came with.
     pub package: &'a str,
     /// What the path is to the package.
@@ -49,7 +46,7 @@ pub(super) const APK: &[&str] = &["/lib/apk/db/installed", "/usr/lib/apk/db/inst
 impl Claim<'_> {
     /// Files of which one was written when the package was last installed or upgraded: what is
     /// older than that one may have come with the package.
-    pub fn written_with(&self) -> Vec<RootPath> {
+    pub(crate) fn written_with(&self) -> Vec<RootPath> {
         match self.written {
             Written::Dpkg(package) => package.records().collect(),
             Written::Pacman(package) => {

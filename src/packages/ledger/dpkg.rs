@@ -117,7 +117,6 @@ fn unit(package: &Package) -> Unit<'_> {
 fn claim(owned: Owned<'_>) -> Claim<'_> {
     let digest = owned.conffile.and_then(|conffile| conffile.md5).or(owned.digest);
     Claim {
-        manager: Manager::Dpkg,
         package: &owned.package.name,
         role: if owned.conffile.is_some() { Role::Config } else { Role::Ordinary },
         digest: digest.map(Digest::Md5),

@@ -10,7 +10,7 @@ mod recorded;
 
 use std::collections::BTreeSet;
 
-pub use claim::Claim;
+pub(crate) use claim::Claim;
 
 use super::dpkg::{Alternative, Moment, Script, StatOverride};
 use super::file_record::{Digest, RecordedKind};
@@ -22,7 +22,7 @@ use crate::tree::{RootPath, Tree, TreeError};
 
 /// An installed package, of whichever manager.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unit<'a> {
+pub(crate) struct Unit<'a> {
     /// Its name.
     pub name: &'a str,
     /// Its version as its manager writes it.
@@ -35,7 +35,7 @@ pub struct Unit<'a> {
 
 /// A text that a package's script put at a path that no package brings.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Generated<'a> {
+pub(crate) struct Generated<'a> {
     /// The package; `None` where it is not on record.
     pub package: Option<&'a str>,
     /// Digest of the text: equal content is not edited.
@@ -46,7 +46,7 @@ pub struct Generated<'a> {
 
 /// What the lists of repositories that a system has say of its packages.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PackageLists {
+pub(crate) enum PackageLists {
     /// Lists of this manager are not read.
     NotRead,
     /// The system has none.
@@ -60,7 +60,7 @@ pub enum PackageLists {
 
 /// A package's file that was made to lie elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Diversion<'a> {
+pub(crate) struct Diversion<'a> {
     /// What packages call it.
     pub from: &'a RootPath,
     /// Where it lies.
@@ -71,7 +71,7 @@ pub struct Diversion<'a> {
 
 /// What was decided about packages and is on record; empty where a manager records no such thing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Decisions<'a> {
+pub(crate) struct Decisions<'a> {
     /// Architectures beside the system's own that packages may be of.
     pub architectures: &'a [String],
     /// Files that lie elsewhere.
@@ -85,7 +85,7 @@ pub struct Decisions<'a> {
 }
 
 /// One manager's records.
-pub trait Ledger: Send + Sync {
+pub(crate) trait Ledger: Send + Sync {
     /// Whose they are.
     fn manager(&self) -> Manager;
 

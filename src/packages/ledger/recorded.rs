@@ -38,7 +38,6 @@ macro_rules! ledger {
             fn claims(&self, path: &RootPath) -> Vec<Claim<'_>> {
                 self.owners(path)
                     .map(|b| Claim {
-                        manager: $manager,
                         package: &b.package.name,
                         role: b.file.role,
                         digest: b.file.kind.digest(),

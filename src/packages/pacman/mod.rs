@@ -10,7 +10,7 @@ mod mtree;
 mod package;
 pub mod version;
 
-pub use package::PacmanPackage;
+pub(crate) use package::PacmanPackage;
 
 use self::config::Config;
 use super::index::{Brought, Index};

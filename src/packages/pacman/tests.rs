@@ -3,7 +3,8 @@
 use std::io::Write;
 
 use super::*;
-use crate::packages::{Damage, Digest, FileRecord, LineFault, Md5, Presence, RecordedKind, Role};
+use crate::packages::problem::{Damage, LineFault};
+use crate::packages::{Digest, FileRecord, Md5, Presence, RecordedKind, Role};
 use crate::tree::PathError;
 use crate::tree::memory::MemoryTree;
 

@@ -6,7 +6,7 @@ use std::io;
 ///
 /// Numbers are those by which rpm knows its tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum RecordFault {
+pub(crate) enum RecordFault {
     /// The database's own bookkeeping leads to no place where a record can be.
     #[error("the database does not lead to it")]
     Place,

@@ -21,7 +21,7 @@ mod sink;
 mod sqlite;
 mod tag;
 
-pub use fault::RecordFault;
+pub(crate) use fault::RecordFault;
 pub use package::RpmPackage;
 
 use self::database::Database;

@@ -5,7 +5,8 @@ mod hostile;
 mod records;
 
 use super::*;
-use crate::packages::{Digest, LineFault, Md5, Presence, RecordedKind, Role};
+use crate::packages::problem::LineFault;
+use crate::packages::{Digest, Md5, Presence, RecordedKind, Role};
 use crate::tree::memory::MemoryTree;
 
 /// A record in the making: tags with their type, count and data.

@@ -62,11 +62,12 @@ fn data_after_the_end_is_refused_or_counted() {
     bytes.extend_from_slice(&[0; 1024]);
     assert_eq!(fault(&bytes, Dialect::Strict), Fault::Trailing);
     bytes.extend_from_slice(&write(&[file("b", "2")]));
-    let mut reader = Reader::new(&bytes[..], Dialect::Lenient);
+    let mut rest = &bytes[..];
+    let mut reader = Reader::new(&mut rest, Dialect::Lenient);
     assert_eq!(reader.next().unwrap().unwrap().member.name, b"a");
     assert!(reader.next().unwrap().is_none());
     assert!(reader.trailing_bytes() > 10);
-    assert!(reader.into_inner().is_empty());
+    assert!(rest.is_empty());
 }
 
 #[test]

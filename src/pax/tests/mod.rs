@@ -7,6 +7,7 @@ mod tree;
 
 use std::io::{Cursor, Read};
 
+use super::fault::Unfit;
 use super::*;
 use crate::tree::{Extent, Time, Xattrs};
 

@@ -128,16 +128,6 @@ fn positions_lead_to_the_stored_content() {
 }
 
 #[test]
-fn the_writer_knows_its_position() {
-    let mut writer = Writer::new(vec![]);
-    for full in awkward() {
-        append(&mut writer, &full).unwrap();
-        assert_eq!(writer.position(), writer.get_mut().len() as u64);
-        assert_eq!(writer.position() % 512, 0);
-    }
-}
-
-#[test]
 fn runs_are_widened_to_blocks_and_joined() {
     let mut given = holey("a", 4096, &[]);
     given.extents =
