@@ -24,8 +24,8 @@ use crate::failure::{Failure, Kind};
 use crate::monitor::Monitor;
 use crate::system::{Command, Ran, RootSystem, System};
 use crate::tree::{
-    Census, CensusError, DraftContent, DraftNode, Exchanged, Extent, NamedDir, PlaceError,
-    Problem, RootWriter, Rootfs, Store, Tree, copy_into,
+    Census, CensusError, DraftContent, DraftNode, Exchanged, Extent, NamedDir, PlaceError, Problem,
+    RootWriter, Rootfs, Store, Tree, copy_into,
 };
 
 /// The new system under construction in a copy of a root.
@@ -131,16 +131,24 @@ impl RootTarget {
         match exchanged {
             Exchanged::Done => Ok(()),
             Exchanged::Undone(error) => Err(failed("exchanging", &self.named, error)),
+            Exchanged::TakenBack(error) => {
+                Err(self.keep_both(failed("exchanging", &self.named, error)))
+            }
             Exchanged::Astray(error) => Err(self.astray().because(error)),
         }
     }
 
-    /// Takes the exchange back because of `why`. For a moment the new system was in place, and
-    /// others may have written into it: it is kept too.
+    /// Takes the exchange back because of `why`.
     fn taken_back(&mut self, why: Failure) -> Failure {
         if let Err(error) = self.roots.copy.swap_back(&mut self.roots.original) {
             return self.astray().because(error);
         }
+        self.keep_both(why)
+    }
+
+    /// The exchange was taken back because of `why`. For a moment the new system was in place, and
+    /// others may have written into it: it is kept too.
+    fn keep_both(&mut self, why: Failure) -> Failure {
         self.roots.doomed = Doomed::None;
         // With a record it would be removed by `gc`. One that stays is told again there.
         self.roots.journal.end().ok();
