@@ -99,6 +99,10 @@ impl RootTarget {
         journal::clear_beside(&original);
         let tree = original.tree().map_err(|e| failed("reading", named, e))?;
         let census = Census::take(&tree).map_err(|e| uncounted(named, e))?;
+        // A page that is dirty already takes stores through a mapping without another change time.
+        // Once it is written back, the next store is stamped. What is stored before that comes
+        // into the copy, as the copying begins only now.
+        original.synchronise().map_err(|e| failed("synchronising", named, e))?;
         let roots = make_copy(named, original)?;
         let problems = copy_into(&tree, &roots.copy, monitor)
             .map_err(|e| failed("copying", &roots.copy.path(), e))?;
