@@ -346,7 +346,7 @@ fn what_a_killed_run_left_is_removed_by_gc_or_by_the_next_run_and_nothing_else_i
 }
 
 #[test]
-fn a_disk_that_fails_behind_the_exchange_leaves_the_old_root_in_place() {
+fn a_disk_that_fails_behind_the_exchange_leaves_the_old_root_in_place_and_keeps_the_new_one() {
     let roots = Roots::new(&[]).with_target();
     fs::write(roots.at("new/srv/old-only"), "old").unwrap();
     let before = state(&roots.at("new"));
@@ -359,9 +359,12 @@ fn a_disk_that_fails_behind_the_exchange_leaves_the_old_root_in_place() {
         .output()
         .unwrap();
     assert_eq!(code(&ran), 6, "{}", complaint(&ran));
-    assert!(complaint(&ran).contains("is as it was"), "{}", complaint(&ran));
     assert_eq!(state(&roots.at("new")), before);
-    assert_eq!((roots.copies(), roots.records()), (vec![], 0));
+    // It was in place for a moment, and others may have written into it.
+    let copies = roots.copies();
+    assert_eq!((copies.len(), roots.records()), (1, 0));
+    assert!(complaint(&ran).contains(&copies[0]), "{}", complaint(&ran));
+    assert!(roots.at(&copies[0]).join("srv/data").exists());
 }
 
 #[test]

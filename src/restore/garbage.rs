@@ -18,28 +18,30 @@ use crate::monitor::Monitor;
 /// Removes what interrupted runs left beside roots and in the engine.
 ///
 /// # Errors
-/// No engine; something cannot be removed, after everything else was. What was removed beside roots
-/// before that is told as a notice.
+/// No engine; something cannot be removed, after everything else was. What was removed, what was
+/// left alone and what else failed is told as notices then.
 pub fn collect_garbage(which: Which, monitor: &dyn Monitor) -> Result<GarbageReport, Failure> {
     monitor.phase("looking for what interrupted runs left");
     let mut report = GarbageReport::default();
-    beside_roots(&mut report)?;
+    let beside_roots = beside_roots(&mut report);
     let in_engine = in_engine(which, &mut report);
-    if in_engine.is_err() {
+    if let (Err(_), Err(second)) = (&beside_roots, &in_engine) {
+        monitor.notice(&format!("in the engine: {}", second.reason()));
+    }
+    let done = beside_roots.and(in_engine);
+    if done.is_err() {
         for removed in &report.removed {
             monitor.notice(&format!("removed {removed}"));
         }
+        for spared in &report.spared {
+            monitor.notice(&format!("left alone {spared}"));
+        }
     }
-    in_engine.map(|()| report)
+    done.map(|()| report)
 }
 
 fn beside_roots(report: &mut GarbageReport) -> Result<(), Failure> {
-    let cleared = journal::clear_all().map_err(|e| {
-        Failure::new(Kind::Resource, "removing", "what interrupted runs left beside roots")
-            .because(e)
-            .safe("only what an interrupted run made is ever removed")
-            .next("see the reason, then run the same command again")
-    })?;
+    let (cleared, done) = journal::clear_all();
     for remains in cleared {
         match remains {
             Remains::Removed(path) => report.removed.push(format!("root {}", path.display())),
@@ -47,7 +49,12 @@ fn beside_roots(report: &mut GarbageReport) -> Result<(), Failure> {
             Remains::Nothing => {}
         }
     }
-    Ok(())
+    done.map_err(|e| {
+        Failure::new(Kind::Resource, "removing", "what interrupted runs left beside roots")
+            .because(e)
+            .safe("only what an interrupted run made is ever removed")
+            .next("see the reason, then run the same command again")
+    })
 }
 
 fn in_engine(which: Which, report: &mut GarbageReport) -> Result<(), Failure> {

@@ -99,6 +99,9 @@ impl Journal {
     pub(super) fn begin(original: &NamedDir, copy: &OsStr) -> io::Result<Journal> {
         let dir = places().remove(0);
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
+        // Until the record is locked and has its name, nobody sweeps here.
+        let begun = File::open(&dir)?;
+        rustix::fs::flock(&begun, FlockOperation::LockShared)?;
         let path = original.path();
         let parent = path.parent().unwrap_or(Path::new("/"));
         let line = Line {
@@ -119,7 +122,7 @@ impl Journal {
         let named = lock(&journal.file)
             .and_then(|_| journal.write())
             .and_then(|()| std::fs::rename(&fresh, &journal.path))
-            .and_then(|()| File::open(&dir)?.sync_all());
+            .and_then(|()| begun.sync_all());
         if named.is_err() {
             // Neither name may stay behind; the first error is the one that counts.
             let _ = std::fs::remove_file(&fresh).or_else(|_| std::fs::remove_file(&journal.path));
@@ -238,44 +241,159 @@ fn lock(file: &File) -> io::Result<bool> {
     }
 }
 
-/// The records of this machine.
-fn records() -> Vec<PathBuf> {
-    let listed = places().into_iter().flat_map(|dir| std::fs::read_dir(dir).into_iter().flatten());
-    let paths = listed.flatten().map(|entry| entry.path());
-    let mut paths: Vec<PathBuf> =
-        paths.filter(|path| path.extension() == Some(OsStr::new("json"))).collect();
+/// What lies in `dirs`, in order.
+fn listed(dirs: &[PathBuf]) -> Vec<PathBuf> {
+    let listed = dirs.iter().flat_map(|dir| std::fs::read_dir(dir).into_iter().flatten());
+    let mut paths: Vec<PathBuf> = listed.flatten().map(|entry| entry.path()).collect();
     paths.sort();
     paths
 }
 
-/// Removes what interrupted runs have left, whatever they were restoring onto.
-pub(super) fn clear_all() -> Result<Vec<Remains>, PlaceError> {
+/// The records in `dirs`.
+fn records(dirs: &[PathBuf]) -> Vec<PathBuf> {
+    let mut paths = listed(dirs);
+    paths.retain(|path| path.extension() == Some(OsStr::new("json")));
+    paths
+}
+
+/// Removes what interrupted runs have left, whatever they were restoring onto. What came of each
+/// record is told beside the first failure.
+pub(super) fn clear_all() -> (Vec<Remains>, Result<(), PlaceError>) {
+    clear_in(&places())
+}
+
+fn clear_in(dirs: &[PathBuf]) -> (Vec<Remains>, Result<(), PlaceError>) {
     let mut all = Vec::new();
-    let mut failed = None;
-    for path in records() {
-        let cleared = match Journal::open(&path) {
-            Ok(Ok(journal)) => journal.clear(),
-            Ok(Err(copy)) => Ok(Remains::Spared(format!("root {}", copy.display()))),
-            // Its run has just ended by itself.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(source) => Err(PlaceError::Host { act: "reading the record", path, source }),
-        };
-        match cleared {
+    let mut done = Ok(());
+    for path in records(dirs) {
+        match clear_one(path) {
             Ok(remains) => all.push(remains),
-            Err(error) => drop(failed.get_or_insert(error)),
+            Err(error) => done = done.and(Err(error)),
         }
     }
-    failed.map_or(Ok(all), Err)
+    for dir in dirs {
+        let swept = sweep(dir);
+        done = done.and(swept.map_err(|source| PlaceError::Host {
+            act: "removing unfinished records in",
+            path: dir.clone(),
+            source,
+        }));
+    }
+    (all, done)
+}
+
+fn clear_one(path: PathBuf) -> Result<Remains, PlaceError> {
+    match Journal::open(&path) {
+        Ok(Ok(journal)) => journal.clear(),
+        Ok(Err(copy)) => Ok(Remains::Spared(format!("root {}", copy.display()))),
+        // Its run has just ended by itself.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Remains::Nothing),
+        Err(error) if is_no_record(&error) => {
+            let why = "it is no record that can be read, so what it is about is not known";
+            Ok(Remains::Spared(format!("record {}: {why}: {error}", path.display())))
+        }
+        Err(source) => Err(PlaceError::Host { act: "reading the record", path, source }),
+    }
+}
+
+/// Whether what was read is at fault, and not the reading.
+fn is_no_record(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, IsADirectory, UnexpectedEof};
+    matches!(error.kind(), InvalidData | IsADirectory | UnexpectedEof)
+}
+
+/// Removes records from `dir` whose runs were ended before they had their names, and so before
+/// anything else was made.
+fn sweep(dir: &Path) -> io::Result<()> {
+    let held = match File::open(dir) {
+        Ok(held) => held,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    // A run is about to name its record; what is left over waits for the next time.
+    if !lock(&held)? {
+        return Ok(());
+    }
+    for path in listed(&[dir.to_owned()]) {
+        let hidden = path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"."));
+        if hidden && path.symlink_metadata()?.is_file() && lock(&File::open(&path)?)? {
+            std::fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes what interrupted runs have left beside `root`, which this run has locked.
 pub(super) fn clear_beside(root: &NamedDir) {
-    for path in records() {
+    for path in records(&places()) {
         let Ok(Ok(journal)) = Journal::open(&path) else { continue };
         let target = hex::encode(root.name().as_bytes());
         if journal.line.target == target && journal.is(root.parent_id(), journal.line.parent_id) {
             // What cannot be removed stays on record, and in nobody's way.
             let _ = journal.clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A copy that was on record as made when its run was ended, and the record in `dir`.
+    fn left(root: &NamedDir, dir: &Path) -> PathBuf {
+        let copy = root.make_beside(OsStr::new("copy")).unwrap();
+        let line = Line {
+            boot: boot(),
+            parent: hex::encode(root.path().parent().unwrap().as_os_str().as_bytes()),
+            parent_id: id(root.parent_id()),
+            target: hex::encode(root.name().as_bytes()),
+            copy: hex::encode(copy.name().as_bytes()),
+            original_id: id(root.id()),
+            copy_id: Some(id(copy.id())),
+            settled: false,
+        };
+        let text = serde_json::to_string(&line).unwrap();
+        std::fs::write(dir.join("b.json"), format!("{text}\n")).unwrap();
+        copy.path()
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_is_named_and_keeps_nothing_else_from_being_removed() {
+        let temp = tempfile::tempdir().unwrap();
+        let (root, dir) = (temp.path().join("root"), temp.path().join("records"));
+        std::fs::create_dir(&root).unwrap();
+        std::fs::create_dir_all(dir.join("d.json")).unwrap();
+        let copy = left(&NamedDir::open(&root).unwrap(), &dir);
+        for (name, text) in [("a.json", ""), ("c.json", "{\"boot\": 1}\n")] {
+            std::fs::write(dir.join(name), text).unwrap();
+        }
+        let (remains, done) = clear_in(&[dir.clone(), temp.path().join("none")]);
+        done.unwrap();
+        let spared = |found: &Remains, name: &str| match found {
+            Remains::Spared(words) => words.contains(&dir.join(name).display().to_string()),
+            _ => false,
+        };
+        assert_eq!(remains.len(), 4, "{remains:?}");
+        assert!(spared(&remains[0], "a.json") && spared(&remains[2], "c.json"), "{remains:?}");
+        assert!(spared(&remains[3], "d.json"), "{remains:?}");
+        assert_eq!(remains[1], Remains::Removed(copy.clone()));
+        assert!(!copy.exists() && root.exists());
+        assert!(dir.join("a.json").exists() && !dir.join("b.json").exists());
+    }
+
+    #[test]
+    fn a_record_without_its_name_is_removed_unless_its_run_goes_on() {
+        let temp = tempfile::tempdir().unwrap();
+        let at = |name: &str| temp.path().join(name);
+        std::fs::write(at(".stale"), "").unwrap();
+        let live = File::create(at(".live")).unwrap();
+        assert!(lock(&live).unwrap());
+        let begun = File::open(temp.path()).unwrap();
+        rustix::fs::flock(&begun, FlockOperation::LockShared).unwrap();
+        sweep(temp.path()).unwrap();
+        assert!(at(".stale").exists(), "a run is about to lock its record");
+        drop(begun);
+        sweep(temp.path()).unwrap();
+        assert!(!at(".stale").exists() && at(".live").exists());
     }
 }

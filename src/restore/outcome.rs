@@ -101,7 +101,7 @@ impl RestoreReport {
 pub struct GarbageReport {
     /// What was removed, in words.
     pub removed: Vec<String>,
-    /// What belongs to a run that goes on, in words.
+    /// What belongs to a run that goes on, or was left alone for the reason named, in words.
     pub spared: Vec<String>,
     /// Always empty: only what an interrupted run left is removed.
     pub losses: Vec<Loss>,

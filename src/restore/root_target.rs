@@ -99,6 +99,10 @@ impl RootTarget {
         journal::clear_beside(&original);
         let tree = original.tree().map_err(|e| failed("reading", named, e))?;
         let census = Census::take(&tree).map_err(|e| uncounted(named, e))?;
+        // A page that is dirty already takes stores through a mapping without another change time.
+        // Once it is written back, the next store is stamped. What is stored before that comes
+        // into the copy, as the copying begins only now.
+        original.synchronise().map_err(|e| failed("synchronising", named, e))?;
         let roots = make_copy(named, original)?;
         let problems = copy_into(&tree, &roots.copy, monitor)
             .map_err(|e| failed("copying", &roots.copy.path(), e))?;
@@ -131,16 +135,24 @@ impl RootTarget {
         match exchanged {
             Exchanged::Done => Ok(()),
             Exchanged::Undone(error) => Err(failed("exchanging", &self.named, error)),
+            Exchanged::TakenBack(error) => {
+                Err(self.keep_both(failed("exchanging", &self.named, error)))
+            }
             Exchanged::Astray(error) => Err(self.astray().because(error)),
         }
     }
 
-    /// Takes the exchange back because of `why`. For a moment the new system was in place, and
-    /// others may have written into it: it is kept too.
+    /// Takes the exchange back because of `why`.
     fn taken_back(&mut self, why: Failure) -> Failure {
         if let Err(error) = self.roots.copy.swap_back(&mut self.roots.original) {
             return self.astray().because(error);
         }
+        self.keep_both(why)
+    }
+
+    /// The exchange was taken back because of `why`. For a moment the new system was in place, and
+    /// others may have written into it: it is kept too.
+    fn keep_both(&mut self, why: Failure) -> Failure {
         self.roots.doomed = Doomed::None;
         // With a record it would be removed by `gc`. One that stays is told again there.
         self.roots.journal.end().ok();

@@ -93,8 +93,9 @@ impl Plan {
     /// Reads a plan that was saved.
     ///
     /// # Errors
-    /// There is none at `path` (precondition); it cannot be read, or is too large (resource); it is
-    /// no plan (refused), one of another format (precondition), or not as it was saved (integrity).
+    /// There is none at `path` (precondition); it cannot be read (resource); it is no plan, or too
+    /// large for one (refused); it has another format (precondition), or is not as it was saved
+    /// (integrity).
     pub fn load(path: &Path) -> Result<Plan, Failure> {
         let subject = path.as_os_str().as_encoded_bytes();
         let failure = |kind| Failure::new(kind, "reading the plan", subject);

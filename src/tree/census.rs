@@ -1,9 +1,12 @@
 //! [`Census`]: what stood in a tree at one time, to find out later whether it still does.
 //!
-//! Every path is written down with its node's number, type, size, metadata and times. The kernel
-//! gives a node another change time with every change that it is asked for, and nobody can set
-//! that one, so equal stamps are equal contents. The list is kept in an unlinked file, since
-//! a tree may have more paths than there is memory for.
+//! Every path is written down with its node's type, size, metadata and times, and with its number
+//! where it has several links. The kernel gives a node another change time with every change that
+//! it is asked for, and nobody can set that one, so equal stamps are equal contents. The list is
+//! kept in an unlinked file, since a tree may have more paths than there is memory for.
+//!
+//! Stores through a mapping are stamped by the first one into a clean page only: whoever takes
+//! a census writes back what is dirty behind it, before the contents are read.
 
 use std::cmp::Ordering;
 use std::fs::File;

@@ -47,8 +47,11 @@ pub(crate) struct NamedDir {
 pub(crate) enum Exchanged {
     /// Each has the other's name, and that survives a power cut.
     Done,
-    /// Each has its own name.
+    /// Each has its own name, and never had another one.
     Undone(PlaceError),
+    /// Each has its own name again. For a moment it had the other's, and others may have written
+    /// into it under that name.
+    TakenBack(PlaceError),
     /// Neither could be brought about; what the names lead to has to be looked at.
     Astray(PlaceError),
 }
@@ -188,7 +191,7 @@ impl NamedDir {
         let Err(errno) = done else { return Exchanged::Done };
         let error = self.failed("exchanging", errno);
         match self.swap_back(other) {
-            Ok(()) => Exchanged::Undone(error),
+            Ok(()) => Exchanged::TakenBack(error),
             Err(_) => Exchanged::Astray(error),
         }
     }
