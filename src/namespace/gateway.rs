@@ -9,6 +9,7 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -47,6 +48,29 @@ struct Request {
     origin: String,
     /// The other lines, those about this connection left out.
     headers: Vec<String>,
+}
+
+/// How long a connection is waited for, whichever way its bytes go.
+struct Wait<'a> {
+    over: &'a AtomicBool,
+    idle: Duration,
+    /// When the last byte came or went, in either direction.
+    last: Mutex<Instant>,
+}
+
+impl<'a> Wait<'a> {
+    fn new(over: &'a AtomicBool, idle: Duration) -> Wait<'a> {
+        Wait { over, idle, last: Mutex::new(Instant::now()) }
+    }
+
+    fn renew(&self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    fn has_ended(&self) -> bool {
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        self.over.load(Ordering::SeqCst) || last.elapsed() >= self.idle
+    }
 }
 
 impl Gateway {
@@ -88,7 +112,7 @@ impl Gateway {
 
     fn answer(&self, client: &TcpStream, over: &AtomicBool) -> io::Result<()> {
         prepare(client)?;
-        let (head, rest) = head(client, over)?;
+        let (head, rest) = head(client, &Wait::new(over, IDLE))?;
         let asked =
             Request::parse(&head).ok_or(("400", "this is no request to a proxy".to_owned()));
         let server = asked.and_then(|request| match self.connect(&request) {
@@ -112,16 +136,14 @@ impl Gateway {
         } else {
             (&*client).write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
         }
+        let wait = Wait::new(over, IDLE);
         if request.scheme == Scheme::Http {
             // Further requests of this connection are asked again by the client on a new one.
-            pour(&server, client, over)?;
+            pour(&server, client, &wait)?;
             return farewell(client, over);
         }
         (&server).write_all(&rest)?;
-        thread::scope(|scope| {
-            scope.spawn(|| pour(client, &server, over));
-            pour(&server, client, over)
-        })
+        tunnel(client, &server, &wait)
     }
 
     /// A connection to what is asked for, or to the proxy on the way there.
@@ -171,23 +193,25 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
 }
 
 /// What comes next from `from`, nothing at its end; an error when it takes too long or all is over.
-fn receive(mut from: &TcpStream, buffer: &mut [u8], over: &AtomicBool) -> io::Result<usize> {
-    let began = Instant::now();
-    while !over.load(Ordering::SeqCst) && began.elapsed() < IDLE {
+fn receive(mut from: &TcpStream, buffer: &mut [u8], wait: &Wait) -> io::Result<usize> {
+    while !wait.has_ended() {
         match from.read(buffer) {
             Err(e)
                 if matches!(
                     e.kind(),
                     ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
                 ) => {}
-            done => return done,
+            done => {
+                wait.renew();
+                return done;
+            }
         }
     }
     Err(ErrorKind::TimedOut.into())
 }
 
 /// The head of a request, without its last line, and what came behind it.
-fn head(client: &TcpStream, over: &AtomicBool) -> io::Result<(Vec<u8>, Vec<u8>)> {
+fn head(client: &TcpStream, wait: &Wait) -> io::Result<(Vec<u8>, Vec<u8>)> {
     let mut got = Vec::new();
     let mut buffer = [0; 4096];
     loop {
@@ -196,7 +220,7 @@ fn head(client: &TcpStream, over: &AtomicBool) -> io::Result<(Vec<u8>, Vec<u8>)>
             got.truncate(end);
             return Ok((got, rest));
         }
-        let count = receive(client, &mut buffer, over)?;
+        let count = receive(client, &mut buffer, wait)?;
         if count == 0 || got.len() > HEAD {
             return Err(ErrorKind::UnexpectedEof.into());
         }
@@ -204,17 +228,30 @@ fn head(client: &TcpStream, over: &AtomicBool) -> io::Result<(Vec<u8>, Vec<u8>)>
     }
 }
 
-/// Carries everything from `from` to `to`, its end too.
-fn pour(from: &TcpStream, mut to: &TcpStream, over: &AtomicBool) -> io::Result<()> {
+/// Carries bytes both ways. A direction may be silent for as long as the other is not.
+fn tunnel(client: &TcpStream, server: &TcpStream, wait: &Wait) -> io::Result<()> {
+    thread::scope(|scope| {
+        scope.spawn(|| pour(client, server, wait));
+        pour(server, client, wait)
+    })
+}
+
+/// Carries everything from `from` to `to`, its end too. Waiting in vain is no end.
+fn pour(from: &TcpStream, mut to: &TcpStream, wait: &Wait) -> io::Result<()> {
     let mut buffer = vec![0; 64 * 1024];
-    let mut carry = || loop {
-        match receive(from, &mut buffer, over)? {
-            0 => return Ok(()),
-            count => to.write_all(&buffer[..count])?,
+    let mut carry = || -> io::Result<()> {
+        loop {
+            match receive(from, &mut buffer, wait)? {
+                0 => return Ok(()),
+                count => to.write_all(&buffer[..count])?,
+            }
+            wait.renew();
         }
     };
-    let carried = carry();
-    to.shutdown(Shutdown::Write).and(carried)
+    match carry() {
+        Err(error) if error.kind() == ErrorKind::TimedOut => Err(error),
+        carried => to.shutdown(Shutdown::Write).and(carried),
+    }
 }
 
 /// Waits until the client has read all: closing on what it still sends would take that from it.
@@ -293,7 +330,7 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let served = thread::spawn(move || {
             let (client, _) = listener.accept().unwrap();
-            let (head, rest) = head(&client, &AtomicBool::new(false)).unwrap();
+            let (head, rest) = head(&client, &Wait::new(&AtomicBool::new(false), IDLE)).unwrap();
             (&client).write_all(answer).unwrap();
             let mut text = String::from_utf8([head, rest].concat()).unwrap();
             client.shutdown(Shutdown::Write).unwrap();
@@ -341,6 +378,45 @@ mod tests {
         let answer = ask(&[index], &request);
         assert_eq!(answer, "HTTP/1.1 200 Connection established\r\n\r\nanswer");
         assert_eq!(served.join().unwrap(), "helloworld");
+    }
+
+    /// The two ends of a connection.
+    fn connection() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (far, _) = listener.accept().unwrap();
+        near.set_read_timeout(Some(FAREWELL)).unwrap();
+        prepare(&far).unwrap();
+        (near, far)
+    }
+
+    #[test]
+    fn a_client_may_be_silent_for_as_long_as_the_server_sends() {
+        let ((client, inner), (mut server, outer)) = (connection(), connection());
+        let over = AtomicBool::new(false);
+        let wait = Wait::new(&over, Duration::from_secs(1));
+        thread::scope(|scope| {
+            scope.spawn(|| tunnel(&inner, &outer, &wait).unwrap());
+            for _ in 0..15 {
+                thread::sleep(Duration::from_millis(100));
+                server.write_all(b".").unwrap();
+            }
+            (&client).write_all(b"thanks").unwrap();
+            client.shutdown(Shutdown::Write).unwrap();
+            let mut heard = String::new();
+            server.read_to_string(&mut heard).unwrap();
+            server.shutdown(Shutdown::Write).unwrap();
+            assert_eq!(heard, "thanks");
+        });
+    }
+
+    #[test]
+    fn a_connection_that_is_silent_both_ways_is_given_up() {
+        let ((_client, inner), (_server, outer)) = (connection(), connection());
+        let over = AtomicBool::new(false);
+        let wait = Wait::new(&over, Duration::from_millis(300));
+        let given_up = tunnel(&inner, &outer, &wait).unwrap_err();
+        assert_eq!(given_up.kind(), ErrorKind::TimedOut);
     }
 
     #[test]
