@@ -122,7 +122,7 @@ const ONLY_IN: &[(&str, &[&str], &str)] = &[
 ];
 
 /// Where a family of distributions may be spoken of.
-const FAMILY: &[&str] = &["family", "packages"];
+const FAMILY: &[&str] = &["family", "internals", "packages"];
 
 /// Names in rules that are no application's alone, and why.
 const ORDINARY: &[(&str, &str)] =
