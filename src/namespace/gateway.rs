@@ -7,7 +7,7 @@
 //! the command names it: what listens on a host's own addresses often asks nobody who he is.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -112,9 +112,9 @@ impl Gateway {
 
     fn answer(&self, client: &TcpStream, over: &AtomicBool) -> io::Result<()> {
         prepare(client)?;
-        let (head, rest) = head(client, &Wait::new(over, IDLE))?;
+        let (asked, rest) = head(client, &Wait::new(over, IDLE))?;
         let asked =
-            Request::parse(&head).ok_or(("400", "this is no request to a proxy".to_owned()));
+            Request::parse(&asked).ok_or(("400", "this is no request to a proxy".to_owned()));
         let server = asked.and_then(|request| match self.connect(&request) {
             Ok(server) => Ok((request, server)),
             Err(error) => Err(("502", error.to_string())),
@@ -142,21 +142,34 @@ impl Gateway {
             pour(&server, client, &wait)?;
             return farewell(client, over);
         }
+        if proxy.is_some() {
+            // Behind a refusal nobody but the proxy itself would be spoken to.
+            let (answer, early) = head(&server, &wait)?;
+            (&*client).write_all(&[&answer[..], b"\r\n\r\n", &early].concat())?;
+            if !is_granted(&answer) {
+                return farewell(client, over);
+            }
+        }
         (&server).write_all(&rest)?;
         tunnel(client, &server, &wait)
     }
 
     /// A connection to what is asked for, or to the proxy on the way there.
     fn connect(&self, request: &Request) -> io::Result<(TcpStream, Option<&Proxy>)> {
-        let proxy = self.upstream.proxy(request.scheme, &request.host);
+        let named = self.upstream.names(&request.host, request.port);
+        let proxy = self.upstream.proxy(request.scheme, &request.host)?;
+        // A proxy may stand on this machine, and would be asked for it.
+        if !named && means_this_machine(&request.host) {
+            return Err(io::Error::other(OWN));
+        }
         let (host, port) = match proxy {
             Some(proxy) => (proxy.host.as_str(), proxy.port),
             None => (request.host.as_str(), request.port),
         };
-        let trusted = proxy.is_some() || self.upstream.names(host);
+        let trusted = proxy.is_some() || named;
         let mut last = io::Error::other(format!("{host} has no address"));
         for address in (host, port).to_socket_addrs()? {
-            if !trusted && is_own(address) {
+            if !trusted && is_own(address.ip()) {
                 last = io::Error::other(OWN);
                 continue;
             }
@@ -177,9 +190,21 @@ impl Gateway {
     }
 }
 
+/// Whether `host` is this machine by its very name, in any way in which an address can be written.
+fn means_this_machine(host: &str) -> bool {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    if let Ok(address) = host.parse() {
+        return is_own(address);
+    }
+    // The C library reads 127.1, 2130706433 and 0x7f000001 as addresses too; no name looks so.
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let number = last.starts_with("0x") || last.bytes().all(|b| b.is_ascii_digit());
+    host == "localhost" || host.ends_with(".localhost") || number
+}
+
 /// Whether `address` is of this machine or of its very link, where metadata services are.
-fn is_own(address: SocketAddr) -> bool {
-    match address.ip().to_canonical() {
+fn is_own(address: IpAddr) -> bool {
+    match address.to_canonical() {
         IpAddr::V4(ip) => ip.is_loopback() || ip.is_unspecified() || ip.is_link_local(),
         IpAddr::V6(ip) => ip.is_loopback() || ip.is_unspecified() || ip.is_unicast_link_local(),
     }
@@ -228,6 +253,11 @@ fn head(client: &TcpStream, wait: &Wait) -> io::Result<(Vec<u8>, Vec<u8>)> {
     }
 }
 
+/// Whether the head of an answer, `HTTP/1.1 200 …`, says yes.
+fn is_granted(head: &[u8]) -> bool {
+    head.split(|&b| b == b' ').nth(1).is_some_and(|code| code.starts_with(b"2"))
+}
+
 /// Carries bytes both ways. A direction may be silent for as long as the other is not.
 fn tunnel(client: &TcpStream, server: &TcpStream, wait: &Wait) -> io::Result<()> {
     thread::scope(|scope| {
@@ -254,6 +284,11 @@ fn pour(from: &TcpStream, mut to: &TcpStream, wait: &Wait) -> io::Result<()> {
     }
 }
 
+/// Whether all programs read the same host in it.
+fn is_plain(host: &str) -> bool {
+    host.chars().all(|c| c.is_ascii_alphanumeric() || "-._:".contains(c))
+}
+
 /// Waits until the client has read all: closing on what it still sends would take that from it.
 fn farewell(client: &TcpStream, over: &AtomicBool) -> io::Result<()> {
     // It may be shut down already.
@@ -275,6 +310,10 @@ impl Request {
     fn parse(head: &[u8]) -> Option<Request> {
         let text = std::str::from_utf8(head).ok()?;
         let mut lines = text.split("\r\n");
+        // What one program takes for the end of a line and another does not hides a request.
+        if lines.clone().any(|line| line.contains(['\r', '\n'])) {
+            return None;
+        }
         let first = lines.next()?;
         let mut words = first.split(' ');
         let (method, asked, version) = (words.next()?, words.next()?, words.next()?);
@@ -286,7 +325,7 @@ impl Request {
         let headers = lines.filter(|line| !about_us(line)).map(str::to_owned).collect();
         let absolute = first.to_owned();
         if method == "CONNECT" {
-            let (host, port) = host_and_port(asked, 443)?;
+            let (host, port) = host_and_port(asked, 443).filter(|(host, _)| is_plain(host))?;
             let origin = String::new();
             return Some(Request { scheme: Scheme::Https, host, port, absolute, origin, headers });
         }
@@ -295,10 +334,13 @@ impl Request {
             return None;
         }
         let rest = asked.strip_prefix("http://")?;
-        let (place, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let (place, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         let (host, port) = host_and_port(place.rsplit('@').next()?, 80)?;
-        let path = if path.is_empty() { "/" } else { path };
-        let origin = format!("{method} {path} {version}");
+        if !is_plain(&host) {
+            return None;
+        }
+        let slash = if path.starts_with('/') { "" } else { "/" };
+        let origin = format!("{method} {slash}{path} {version}");
         Some(Request { scheme: Scheme::Http, host, port, absolute, origin, headers })
     }
 
@@ -443,7 +485,47 @@ mod tests {
             let answer = ask(&[], &format!("{request}\r\n\r\n"));
             assert!(answer.starts_with("HTTP/1.1 400 "), "{request}: {answer}");
         }
+        let smuggled = ask(&[], "GET http://a/ HTTP/1.1\r\nA: b\nGET http://b/ HTTP/1.1\r\n\r\n");
+        assert!(smuggled.starts_with("HTTP/1.1 400 "), "{smuggled}");
         listener.set_nonblocking(true).unwrap();
         assert!(listener.accept().is_err());
+    }
+
+    #[test]
+    fn a_proxy_of_the_surroundings_is_not_asked_for_this_machine() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let proxy = format!("http://{}", listener.local_addr().unwrap());
+        for place in [
+            "127.0.0.1",
+            "127.1",
+            "0x7f000001",
+            "2130706433",
+            "LOCALHOST.",
+            "a.localhost:22",
+            "[::1]",
+        ] {
+            let env = ["http_proxy", "https_proxy"].map(|name| (name, proxy.clone()));
+            let fetched = ask(&env, &format!("GET http://{place}/ HTTP/1.1\r\n\r\n"));
+            let hidden = ask(&env, &format!("GET http://{place}?@a/ HTTP/1.1\r\n\r\n"));
+            let through = ask(&env, &format!("CONNECT {place} HTTP/1.1\r\n\r\n"));
+            for answer in [fetched, hidden, through] {
+                assert!(
+                    answer.starts_with("HTTP/1.1 502 this machine itself"),
+                    "{place}: {answer}"
+                );
+            }
+        }
+        listener.set_nonblocking(true).unwrap();
+        assert!(listener.accept().is_err());
+    }
+
+    #[test]
+    fn behind_a_refusal_of_a_proxy_nothing_more_is_said_to_it() {
+        let (port, served) = server(b"HTTP/1.1 403 no\r\n\r\n");
+        let proxy = ("https_proxy", format!("http://127.0.0.1:{port}"));
+        let request =
+            "CONNECT a.example:443 HTTP/1.1\r\n\r\nGET http://127.0.0.1/ HTTP/1.1\r\n\r\n";
+        assert_eq!(ask(&[proxy], request), "HTTP/1.1 403 no\r\n\r\n");
+        assert_eq!(served.join().unwrap(), "CONNECT a.example:443 HTTP/1.1");
     }
 }

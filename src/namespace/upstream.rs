@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
+use std::io;
 
 use base64::Engine as _;
 
@@ -24,15 +25,18 @@ pub(super) struct Proxy {
     pub(super) credentials: Option<String>,
 }
 
+/// What a variable says of the way: to a proxy, to one that is not understood, or nothing.
+type Way = Option<Result<Proxy, String>>;
+
 /// Which proxy leads where.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Upstream {
-    http: Option<Proxy>,
-    https: Option<Proxy>,
+    http: Way,
+    https: Way,
     /// Hosts, and ends of their names, that are reached without.
     direct: Vec<String>,
-    /// Hosts that the variables themselves name.
-    named: BTreeSet<String>,
+    /// Hosts and ports that the variables themselves name.
+    named: BTreeSet<(String, u16)>,
 }
 
 impl Upstream {
@@ -46,36 +50,52 @@ impl Upstream {
                 }
             }
         }
-        let proxy = |name| proxies.get(name).or(proxies.get("all_proxy"));
+        let proxy = |name| {
+            let url = proxies.get(name).or(proxies.get("all_proxy"))?.trim();
+            let way = || Proxy::parse(url).ok_or_else(|| url.to_owned());
+            (!url.is_empty()).then(way)
+        };
         let direct = proxies.get("no_proxy").map_or("", String::as_str).split([',', ' ']);
-        let urls = env.values().filter_map(|value| host_of(value.to_str()?));
+        let urls = env.values().filter_map(|value| place_of(value.to_str()?));
         Upstream {
-            http: proxy("http_proxy").and_then(|url| Proxy::parse(url)),
-            https: proxy("https_proxy").and_then(|url| Proxy::parse(url)),
+            http: proxy("http_proxy"),
+            https: proxy("https_proxy"),
             direct: direct.filter(|name| !name.is_empty()).map(str::to_ascii_lowercase).collect(),
             named: urls.collect(),
         }
     }
 
     /// The proxy for `host`; `None` where it is reached directly.
-    pub(super) fn proxy(&self, scheme: Scheme, host: &str) -> Option<&Proxy> {
+    ///
+    /// # Errors
+    /// The variable names a proxy of a kind that is not known here: going without it would be
+    /// another way than the one that was asked for.
+    pub(super) fn proxy(&self, scheme: Scheme, host: &str) -> io::Result<Option<&Proxy>> {
         let host = host.to_ascii_lowercase();
         let within = |name: &String| {
             let name = name.trim_start_matches('.');
             name == "*" || host == name || host.ends_with(&format!(".{name}"))
         };
         if self.direct.iter().any(within) {
-            return None;
+            return Ok(None);
         }
-        match scheme {
-            Scheme::Http => self.http.as_ref(),
-            Scheme::Https => self.https.as_ref(),
+        let way = match scheme {
+            Scheme::Http => &self.http,
+            Scheme::Https => &self.https,
+        };
+        match way {
+            None => Ok(None),
+            Some(Ok(proxy)) => Ok(Some(proxy)),
+            // Its text may hold a password.
+            Some(Err(_)) => {
+                Err(io::Error::other("the proxy of the environment is none of http://"))
+            }
         }
     }
 
-    /// Whether a variable names `host`, such as an index on this machine itself.
-    pub(super) fn names(&self, host: &str) -> bool {
-        self.named.contains(&host.to_ascii_lowercase())
+    /// Whether a variable names this place, such as an index on this machine itself.
+    pub(super) fn names(&self, host: &str, port: u16) -> bool {
+        self.named.contains(&(host.to_ascii_lowercase(), port))
     }
 }
 
@@ -83,7 +103,7 @@ impl Proxy {
     /// Reads a proxy that is spoken to without encryption; others are not known here.
     fn parse(url: &str) -> Option<Proxy> {
         let rest = match url.split_once("://") {
-            Some(("http", rest)) => rest,
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
             Some(_) => return None,
             None => url,
         };
@@ -121,12 +141,13 @@ fn decoded(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// The host in a URL, in lower case.
-fn host_of(url: &str) -> Option<String> {
-    let (_, rest) = url.split_once("://")?;
+/// The host in a URL, in lower case, and the port that it means.
+fn place_of(url: &str) -> Option<(String, u16)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let usual = if scheme.eq_ignore_ascii_case("http") { 80 } else { 443 };
     let authority = rest.split(['/', '?', '#', ' ']).next()?;
     let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
-    host_and_port(place, 0).map(|(host, _)| host.to_ascii_lowercase())
+    host_and_port(place, usual).map(|(host, port)| (host.to_ascii_lowercase(), port))
 }
 
 /// Reads `host`, `host:port`, `[address]` or `[address]:port`.
@@ -166,13 +187,25 @@ mod tests {
         assert_eq!(rest.len(), 1);
         let credentials = Some("Basic YUBiOmM=".to_owned());
         let proxy = Proxy { host: "proxy".to_owned(), port: 3128, credentials };
-        assert_eq!(way.proxy(Scheme::Http, "debian.example"), Some(&proxy));
-        assert_eq!(way.proxy(Scheme::Https, "debian.example").unwrap().port, 80);
+        assert_eq!(way.proxy(Scheme::Http, "debian.example").unwrap(), Some(&proxy));
+        assert_eq!(way.proxy(Scheme::Https, "debian.example").unwrap().unwrap().port, 80);
         for host in ["localhost", "EXAMPLE.org", "a.example.org", "10.0.0.1"] {
-            assert_eq!(way.proxy(Scheme::Http, host), None, "{host}");
+            assert_eq!(way.proxy(Scheme::Http, host).unwrap(), None, "{host}");
         }
-        assert!(way.proxy(Scheme::Http, "notexample.org").is_some());
-        assert!(way.names("::1") && !way.names("localhost"));
+        assert!(way.proxy(Scheme::Http, "notexample.org").unwrap().is_some());
+        assert!(way.names("::1", 3141) && !way.names("::1", 22) && !way.names("localhost", 3141));
+    }
+
+    #[test]
+    fn a_proxy_that_is_not_understood_is_no_reason_to_go_without() {
+        for url in ["https://proxy:3128", "socks5://proxy", "http://proxy:x"] {
+            let (way, _) = upstream(&[("http_proxy", url)]);
+            assert!(way.proxy(Scheme::Http, "debian.example").is_err(), "{url}");
+            assert_eq!(way.proxy(Scheme::Https, "debian.example").unwrap(), None);
+        }
+        let (way, _) = upstream(&[("http_proxy", ""), ("https_proxy", "HTTP://proxy")]);
+        assert_eq!(way.proxy(Scheme::Http, "debian.example").unwrap(), None);
+        assert!(way.proxy(Scheme::Https, "debian.example").unwrap().is_some());
     }
 
     #[test]
