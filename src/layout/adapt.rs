@@ -121,8 +121,7 @@ impl Edits<'_> {
                 continue;
             };
             let Some(text) = content(node, store)? else {
-                let why = format!("it is larger than {MAX_FILE} bytes and was not edited");
-                done.push(StepOutcome::Hold { path, why });
+                done.push(too_large(path));
                 continue;
             };
             let edited = edit(&text, self.syntax, &self.ops, &vars)?;
@@ -157,8 +156,7 @@ impl Edits<'_> {
                 continue;
             }
             let Some(text) = content(node, store)? else {
-                let why = format!("it is larger than {MAX_FILE} bytes and was not edited");
-                done.push(StepOutcome::Hold { path, why });
+                done.push(too_large(path));
                 continue;
             };
             edited.bytes.extend_from_slice(&text[line.len()..]);
@@ -208,6 +206,12 @@ fn captured(
         }
     }
     Ok(all)
+}
+
+/// What is too large to be edited is for a person.
+fn too_large(path: RootPath) -> StepOutcome {
+    let why = format!("it is larger than {MAX_FILE} bytes and was not edited");
+    StepOutcome::Hold { path, why }
 }
 
 /// Puts what became of `text` into the draft, unless it is no text.
