@@ -13,7 +13,7 @@ use crate::tree::escaped;
 /// What sort of failure it is; the command line turns it into its exit code. The first line of
 /// each is what the README says of the code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum FailureKind {
     /// A bug in regrow.
     Internal,
     /// The command line is wrong.
@@ -44,22 +44,22 @@ pub enum Kind {
     Signal(i32),
 }
 
-impl Kind {
+impl FailureKind {
     /// The stable word shown in messages, `E-` and upper case.
     pub fn code(self) -> &'static str {
         match self {
-            Kind::Internal => "E-INTERNAL",
-            Kind::Usage => "E-USAGE",
-            Kind::Refused => "E-REFUSED",
-            Kind::Integrity => "E-INTEGRITY",
-            Kind::Resource => "E-RESOURCE",
-            Kind::Environment => "E-ENVIRONMENT",
-            Kind::Locked => "E-LOCKED",
-            Kind::Untrusted => "E-UNTRUSTED",
-            Kind::Precondition => "E-PRECONDITION",
-            Kind::Step => "E-STEP",
-            Kind::Key => "E-KEY",
-            Kind::Signal(_) => "E-SIGNAL",
+            FailureKind::Internal => "E-INTERNAL",
+            FailureKind::Usage => "E-USAGE",
+            FailureKind::Refused => "E-REFUSED",
+            FailureKind::Integrity => "E-INTEGRITY",
+            FailureKind::Resource => "E-RESOURCE",
+            FailureKind::Environment => "E-ENVIRONMENT",
+            FailureKind::Locked => "E-LOCKED",
+            FailureKind::Untrusted => "E-UNTRUSTED",
+            FailureKind::Precondition => "E-PRECONDITION",
+            FailureKind::Step => "E-STEP",
+            FailureKind::Key => "E-KEY",
+            FailureKind::Signal(_) => "E-SIGNAL",
         }
     }
 }
@@ -67,7 +67,7 @@ impl Kind {
 /// An act that failed.
 ///
 /// Built where the act knows all five parts:
-/// `Failure::new(Kind::Precondition, "archiving", "docker:web").why("the container is running")
+/// `Failure::new(FailureKind::Precondition, "archiving", "docker:web").why("the container is running")
 /// .safe("the container is untouched").next("stop it, then run the same command again")`.
 #[derive(Debug)]
 pub struct Failure(Box<Parts>);
@@ -75,7 +75,7 @@ pub struct Failure(Box<Parts>);
 /// What a failure says. Boxed, as it travels through every return value.
 #[derive(Debug)]
 struct Parts {
-    kind: Kind,
+    kind: FailureKind,
     doing: String,
     subject: String,
     why: String,
@@ -87,7 +87,7 @@ struct Parts {
 
 impl Failure {
     /// A failure of `doing` (a gerund) to `subject` (shown quoted and escaped).
-    pub fn new(kind: Kind, doing: impl Into<String>, subject: impl AsRef<[u8]>) -> Failure {
+    pub fn new(kind: FailureKind, doing: impl Into<String>, subject: impl AsRef<[u8]>) -> Failure {
         Failure(Box::new(Parts {
             kind,
             doing: doing.into(),
@@ -133,7 +133,7 @@ impl Failure {
     fn kept(&self) -> &str {
         match (&self.0.safe, self.0.kind) {
             (Some(safe), _) => safe,
-            (None, Kind::Usage) => "nothing was begun",
+            (None, FailureKind::Usage) => "nothing was begun",
             (None, _) => "the old service and all finished bundles are as they were",
         }
     }
@@ -146,7 +146,7 @@ impl Failure {
     }
 
     /// What sort of failure it is.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> FailureKind {
         self.0.kind
     }
 
@@ -171,11 +171,11 @@ impl Failure {
 /// Fails when somebody asked to stop: what long work calls between its steps.
 ///
 /// # Errors
-/// [`Kind::Signal`] after a request.
+/// [`FailureKind::Signal`] after a request.
 pub(crate) fn check_cancelled(doing: &str, subject: &str) -> Result<(), Failure> {
     match crate::cancel::signal() {
         None => Ok(()),
-        Some(signal) => Err(Failure::new(Kind::Signal(signal), doing, subject)
+        Some(signal) => Err(Failure::new(FailureKind::Signal(signal), doing, subject)
             .why(format!("ended by signal {signal}"))
             .safe("the source is untouched, nothing was published")
             .next("run the same command again when you want to")),
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_message_has_all_five_parts_and_escapes_what_others_named() {
-        let failure = Failure::new(Kind::Resource, "writing", b"/srv/a\nb".as_slice())
+        let failure = Failure::new(FailureKind::Resource, "writing", b"/srv/a\nb".as_slice())
             .why("cannot write")
             .because(std::io::Error::from_raw_os_error(28))
             .safe("the source is untouched")
@@ -224,9 +224,9 @@ mod tests {
     #[test]
     fn a_place_that_says_nothing_of_what_is_safe_claims_only_what_always_holds() {
         let said = |kind| Failure::new(kind, "reading", "x").why("no").to_string();
-        assert!(said(Kind::Usage).contains(" Kept: nothing was begun. "));
+        assert!(said(FailureKind::Usage).contains(" Kept: nothing was begun. "));
         let other = " Kept: the old service and all finished bundles are as they were. ";
-        assert!(said(Kind::Resource).contains(other));
-        assert!(said(Kind::Step).contains(other));
+        assert!(said(FailureKind::Resource).contains(other));
+        assert!(said(FailureKind::Step).contains(other));
     }
 }

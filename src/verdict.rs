@@ -44,7 +44,7 @@ pub enum Origin {
 
 /// Where a path lies: in the root itself, or in something mounted into it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lies {
+pub enum Location {
     /// In the root.
     Root,
     /// In a volume.

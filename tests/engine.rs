@@ -7,7 +7,7 @@
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use regrow::failure::Kind;
+use regrow::failure::FailureKind;
 use regrow::internals::engine::settings::{Renewal, carry, translate};
 use regrow::internals::engine::{
     ChangeKind, Command, ContainerSpec, Engine, EngineError, Flavour, LayerFile, Made, RUN_LABEL,
@@ -103,7 +103,7 @@ fn what_is_not_there_is_absent_and_not_a_failure_of_the_engine() {
         engine.create(None, &ContainerSpec::new("engine-nowhere:x", &["true"])).unwrap_err(),
     ] {
         assert!(error.is_absence(), "{error:?}");
-        assert_eq!(error.kind(), Kind::Precondition);
+        assert_eq!(error.kind(), FailureKind::Precondition);
     }
     assert!(!engine.network_exists("engine-nowhere").unwrap());
     assert!(!engine.volume_exists("engine-nowhere").unwrap());
@@ -241,7 +241,7 @@ fn a_command_that_takes_too_long_is_ended() {
     let limit = Duration::from_secs(3);
     let error = engine.run(made.id(), None, &mut std::io::sink(), limit).unwrap_err();
     assert!(matches!(error, EngineError::CommandTimeout { .. }), "{error:?}");
-    assert_eq!(error.kind(), Kind::Step);
+    assert_eq!(error.kind(), FailureKind::Step);
     engine.wait(made.id(), LIMIT).unwrap();
     assert_eq!(engine.container(made.id()).unwrap().state, State::Exited);
 }
@@ -262,9 +262,9 @@ fn an_input_that_cannot_be_read_is_no_end_of_input() {
     let made = Guard::new(&engine, "engine-torn", &spec);
     let error =
         engine.run(made.id(), Some(Box::new(Broken)), &mut std::io::sink(), LIMIT).unwrap_err();
-    assert_eq!(error.kind(), Kind::Resource, "{error:?}");
+    assert_eq!(error.kind(), FailureKind::Resource, "{error:?}");
     let error = engine.put_archive(made.id(), &path("/srv"), Broken).unwrap_err();
-    assert_eq!(error.kind(), Kind::Resource, "{error:?}");
+    assert_eq!(error.kind(), FailureKind::Resource, "{error:?}");
 }
 
 #[test]
@@ -337,7 +337,7 @@ fn an_image_is_described_saved_and_loaded_again() {
     let loaded = engine.load(saved).unwrap();
     assert!(loaded.iter().any(|name| name.ends_with(BASE)), "{loaded:?}");
     let refused = engine.load(&b"this is no tar"[..]).unwrap_err();
-    assert_eq!(refused.kind(), Kind::Environment, "{refused:?}");
+    assert_eq!(refused.kind(), FailureKind::Environment, "{refused:?}");
 }
 
 #[test]
@@ -377,10 +377,10 @@ fn a_cancelled_engine_ends_what_it_does_and_still_cleans_up() {
     });
     let mut stream = engine.export(made.id()).unwrap();
     let error = engine.run(made.id(), None, &mut std::io::sink(), LIMIT).unwrap_err();
-    assert_eq!(error.kind(), Kind::Signal(15), "{error:?}");
-    assert_eq!(engine.container(made.id()).unwrap_err().kind(), Kind::Signal(15));
+    assert_eq!(error.kind(), FailureKind::Signal(15), "{error:?}");
+    assert_eq!(engine.container(made.id()).unwrap_err().kind(), FailureKind::Signal(15));
     let error = std::io::copy(&mut stream, &mut std::io::sink()).unwrap_err();
-    assert_eq!(EngineError::in_io(&error).map(EngineError::kind), Some(Kind::Signal(15)));
+    assert_eq!(EngineError::in_io(&error).map(EngineError::kind), Some(FailureKind::Signal(15)));
     let cleanup = engine.for_cleanup();
     cleanup.wait(made.id(), LIMIT).unwrap();
     assert_ne!(cleanup.container(made.id()).unwrap().state, State::Running);
@@ -402,7 +402,7 @@ fn an_engine_that_stops_answering_is_an_error() {
         }
     });
     let error = Engine::connect_to(&format!("unix://{}", socket.display())).unwrap_err();
-    assert_eq!(error.kind(), Kind::Environment);
+    assert_eq!(error.kind(), FailureKind::Environment);
     assert!(error.to_string().contains("unexpected answer"), "{error}");
 }
 
@@ -476,7 +476,7 @@ fn a_layer_that_is_not_what_its_digest_says_makes_no_image() {
     let mut wrong = layer(&[("srv/a", b"a")]);
     wrong.diff_id = format!("sha256:{}", "0".repeat(64));
     let error = engine.append_layers(BASE, vec![wrong], &Map::new()).unwrap_err();
-    assert_eq!(error.kind(), Kind::Resource, "{error:?}");
+    assert_eq!(error.kind(), FailureKind::Resource, "{error:?}");
 }
 
 #[test]

@@ -344,7 +344,7 @@ fn no_application_is_named_in_the_code() {
 fn the_readme_lists_the_exit_codes_that_there_are() {
     let exits = include_str!("../src/cli/exit_code.rs");
     let mut meanings = first_doc_lines(exits, "enum Exit {");
-    meanings.extend(first_doc_lines(include_str!("../src/failure.rs"), "enum Kind {"));
+    meanings.extend(first_doc_lines(include_str!("../src/failure.rs"), "enum FailureKind {"));
     let mut expected: Vec<(u8, String, &str)> = exits
         .lines()
         .filter_map(|line| {

@@ -9,7 +9,7 @@ use crate::layout::{Recognised, Vars};
 use crate::packages::ever_listed;
 use crate::source::Source;
 use crate::tree::{Entry, Kind, Meta, RootPath, Time, TreeError, Xattrs};
-use crate::verdict::{Class, Lies, Origin, Reason};
+use crate::verdict::{Class, Location, Origin, Reason};
 
 /// Whether `entry` says to an overlay file system that something is gone. As a device it opens
 /// nothing.
@@ -81,7 +81,7 @@ pub(super) fn deletions(
     let worth_recording = |entry: &Entry, origin| {
         let parent = entry.path.parent();
         parent.is_some_and(|parent| here(&parent))
-            && source.lies(&entry.path) == Lies::Root
+            && source.location(&entry.path) == Location::Root
             && decide(&classifier.evidence_of_absent(entry, origin)).class == Class::Mutable
     };
     Ok(missing

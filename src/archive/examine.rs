@@ -17,7 +17,7 @@ use crate::classify::{
 };
 use crate::declared::Declared;
 use crate::environments::Environments;
-use crate::failure::{Failure, Kind as FailureKind};
+use crate::failure::{Failure, FailureKind};
 use crate::family;
 use crate::layout::{LayoutDb, LayoutMatcher, Recognised};
 use crate::monitor::Monitor;
@@ -25,7 +25,7 @@ use crate::packages::{Installed, Manager, PackageLists, Role};
 use crate::source::Source;
 use crate::survey::{AppFact, Survey, architecture, os_release, packages};
 use crate::tree::{Entry, RootPath, Time, TreeError, take_reserved};
-use crate::verdict::{Class, Lies};
+use crate::verdict::{Class, Location};
 
 /// How many paths are read, and judged, at a time.
 const BATCH: usize = 4096;
@@ -76,7 +76,7 @@ pub struct Examined {
 }
 
 /// What the walk over a source needs to know beforehand.
-struct Grounds {
+struct Knowledge {
     installed: Installed,
     numbers: Numbers,
     declared: Declared,
@@ -89,7 +89,7 @@ struct Grounds {
     unlisted: Option<Manager>,
 }
 
-impl Grounds {
+impl Knowledge {
     /// Whether a package brought `path`.
     fn packaged(&self, path: &RootPath) -> bool {
         self.installed.claims(path).any(|claim| claim.role != Role::Ghost)
@@ -107,15 +107,15 @@ pub fn examine(
     options: &ExamineOptions,
     monitor: &dyn Monitor,
 ) -> Result<Examined, Failure> {
-    let grounds = grounds(source, layout, options, monitor)?;
-    let packaged = |path: &RootPath| grounds.packaged(path);
+    let knowledge = knowledge(source, layout, options, monitor)?;
+    let packaged = |path: &RootPath| knowledge.packaged(path);
     let found = Environments::new(source.tree(), &packaged);
-    let classifier = classifier(source, &grounds, &found, options);
+    let classifier = classifier(source, &knowledge, &found, options);
     let places = Places {
         tree: source.tree(),
-        installed: &grounds.installed,
+        installed: &knowledge.installed,
         image: source.image(),
-        rules: &grounds.rules,
+        rules: &knowledge.rules,
     };
     monitor.phase("judging every path");
     let (mut entries, mut lost) = (Verdicts::default(), Vec::new());
@@ -128,7 +128,7 @@ pub fn examine(
             Err(error) => return (None, Err(losses::unreadable(&error))),
         };
         let reserved = losses::without_reserved(&mut entry);
-        if deletions::is_whiteout(&entry) && source.lies(&entry.path) == Lies::Root {
+        if deletions::is_whiteout(&entry) && source.location(&entry.path) == Location::Root {
             return (reserved, Ok(deletions::removed(entry, source)));
         }
         let judged = judge_again(&classifier, &places, source, entry);
@@ -161,28 +161,28 @@ pub fn examine(
         Lost::not_kept(path.to_string(), why)
     }));
     lost.extend(losses::flags(source));
-    lost.extend(losses::unread(&grounds.installed, &grounds.numbers));
-    let absent = deletions::deletions(&classifier, source, &grounds.apps, &entries)
+    lost.extend(losses::unread(&knowledge.installed, &knowledge.numbers));
+    let absent = deletions::deletions(&classifier, source, &knowledge.apps, &entries)
         .map_err(|e| unreadable(source, e, "looking for what was removed"))?;
     gone.extend(absent);
     gone.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
     gone.dedup_by(|b, a| a.entry.path == b.entry.path);
     gone.into_iter().for_each(|judged| entries.push(judged));
-    let mut survey = survey(source, &grounds).map_err(|e| unreadable(source, e, "surveying"))?;
+    let mut survey = survey(source, &knowledge).map_err(|e| unreadable(source, e, "surveying"))?;
     survey.environments = environments::facts(&found, &entries);
     let mut limitations = source.limitations().to_vec();
     limitations.extend(survey.environments.iter().filter(|fact| fact.rebuild).map(|fact| {
         format!("{}: packages are kept as a list, for an index that still has them", fact.root)
     }));
-    let claims = grounds.installed.problems().filter(|problem| !problem.is_loss());
+    let claims = knowledge.installed.problems().filter(|problem| !problem.is_loss());
     limitations.extend(claims.map(ToString::to_string));
-    if let Some(manager) = grounds.unlisted {
+    if let Some(manager) = knowledge.unlisted {
         limitations.push(format!(
             "which packages of {manager} a repository still offers is not known here: files of one \
              that none offers are left out like any other package's"
         ));
     }
-    Ok(Examined { survey, entries, apps: grounds.apps, losses: lost, limitations })
+    Ok(Examined { survey, entries, apps: knowledge.apps, losses: lost, limitations })
 }
 
 /// Everything known of `path` in `source`; `None` when there is and was no such path.
@@ -203,11 +203,11 @@ pub fn explain(
         let removed = examined.entries.get(path).filter(|judged| judged.deleted);
         return Ok(removed.map(|judged| Explained::Removed(Box::new(judged))));
     };
-    let grounds = grounds(source, layout, options, monitor)?;
-    let packaged = |path: &RootPath| grounds.packaged(path);
+    let knowledge = knowledge(source, layout, options, monitor)?;
+    let packaged = |path: &RootPath| knowledge.packaged(path);
     let environments = Environments::new(source.tree(), &packaged);
-    classifier(source, &grounds, &environments, options)
-        .evidence(&entry, source.lies(path))
+    classifier(source, &knowledge, &environments, options)
+        .evidence(&entry, source.location(path))
         .map(|evidence| Some(Explained::Present(Box::new(evidence))))
         .map_err(|e| unreadable(source, e, "explaining"))
 }
@@ -220,12 +220,12 @@ fn unreadable(source: &Source, error: TreeError, doing: &str) -> Failure {
         .next("make the source readable and run the same command again")
 }
 
-fn grounds(
+fn knowledge(
     source: &Source,
     layout: &LayoutDb,
     options: &ExamineOptions,
     monitor: &dyn Monitor,
-) -> Result<Grounds, Failure> {
+) -> Result<Knowledge, Failure> {
     monitor.phase("reading the package database");
     let tree = source.tree();
     let failed = |e| unreadable(source, e, "reading packages of");
@@ -248,7 +248,7 @@ fn grounds(
     let baseline = baseline(source, &options.since)?;
     let numbers = Numbers::load(tree).map_err(|e| unreadable(source, e, "reading accounts of"))?;
     let declared = Declared::load(tree, &installed);
-    Ok(Grounds { installed, numbers, declared, apps, rules, globs, baseline, offers, unlisted })
+    Ok(Knowledge { installed, numbers, declared, apps, rules, globs, baseline, offers, unlisted })
 }
 
 fn baseline(source: &Source, since: &Since) -> Result<Baseline, Failure> {
@@ -272,24 +272,24 @@ fn baseline(source: &Source, since: &Since) -> Result<Baseline, Failure> {
 
 fn classifier<'a>(
     source: &'a Source,
-    grounds: &'a Grounds,
+    knowledge: &'a Knowledge,
     environments: &'a Environments<'a>,
     options: &ExamineOptions,
 ) -> Classifier<'a> {
     Classifier {
         tree: source.tree(),
-        installed: &grounds.installed,
+        installed: &knowledge.installed,
         environments,
-        numbers: &grounds.numbers,
-        declared: &grounds.declared,
+        numbers: &knowledge.numbers,
+        declared: &knowledge.declared,
         in_container: source.in_container(),
         image: source.image(),
         base: source.base(),
-        rules: &grounds.rules,
-        globs: &grounds.globs,
-        baseline: grounds.baseline,
+        rules: &knowledge.rules,
+        globs: &knowledge.globs,
+        baseline: knowledge.baseline,
         logs: options.logs,
-        offers: &grounds.offers,
+        offers: &knowledge.offers,
         shipped: OnceLock::new(),
         unpacked: Unpacked::default(),
     }
@@ -330,7 +330,7 @@ fn judge(
     source: &Source,
     entry: Entry,
 ) -> Result<Judged, Box<(Entry, TreeError)>> {
-    let evidence = match classifier.evidence(&entry, source.lies(&entry.path)) {
+    let evidence = match classifier.evidence(&entry, source.location(&entry.path)) {
         Ok(evidence) => evidence,
         Err(error) => return Err(Box::new((entry, error))),
     };
@@ -365,9 +365,9 @@ fn judge(
     Ok(judged)
 }
 
-fn survey(source: &Source, grounds: &Grounds) -> Result<Survey, TreeError> {
-    let (packages, intents) = packages(&grounds.installed);
-    let apps = grounds
+fn survey(source: &Source, knowledge: &Knowledge) -> Result<Survey, TreeError> {
+    let (packages, intents) = packages(&knowledge.installed);
+    let apps = knowledge
         .apps
         .iter()
         .map(|app| AppFact {
@@ -376,15 +376,16 @@ fn survey(source: &Source, grounds: &Grounds) -> Result<Survey, TreeError> {
             version: app.version.as_ref().map(ToString::to_string),
         })
         .collect();
-    let family = grounds.installed.manager().and_then(family::of);
-    let choices =
-        family.map(|family| family.decided(source.tree(), &grounds.installed)).unwrap_or_default();
+    let family = knowledge.installed.manager().and_then(family::of);
+    let choices = family
+        .map(|family| family.decided(source.tree(), &knowledge.installed))
+        .unwrap_or_default();
     Ok(Survey {
         source: source.to_string(),
         name: source.name().to_owned(),
         os: os_release(source.tree())?,
-        manager: grounds.installed.manager().map(|m| m.to_string()).unwrap_or_default(),
-        architecture: architecture(&grounds.installed),
+        manager: knowledge.installed.manager().map(|m| m.to_string()).unwrap_or_default(),
+        architecture: architecture(&knowledge.installed),
         packages,
         intents,
         apps,

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::Examined;
 use crate::engine::{ContainerSpec, EngineError, Made, Staging, VolumeName, run_id};
 use crate::environments::EnvironmentFact;
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, FailureKind};
 use crate::layout;
 use crate::monitor::Monitor;
 use crate::pack::pack;
@@ -65,10 +65,14 @@ pub(super) fn run(
     let mut exports = Vec::new();
     for (wanted, ran) in wanted.into_iter().zip(ran) {
         if ran.code != 0 {
-            return Err(Failure::new(Kind::Step, "exporting with", line(&wanted.command.argv))
-                .why(format!("it ended with {}: {}", ran.code, ran.complaint()))
-                .safe("the source is untouched, no bundle was written")
-                .next("repair the old service, or leave the export out with --no-export"));
+            return Err(Failure::new(
+                FailureKind::Step,
+                "exporting with",
+                line(&wanted.command.argv),
+            )
+            .why(format!("it ended with {}: {}", ran.code, ran.complaint()))
+            .safe("the source is untouched, no bundle was written")
+            .next("repair the old service, or leave the export out with --no-export"));
         }
         if let Some(name) = wanted.command.file {
             let Wanted { app, version, .. } = wanted;
@@ -86,8 +90,9 @@ pub(super) fn lists(environments: &[EnvironmentFact]) -> Result<Vec<Export>, Fai
     let mut lists = Vec::new();
     for fact in environments {
         let Some(name) = fact.list_name() else { continue };
-        let unwritten =
-            |e: std::io::Error| Failure::new(Kind::Resource, "writing the list", &name).because(e);
+        let unwritten = |e: std::io::Error| {
+            Failure::new(FailureKind::Resource, "writing the list", &name).because(e)
+        };
         let mut content = tempfile::tempfile().map_err(unwritten)?;
         content.write_all(fact.list_text().as_bytes()).map_err(unwritten)?;
         content.rewind().map_err(unwritten)?;
@@ -106,7 +111,7 @@ fn wanted(source: &Source, examined: &Examined) -> Result<Vec<Wanted>, Failure> 
             continue;
         }
         let misfit = |e: Box<dyn std::error::Error + Send + Sync>| {
-            Failure::new(Kind::Step, "applying the rule of", &app.app)
+            Failure::new(FailureKind::Step, "applying the rule of", &app.app)
                 .because(e)
                 .next("correct the rule and run the same command again")
         };
@@ -199,7 +204,7 @@ fn fill(
     system: &mut ContainerSystem,
 ) -> Result<(), Failure> {
     let tar = pack(source.tree(), destination).map_err(|e| {
-        Failure::new(Kind::Resource, "copying the volume at", destination.as_bytes())
+        Failure::new(FailureKind::Resource, "copying the volume at", destination.as_bytes())
             .because(e)
             .safe("the source is untouched, no bundle was written")
             .next("free space for temporary files and run the same command again")
@@ -209,7 +214,7 @@ fn fill(
     command.stdin = Some(tar);
     match system.run(vec![command])?.pop() {
         Some(ran) if ran.code != 0 => {
-            Err(Failure::new(Kind::Step, "copying the volume at", destination.as_bytes())
+            Err(Failure::new(FailureKind::Step, "copying the volume at", destination.as_bytes())
                 .why(ran.complaint())
                 .safe("the source is untouched, no bundle was written")
                 .next("leave the export out with --no-export"))
@@ -220,13 +225,13 @@ fn fill(
 
 fn root(source: &Source, scratch: &Path, monitor: &dyn Monitor) -> Result<Copy, Failure> {
     let failed = |e: Box<dyn std::error::Error + Send + Sync>| {
-        Failure::new(Kind::Resource, "copying", source.to_string())
+        Failure::new(FailureKind::Resource, "copying", source.to_string())
             .because(e)
             .safe("the source is untouched, no bundle was written")
             .next("free space beside the bundle, or leave the export out with --no-export")
     };
     if !rustix::process::geteuid().is_root() {
-        return Err(Failure::new(Kind::Environment, "copying", source.to_string())
+        return Err(Failure::new(FailureKind::Environment, "copying", source.to_string())
             .why("an export runs in a copy with all owners, which only root can make")
             .safe("the source is untouched, no bundle was written")
             .next("run regrow as root, or leave the export out with --no-export"));
@@ -243,7 +248,9 @@ fn root(source: &Source, scratch: &Path, monitor: &dyn Monitor) -> Result<Copy, 
     }
     let system = RootSystem::open(&removed.0).map_err(|e| {
         let next = match e.kind() {
-            Kind::Environment => "run regrow as root, or leave the export out with --no-export",
+            FailureKind::Environment => {
+                "run regrow as root, or leave the export out with --no-export"
+            }
             _ => "leave the export out with --no-export",
         };
         e.next(next)

@@ -35,7 +35,7 @@ use crate::bundle::{
     Area, BundleError, Digest, Entries, ExportRecord, Manifest, ManifestEntry, Node, VolumeRecord,
     Writer,
 };
-use crate::failure::{Failure, Kind as FailureKind};
+use crate::failure::{Failure, FailureKind};
 use crate::monitor::Monitor;
 use crate::source::Source;
 use crate::survey::MountFact;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::BundleError;
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, FailureKind};
 
 impl BundleError {
     /// The failure of `doing` (a gerund) to the bundle at `path`.
@@ -28,7 +28,7 @@ impl BundleError {
             BundleError::Misuse { .. } => "report this as a bug",
         };
         let safe = match self.kind() {
-            Kind::Precondition => "the existing files are untouched, nothing was written",
+            FailureKind::Precondition => "the existing files are untouched, nothing was written",
             _ if doing == "writing" => "the source is untouched, no bundle was published",
             _ => "the bundle is untouched, nothing was made of it",
         };

@@ -227,7 +227,7 @@ impl Fields<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::Kind;
+    use crate::failure::FailureKind;
 
     fn index() -> Index {
         let frame = |packed, plain, start| Frame { packed, plain, start, digest: [7; 32] };
@@ -264,7 +264,7 @@ mod tests {
                 }
                 Index::decode(&flipped, LENGTH)
             });
-            assert_eq!(read.map_err(|e| e.kind()), Err(Kind::Integrity), "bit {bit}");
+            assert_eq!(read.map_err(|e| e.kind()), Err(FailureKind::Integrity), "bit {bit}");
         }
         assert!(Index::decode(&bytes, LENGTH + 1).is_err());
         for length in 0..bytes.len() {
@@ -305,10 +305,10 @@ mod tests {
         }
         let kind = |bytes: &[u8]| format_of(bytes).map_err(|e| (e.kind(), e.to_string()));
         for length in 1..PREAMBLE.len() {
-            assert_eq!(kind(&PREAMBLE[..length]).unwrap_err().0, Kind::Integrity);
+            assert_eq!(kind(&PREAMBLE[..length]).unwrap_err().0, FailureKind::Integrity);
         }
         assert_eq!(kind(b"").unwrap_err().1, "not a regrow bundle: the file is empty");
-        assert_eq!(kind(b"PK\x03\x04").unwrap_err().0, Kind::Refused);
+        assert_eq!(kind(b"PK\x03\x04").unwrap_err().0, FailureKind::Refused);
         for number in [FORMAT + 1, 10] {
             let text = format!("regrow bundle, format {number}\n");
             let mut newer = PREAMBLE[..PREAMBLE_LENGTH_AT].to_vec();

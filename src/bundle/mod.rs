@@ -56,7 +56,7 @@ pub(crate) use writer::Writer;
 
 pub use crate::service::{ServiceSettings, Settings};
 
-use crate::failure::Kind;
+use crate::failure::FailureKind;
 use crate::tree::{RootPath, escaped};
 
 /// The format that is written, and the newest that is read.
@@ -224,22 +224,22 @@ impl BundleError {
     }
 
     /// What sort of failure it is.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> FailureKind {
         match self {
             BundleError::NotABundle { .. }
             | BundleError::Newer { .. }
-            | BundleError::Malformed { .. } => Kind::Refused,
-            BundleError::Truncated { .. } | BundleError::Damaged { .. } => Kind::Integrity,
-            BundleError::Exists { .. } | BundleError::Missing { .. } => Kind::Precondition,
+            | BundleError::Malformed { .. } => FailureKind::Refused,
+            BundleError::Truncated { .. } | BundleError::Damaged { .. } => FailureKind::Integrity,
+            BundleError::Exists { .. } | BundleError::Missing { .. } => FailureKind::Precondition,
             BundleError::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                Kind::Environment
+                FailureKind::Environment
             }
             BundleError::Io { .. }
             | BundleError::Source { .. }
             | BundleError::Unfit { .. }
-            | BundleError::TooLarge { .. } => Kind::Resource,
-            BundleError::Cancelled { signal } => Kind::Signal(*signal),
-            BundleError::Misuse { .. } => Kind::Internal,
+            | BundleError::TooLarge { .. } => FailureKind::Resource,
+            BundleError::Cancelled { signal } => FailureKind::Signal(*signal),
+            BundleError::Misuse { .. } => FailureKind::Internal,
         }
     }
 

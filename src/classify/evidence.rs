@@ -73,7 +73,7 @@ pub struct RuleEvidence {
 
 /// What the system's own files say about a path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Said {
+pub enum Statement {
     /// What it is worth, and who declares it.
     Declared(Nature, Author),
     /// It switches a service on or off.
@@ -84,14 +84,14 @@ pub enum Said {
     Ucf(String),
 }
 
-impl Said {
+impl Statement {
     /// What the path is worth.
     pub fn nature(&self) -> Nature {
         match self {
-            Said::Declared(nature, _) => *nature,
-            Said::Switch(Switch::ByHand) => Nature::Choice,
-            Said::Switch(_) => Nature::Generated,
-            Said::Ghost(_) | Said::Ucf(_) => Nature::State,
+            Statement::Declared(nature, _) => *nature,
+            Statement::Switch(Switch::ByHand) => Nature::Choice,
+            Statement::Switch(_) => Nature::Generated,
+            Statement::Ghost(_) | Statement::Ucf(_) => Nature::State,
         }
     }
 }
@@ -152,7 +152,7 @@ pub struct Evidence {
     /// What a rule says.
     pub rule: Option<RuleEvidence>,
     /// What the system's own files say, where it holds.
-    pub said: Option<Said>,
+    pub said: Option<Statement>,
     /// Whether the image that the user declared to be had again holds the same.
     pub in_base: bool,
     /// What the user wants done with logs.

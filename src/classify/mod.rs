@@ -21,7 +21,7 @@ use std::sync::OnceLock;
 pub(crate) use digest::digest;
 use digest::{feed, sha256};
 pub(crate) use evidence::{
-    Content, Evidence, PackageEvidence, Place, RuleEvidence, Said, Template,
+    Content, Evidence, PackageEvidence, Place, RuleEvidence, Statement, Template,
 };
 pub use evidence::{LogPolicy, UserChoice};
 pub(crate) use globs::Globs;
@@ -40,7 +40,7 @@ use crate::packages::{Alternative, AlternativeStatus, Claim, Installed, Recorded
 use crate::tree::{
     Entry, Kind, Meta, RootPath, Time, Tree, TreeError, is_mostly_holes, resolve, resolve_parent,
 };
-use crate::verdict::{Lies, Origin};
+use crate::verdict::{Location, Origin};
 
 /// Directories that only a running system fills; the directories themselves belong to packages.
 const RUNTIME: &[&[u8]] = &[b"/proc", b"/sys", b"/dev", b"/run", b"/tmp"];
@@ -111,13 +111,17 @@ pub(crate) struct Classifier<'a> {
 }
 
 impl Classifier<'_> {
-    /// All evidence about `entry`, which lies `lies`.
-    pub(crate) fn evidence(&self, entry: &Entry, lies: Lies) -> Result<Evidence, TreeError> {
-        let origin = match (lies, self.image) {
-            (Lies::Volume, _) => Origin::Volume,
-            (Lies::Bind, _) => Origin::Bind,
-            (Lies::Root, Some(image)) => image.origin(entry)?,
-            (Lies::Root, None) => Origin::Root,
+    /// All evidence about `entry`, at `location`.
+    pub(crate) fn evidence(
+        &self,
+        entry: &Entry,
+        location: Location,
+    ) -> Result<Evidence, TreeError> {
+        let origin = match (location, self.image) {
+            (Location::Volume, _) => Origin::Volume,
+            (Location::Bind, _) => Origin::Bind,
+            (Location::Root, Some(image)) => image.origin(entry)?,
+            (Location::Root, None) => Origin::Root,
         };
         let mut evidence = Evidence {
             user: self.globs.choice(&entry.path).cloned(),
@@ -127,7 +131,7 @@ impl Classifier<'_> {
             plain: plain(&entry.meta),
             ..Evidence::none(entry.kind.file_type(), origin)
         };
-        if lies != Lies::Root || evidence.place == Place::Runtime {
+        if location != Location::Root || evidence.place == Place::Runtime {
             return Ok(evidence);
         }
         // A ghost was made by somebody later: its package vouches for nothing.
@@ -182,7 +186,7 @@ impl Classifier<'_> {
             alternative: self.absent_alternative(path),
             environment: self.lacking(path),
             rule: self.rule(absent).map(rule_evidence),
-            said: self.declared.switches.of_absent(path).map(Said::Switch),
+            said: self.declared.switches.of_absent(path).map(Statement::Switch),
             ..Evidence::none(absent.kind.file_type(), origin)
         }
     }
@@ -507,7 +511,7 @@ mod tests {
             }
         }
 
-        fn evidence(&self, at: &str, lies: Lies) -> Evidence {
+        fn evidence(&self, at: &str, location: Location) -> Evidence {
             let text = format!(
                 "app: app\ntitle: X\nrecognise: {{paths: [{{path: /x}}]}}\nlayout:\n  \
                  - {{globs: [/never], worth: data, why: because}}\n{}",
@@ -535,11 +539,11 @@ mod tests {
                 unpacked: Unpacked::default(),
             };
             let entry = self.tree.entry(&path(at)).unwrap().unwrap();
-            classifier.evidence(&entry, lies).unwrap()
+            classifier.evidence(&entry, location).unwrap()
         }
 
         pub(super) fn of_root(&self, at: &str) -> Evidence {
-            self.evidence(at, Lies::Root)
+            self.evidence(at, Location::Root)
         }
     }
 
@@ -635,7 +639,7 @@ mod tests {
     fn in_a_volume_the_package_database_has_no_say() {
         let known = Known::of(system().file("/usr/bin/app", "hello\n"));
         let expected = Evidence::none(FileType::File, Origin::Volume);
-        assert_eq!(known.evidence("/usr/bin/app", Lies::Volume), expected);
+        assert_eq!(known.evidence("/usr/bin/app", Location::Volume), expected);
     }
 
     #[test]
@@ -733,6 +737,6 @@ mod tests {
         let mut known = Known::of(system().file("/srv/data", ""));
         known.globs = vec![choice.clone()];
         assert_eq!(known.of_root("/srv/data").user, Some(choice.clone()));
-        assert_eq!(known.evidence("/srv/data", Lies::Volume).user, Some(choice));
+        assert_eq!(known.evidence("/srv/data", Location::Volume).user, Some(choice));
     }
 }

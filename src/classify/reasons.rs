@@ -1,20 +1,20 @@
 //! The reasons that evidence of other rooms amounts to.
 
-use super::evidence::{Said, Template};
+use super::evidence::{Statement, Template};
 use crate::declared::{Author, Nature, Switch};
 use crate::environments::{Part, PartOf};
 use crate::verdict::Reason;
 
-impl From<&Said> for Reason {
-    fn from(said: &Said) -> Reason {
+impl From<&Statement> for Reason {
+    fn from(said: &Statement) -> Reason {
         match said {
-            Said::Declared(nature, author) => declared(*nature, author),
-            Said::Switch(Switch::Recorded) => Reason::SwitchedByPackage,
-            Said::Switch(Switch::Preset) => Reason::SwitchedByPreset,
-            Said::Switch(Switch::Header) => Reason::SwitchedByHeader,
-            Said::Switch(Switch::ByHand) => Reason::SwitchedByHand,
-            Said::Ghost(package) => Reason::Ghost { package: package.clone() },
-            Said::Ucf(package) => Reason::UcfWritten { package: package.clone() },
+            Statement::Declared(nature, author) => declared(*nature, author),
+            Statement::Switch(Switch::Recorded) => Reason::SwitchedByPackage,
+            Statement::Switch(Switch::Preset) => Reason::SwitchedByPreset,
+            Statement::Switch(Switch::Header) => Reason::SwitchedByHeader,
+            Statement::Switch(Switch::ByHand) => Reason::SwitchedByHand,
+            Statement::Ghost(package) => Reason::Ghost { package: package.clone() },
+            Statement::Ucf(package) => Reason::UcfWritten { package: package.clone() },
         }
     }
 }

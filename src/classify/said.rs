@@ -1,6 +1,6 @@
 //! What the system's own files say about a path, where it holds.
 
-use super::evidence::{Content, Said};
+use super::evidence::{Content, Statement};
 use super::recorded::recorded_meta_of;
 use super::{Classifier, TEMPLATE_LIMIT, digest};
 use crate::declared::{Declaration, Form, Reach};
@@ -10,22 +10,26 @@ use crate::tree::{Entry, Kind, RootPath, TreeError, read_file, resolve};
 impl Classifier<'_> {
     /// The first that holds of what the system's files say about `entry`, which no package owns;
     /// `ghosts` are the claims of packages that list it as made later.
-    pub(super) fn said(&self, entry: &Entry, ghosts: &[Claim]) -> Result<Option<Said>, TreeError> {
+    pub(super) fn said(
+        &self,
+        entry: &Entry,
+        ghosts: &[Claim],
+    ) -> Result<Option<Statement>, TreeError> {
         if let Some(switch) = self.declared.switches.of(entry) {
-            return Ok(Some(Said::Switch(switch)));
+            return Ok(Some(Statement::Switch(switch)));
         }
         for declaration in self.declared.of(entry) {
             if self.holds(declaration, entry)? {
                 let author = declaration.author.clone();
-                return Ok(Some(Said::Declared(declaration.nature, author)));
+                return Ok(Some(Statement::Declared(declaration.nature, author)));
             }
         }
         if let Some(ghost) = ghosts.first() {
-            return Ok(Some(Said::Ghost(ghost.package.to_owned())));
+            return Ok(Some(Statement::Ghost(ghost.package.to_owned())));
         }
         let generated = self.installed.generated(&entry.path);
         let package = generated.and_then(|generated| generated.package);
-        Ok(package.map(|package| Said::Ucf(package.to_owned())))
+        Ok(package.map(|package| Statement::Ucf(package.to_owned())))
     }
 
     /// Whether `entry` is what `declaration` says is made there.

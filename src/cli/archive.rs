@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use regrow::archive::{
     ArchiveOptions, ExamineOptions, Exports, LogPolicy, Since, archive, examine, parse_since,
 };
-use regrow::failure::{Failure, Kind};
+use regrow::failure::{Failure, FailureKind};
 use regrow::report;
 use regrow::source::{Binds, OpenOptions, Source, SourceSpec};
 
@@ -72,7 +72,7 @@ impl Look {
         let since = match self.since.as_deref() {
             None | Some("image") => Since::Default,
             Some(text) => parse_since(text).map_err(|e| {
-                Failure::new(Kind::Usage, "reading --since", text)
+                Failure::new(FailureKind::Usage, "reading --since", text)
                     .because(e)
                     .next("give `image`, an absolute path, RFC 3339 or @SECONDS")
             })?,
@@ -88,7 +88,7 @@ impl Look {
 /// Reads a source from the command line.
 pub(crate) fn source_spec(text: &str) -> Result<SourceSpec, Failure> {
     SourceSpec::parse(text).map_err(|e| {
-        Failure::new(Kind::Usage, "reading the source", text)
+        Failure::new(FailureKind::Usage, "reading the source", text)
             .because(e)
             .next("name a source as docker:NAME, podman:NAME, rootfs:DIR, tar:FILE or oci:DIR")
     })

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use regrow::failure::Kind;
+use regrow::failure::FailureKind;
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub(crate) enum Exit {
     /// Done, with named losses or held items.
     WithLosses,
     /// Not done.
-    Failed(Kind),
+    Failed(FailureKind),
 }
 
 impl Exit {
@@ -26,20 +26,20 @@ impl Exit {
     }
 }
 
-fn of_failure(kind: Kind) -> u8 {
+fn of_failure(kind: FailureKind) -> u8 {
     match kind {
-        Kind::Internal => 1,
-        Kind::Usage => 2,
-        Kind::Refused => 4,
-        Kind::Integrity => 5,
-        Kind::Resource => 6,
-        Kind::Environment => 7,
-        Kind::Locked => 8,
-        Kind::Untrusted => 9,
-        Kind::Precondition => 10,
-        Kind::Step => 11,
-        Kind::Key => 12,
-        Kind::Signal(signal) => u8::try_from(128 + signal).unwrap_or(255),
+        FailureKind::Internal => 1,
+        FailureKind::Usage => 2,
+        FailureKind::Refused => 4,
+        FailureKind::Integrity => 5,
+        FailureKind::Resource => 6,
+        FailureKind::Environment => 7,
+        FailureKind::Locked => 8,
+        FailureKind::Untrusted => 9,
+        FailureKind::Precondition => 10,
+        FailureKind::Step => 11,
+        FailureKind::Key => 12,
+        FailureKind::Signal(signal) => u8::try_from(128 + signal).unwrap_or(255),
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use regrow::archive::{ExamineOptions, examine, explain};
 use regrow::bundle;
-use regrow::failure::{Failure, Kind};
+use regrow::failure::{Failure, FailureKind};
 use regrow::report::{self, Explanation, Inspection};
 use regrow::source::Source;
 use regrow::tree::RootPath;
@@ -78,7 +78,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
 /// Runs `explain`.
 pub(crate) fn explain_path(args: &ExplainArgs, context: &Context) -> anyhow::Result<Exit> {
     let path = RootPath::parse(args.path.as_bytes()).map_err(|e| {
-        Failure::new(Kind::Usage, "reading the path", &args.path)
+        Failure::new(FailureKind::Usage, "reading the path", &args.path)
             .because(e)
             .next("give an absolute path inside the source")
     })?;
@@ -95,7 +95,7 @@ pub(crate) fn explain_path(args: &ExplainArgs, context: &Context) -> anyhow::Res
         }
     };
     let explanation = explanation.ok_or_else(|| {
-        Failure::new(Kind::Precondition, "explaining", path.as_bytes())
+        Failure::new(FailureKind::Precondition, "explaining", path.as_bytes())
             .why(format!("{} holds no such path", args.subject))
             .next("`regrow inspect` lists the paths")
     })?;

@@ -16,7 +16,7 @@ mod verify;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use regrow::failure::{Failure, Kind};
+use regrow::failure::{Failure, FailureKind};
 use regrow::tree::escaped;
 
 use context::{Context, Global};
@@ -83,7 +83,7 @@ pub(crate) fn main() -> ExitCode {
 /// and is told as one.
 fn complete(error: anyhow::Error) -> Failure {
     error.downcast::<Failure>().unwrap_or_else(|error| {
-        Failure::new(Kind::Internal, "running", "the command")
+        Failure::new(FailureKind::Internal, "running", "the command")
             .why(format!("{error:#}"))
             .safe("what is published is whole")
             .next("report this as a bug")
@@ -112,7 +112,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     }
     if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         error.print().ok();
-        return Exit::Failed(Kind::Usage).into();
+        return Exit::Failed(FailureKind::Usage).into();
     }
     // Its first paragraph names the mistake, the second may have a tip.
     let text = error.render().to_string();
@@ -124,9 +124,9 @@ fn usage(error: &clap::Error) -> ExitCode {
         .filter(|line| !line.is_empty())
         .collect();
     output::failure(
-        &Failure::new(Kind::Usage, "reading", "the command line")
+        &Failure::new(FailureKind::Usage, "reading", "the command line")
             .why(why.join("; "))
             .next("`regrow --help`, or `--help` after a command, says what it takes"),
     );
-    Exit::Failed(Kind::Usage).into()
+    Exit::Failed(FailureKind::Usage).into()
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use regrow::failure::{Failure, Kind};
+use regrow::failure::{Failure, FailureKind};
 use regrow::report;
 use regrow::restore::{
     Downloads, Plan, PlanFile, RestoreOptions, Start, TargetSpec, Which, plan as plan_restore,
@@ -56,7 +56,7 @@ pub(crate) struct PlanArgs {
 
 fn target(text: &str) -> Result<TargetSpec, Failure> {
     TargetSpec::parse(text).map_err(|e| {
-        Failure::new(Kind::Usage, "reading --onto", text)
+        Failure::new(FailureKind::Usage, "reading --onto", text)
             .because(e)
             .next("name an image such as debian:trixie, or rootfs:DIR")
     })

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use regrow::failure::{Failure, Kind};
+use regrow::failure::{Failure, FailureKind};
 use regrow::layout;
 use regrow::report::{self, RuleList};
 
@@ -47,12 +47,13 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
             let rules = context.layout()?.apps()?;
             let rule =
                 rules.into_iter().find(|rule| rule.app.as_str() == app).ok_or_else(|| {
-                    Failure::new(Kind::Precondition, "showing the rule of", app)
+                    Failure::new(FailureKind::Precondition, "showing the rule of", app)
                         .why("no rule has this name")
                         .next("`regrow rules list` names them")
                 })?;
-            let text = layout::render(&rule)
-                .map_err(|e| Failure::new(Kind::Internal, "showing the rule of", app).because(e))?;
+            let text = layout::render(&rule).map_err(|e| {
+                Failure::new(FailureKind::Internal, "showing the rule of", app).because(e)
+            })?;
             context.output.print(&rule, |_| text);
         }
         What::Lint { paths } => {

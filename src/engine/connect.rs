@@ -209,7 +209,7 @@ fn address(host: &str, tls: bool) -> Result<Address, EngineError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::Kind;
+    use crate::failure::FailureKind;
 
     fn with(pairs: &[(&str, &str)], which: Which) -> Vec<String> {
         let pairs: Vec<_> = pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
@@ -241,7 +241,7 @@ mod tests {
         for bad in
             ["ssh://h", "https://h:1", "/var/run/docker.sock", "unix://rel", "tcp://", "x://y"]
         {
-            assert_eq!(address(bad, false).unwrap_err().kind(), Kind::Environment, "{bad}");
+            assert_eq!(address(bad, false).unwrap_err().kind(), FailureKind::Environment, "{bad}");
         }
         assert!(address("tcp://h:1", true).is_err());
     }

@@ -6,7 +6,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::failure::Kind;
+use crate::failure::FailureKind;
 use crate::tree::{PathError, escaped};
 
 /// What a call to an engine is about.
@@ -170,14 +170,14 @@ pub enum EngineError {
 
 impl EngineError {
     /// What sort of failure an act that ends on this is.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> FailureKind {
         match self {
             EngineError::NoSuch { .. }
             | EngineError::NoSuchPath { .. }
-            | EngineError::NameTaken { .. } => Kind::Precondition,
-            EngineError::NoSpace { .. } | EngineError::Local { .. } => Kind::Resource,
-            EngineError::CommandTimeout { .. } => Kind::Step,
-            EngineError::Cancelled { signal } => Kind::Signal(*signal),
+            | EngineError::NameTaken { .. } => FailureKind::Precondition,
+            EngineError::NoSpace { .. } | EngineError::Local { .. } => FailureKind::Resource,
+            EngineError::CommandTimeout { .. } => FailureKind::Step,
+            EngineError::Cancelled { signal } => FailureKind::Signal(*signal),
             EngineError::NoSocket { .. }
             | EngineError::NotRunning { .. }
             | EngineError::PermissionDenied { .. }
@@ -185,7 +185,7 @@ impl EngineError {
             | EngineError::Refused { .. }
             | EngineError::Lost { .. }
             | EngineError::Stalled { .. }
-            | EngineError::Unexpected { .. } => Kind::Environment,
+            | EngineError::Unexpected { .. } => FailureKind::Environment,
         }
     }
 
@@ -285,9 +285,9 @@ mod tests {
         assert!(matches!(about().status(404, "nope".into()), EngineError::NoSuch { .. }));
         assert_eq!(
             about().status(500, "write /x: no space left on device".into()).kind(),
-            Kind::Resource
+            FailureKind::Resource
         );
-        assert_eq!(about().status(500, "boom".into()).kind(), Kind::Environment);
+        assert_eq!(about().status(500, "boom".into()).kind(), FailureKind::Environment);
     }
 
     #[test]

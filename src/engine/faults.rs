@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::{Engine, EngineError, Made, Staging};
-use crate::failure::Kind;
+use crate::failure::FailureKind;
 
 /// How the played engine answers a request for `/containers/x/…`.
 #[derive(Clone)]
@@ -117,7 +117,7 @@ fn a_connection_that_breaks_is_an_error() {
     let error = exported(Answer::Raw(answer)).unwrap_err();
     assert!(matches!(error, EngineError::Lost { .. }), "{error:?}");
     let error = exported(Answer::Raw(b"HTTP/1.1 200".to_vec())).unwrap_err();
-    assert_eq!(error.kind(), Kind::Environment, "{error:?}");
+    assert_eq!(error.kind(), FailureKind::Environment, "{error:?}");
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn a_cancelled_call_ends_at_once() {
         handle.cancel(15);
     });
     let error = engine.container("x").unwrap_err();
-    assert_eq!(error.kind(), Kind::Signal(15), "{error:?}");
+    assert_eq!(error.kind(), FailureKind::Signal(15), "{error:?}");
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn answers_that_make_no_sense_say_so() {
     ] {
         let (engine, _dir) = played(Answer::Raw(plain(status, body)));
         let error = engine.container("x").unwrap_err();
-        assert_eq!(error.kind(), Kind::Environment, "{status} {body}: {error:?}");
+        assert_eq!(error.kind(), FailureKind::Environment, "{status} {body}: {error:?}");
     }
 }
 

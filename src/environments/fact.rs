@@ -12,7 +12,7 @@ const WORD: usize = 128;
 /// Who made an environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum EnvironmentKind {
     /// A Python environment of its own, made by `venv` or `virtualenv`.
     Venv,
     /// What `pip` installed for the whole system.
@@ -29,16 +29,16 @@ pub enum Kind {
     Cargo,
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for EnvironmentKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Kind::Venv => "Python environment",
-            Kind::System => "system-wide Python packages",
-            Kind::User => "Python packages of a user",
-            Kind::Node => "Node modules",
-            Kind::Gems => "Ruby gems",
-            Kind::Composer => "Composer packages",
-            Kind::Cargo => "programs of cargo",
+            EnvironmentKind::Venv => "Python environment",
+            EnvironmentKind::System => "system-wide Python packages",
+            EnvironmentKind::User => "Python packages of a user",
+            EnvironmentKind::Node => "Node modules",
+            EnvironmentKind::Gems => "Ruby gems",
+            EnvironmentKind::Composer => "Composer packages",
+            EnvironmentKind::Cargo => "programs of cargo",
         })
     }
 }
@@ -112,7 +112,7 @@ pub struct Options {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnvironmentFact {
     /// Who made it.
-    pub kind: Kind,
+    pub kind: EnvironmentKind,
     /// Its directory; for system and user installations the one above `bin` and `lib`.
     #[serde(flatten)]
     pub root: RootPath,
@@ -143,7 +143,7 @@ const NO_LONGER_MADE: &[(&str, &str)] = &[("setuptools", "setuptools<81")];
 impl EnvironmentFact {
     /// Whether it is one of Python's.
     pub fn is_python(&self) -> bool {
-        matches!(self.kind, Kind::Venv | Kind::System | Kind::User)
+        matches!(self.kind, EnvironmentKind::Venv | EnvironmentKind::System | EnvironmentKind::User)
     }
 
     /// What its maker put into it at the time and today's does not, as its index is asked for it.
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn a_list_names_what_an_index_has_and_comments_on_the_rest() {
         let fact = EnvironmentFact {
-            kind: Kind::Venv,
+            kind: EnvironmentKind::Venv,
             root: RootPath::parse(b"/opt/v").unwrap(),
             interpreter: "3.9".into(),
             rebuild: true,

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::fact::Kind;
+use super::fact::EnvironmentKind;
 use super::part::PartOf;
 use super::python::{Environment, installed, venv};
 use super::{below, listing};
@@ -110,9 +110,9 @@ impl<'a> Environments<'a> {
         };
         match name {
             b"local" if dir.as_bytes() == b"/usr/local" => {
-                return installed(tree, Kind::System, dir, self.packaged);
+                return installed(tree, EnvironmentKind::System, dir, self.packaged);
             }
-            b".local" => return installed(tree, Kind::User, dir, self.packaged),
+            b".local" => return installed(tree, EnvironmentKind::User, dir, self.packaged),
             b"node_modules" => return listing::node(tree, dir).map(Some),
             b".cargo" if there(".crates.toml")? => return Ok(Some(listing::cargo(tree, dir))),
             b"vendor" if there("composer/installed.json")? => {

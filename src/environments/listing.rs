@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::fact::{EnvironmentFact, Kind, Options, Pinned, Provenance};
+use super::fact::{EnvironmentFact, EnvironmentKind, Options, Pinned, Provenance};
 use super::python::{Content, Environment};
 use super::{below, plain_file};
 use crate::tree::{RootPath, Tree, TreeError, escaped};
@@ -26,7 +26,7 @@ const NO_DIGESTS: &str = "no digests of its files are recorded";
 
 fn whole(
     root: &RootPath,
-    kind: Kind,
+    kind: EnvironmentKind,
     interpreter: &str,
     why: &str,
     scope: RootPath,
@@ -104,7 +104,7 @@ pub(super) fn node(tree: &dyn Tree, root: &RootPath) -> Result<Environment, Tree
         let Named { name, version } = serde_json::from_slice(&text).ok()?;
         pinned(&name, &version, wanted.contains(&name))
     });
-    Ok(whole(root, Kind::Node, "", NO_DIGESTS, root.clone(), packages.collect()))
+    Ok(whole(root, EnvironmentKind::Node, "", NO_DIGESTS, root.clone(), packages.collect()))
 }
 
 /// The gems at `root`, whose name is the version of Ruby's interface.
@@ -122,7 +122,7 @@ pub(super) fn gems(tree: &dyn Tree, root: &RootPath) -> Result<Environment, Tree
         }
     }
     let version = escaped(root.name());
-    Ok(whole(root, Kind::Gems, &version, NO_DIGESTS, root.clone(), packages))
+    Ok(whole(root, EnvironmentKind::Gems, &version, NO_DIGESTS, root.clone(), packages))
 }
 
 /// The packages that Composer put into `root`.
@@ -135,7 +135,7 @@ pub(super) fn composer(tree: &dyn Tree, root: &RootPath) -> Environment {
         let Named { name, version } = serde_json::from_value(package.clone()).ok()?;
         pinned(&name, &version, false)
     });
-    whole(root, Kind::Composer, "", NO_DIGESTS, root.clone(), packages.collect())
+    whole(root, EnvironmentKind::Composer, "", NO_DIGESTS, root.clone(), packages.collect())
 }
 
 /// The programs that `cargo install` built for the user of `root`.
@@ -149,5 +149,5 @@ pub(super) fn cargo(tree: &dyn Tree, root: &RootPath) -> Environment {
         pinned(words.next()?, words.next()?, true)
     });
     let why = "it holds the only copy of its programs";
-    whole(root, Kind::Cargo, "", why, root.child(b"bin"), packages.collect())
+    whole(root, EnvironmentKind::Cargo, "", why, root.child(b"bin"), packages.collect())
 }

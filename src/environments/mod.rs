@@ -22,7 +22,7 @@ mod record;
 mod tests;
 
 pub(crate) use dist::comparable;
-pub(crate) use fact::{EnvironmentFact, Kind, Options, Parked};
+pub(crate) use fact::{EnvironmentFact, EnvironmentKind, Options, Parked};
 pub(crate) use finder::Environments;
 pub(crate) use part::{Part, PartOf};
 pub(crate) use python::system_python;

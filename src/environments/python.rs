@@ -8,11 +8,11 @@ use sha2::{Digest, Sha256};
 
 use super::activation::{is_generated, series, settings};
 use super::dist::{Dist, Origin, comparable, prove};
-use super::fact::{EnvironmentFact, Kind, Options};
+use super::fact::{EnvironmentFact, EnvironmentKind, Options};
 use super::part::Part;
 use super::record;
 use super::{below, plain_file};
-use crate::tree::{Entry, Kind as Node, RootPath, Tree, TreeError, resolve};
+use crate::tree::{Entry, Kind, RootPath, Tree, TreeError, resolve};
 
 /// Largest record of files that is read.
 const RECORD_LIMIT: u64 = 32 * 1024 * 1024;
@@ -51,7 +51,7 @@ pub(super) enum Content {
 /// A Python environment with the records of its packages.
 #[derive(Debug)]
 pub(super) struct Python {
-    kind: Kind,
+    kind: EnvironmentKind,
     version: String,
     options: Options,
     /// The user wrote into its settings.
@@ -99,7 +99,7 @@ pub(super) fn venv(
     let interpreter = settings.home.child(format!("python{}", settings.version).as_bytes());
     python(
         tree,
-        Kind::Venv,
+        EnvironmentKind::Venv,
         root,
         "site-packages",
         &settings.version,
@@ -113,11 +113,11 @@ pub(super) fn venv(
 /// of the system's Python: the highest.
 pub(super) fn installed(
     tree: &dyn Tree,
-    kind: Kind,
+    kind: EnvironmentKind,
     root: &RootPath,
     packaged: &dyn Fn(&RootPath) -> bool,
 ) -> Result<Option<Environment>, TreeError> {
-    let name = if kind == Kind::System { "dist-packages" } else { "site-packages" };
+    let name = if kind == EnvironmentKind::System { "dist-packages" } else { "site-packages" };
     let mut versions: Vec<(u32, String)> = Vec::new();
     for entry in tree.children(&root.child(b"lib"))? {
         let text = String::from_utf8_lossy(entry.path.name()).into_owned();
@@ -151,7 +151,7 @@ pub(super) fn installed(
 #[allow(clippy::too_many_arguments)]
 fn python(
     tree: &dyn Tree,
-    kind: Kind,
+    kind: EnvironmentKind,
     root: &RootPath,
     name: &str,
     version: &str,
@@ -170,7 +170,7 @@ fn python(
         edited,
         owner: (meta.uid, meta.gid),
         // The directories of a system are writable for a group; what is installed there is not.
-        umask: if kind == Kind::System { 0o022 } else { 0o777 & !meta.mode },
+        umask: if kind == EnvironmentKind::System { 0o022 } else { 0o777 & !meta.mode },
         site,
         interpreter,
         dists: vec![],
@@ -188,7 +188,7 @@ fn python(
         return Ok(Some(Environment { root, content: Content::Python(Box::new(python)) }));
     };
     let fact = Box::new(python.fact(&root, why.clone()));
-    let scope = if kind == Kind::Venv { (*root).clone() } else { python.site };
+    let scope = if kind == EnvironmentKind::Venv { (*root).clone() } else { python.site };
     let content = Content::Whole { why: why.into(), fact, scope };
     Ok(Some(Environment { root, content }))
 }
@@ -198,7 +198,8 @@ impl Python {
     /// user's mask; the packages in it follow the mask.
     fn umask_in_use(&self, tree: &dyn Tree) -> Result<Option<u32>, TreeError> {
         let record = self.dists.iter().find_map(|dist| dist.record.as_ref());
-        let Some(dir) = record.filter(|_| self.kind == Kind::User).and_then(RootPath::parent)
+        let Some(dir) =
+            record.filter(|_| self.kind == EnvironmentKind::User).and_then(RootPath::parent)
         else {
             return Ok(None);
         };
@@ -310,12 +311,12 @@ impl Python {
     /// Whether owner, mode and attributes are those of an installation.
     fn dressed(&self, entry: &Entry) -> bool {
         let meta = &entry.meta;
-        let system = self.kind == Kind::System;
+        let system = self.kind == EnvironmentKind::System;
         let owner = meta.uid == self.owner.0 && (system || meta.gid == self.owner.1);
         let mode = match entry.kind {
-            Node::Symlink { .. } => true,
+            Kind::Symlink { .. } => true,
             // A directory that hands its group down makes others that do.
-            Node::Dir => system || meta.mode & !0o2000 == 0o777 & !self.umask,
+            Kind::Dir => system || meta.mode & !0o2000 == 0o777 & !self.umask,
             _ => [0o666, 0o777].iter().any(|open| meta.mode == open & !self.umask),
         };
         owner && mode && meta.xattrs.keys().all(|name| name == b"security.selinux")
@@ -329,17 +330,17 @@ impl Python {
     ) -> Result<Option<Part>, TreeError> {
         let path = &entry.path;
         if path == root {
-            return Ok((self.kind == Kind::Venv).then_some(Part::Root));
+            return Ok((self.kind == EnvironmentKind::Venv).then_some(Part::Root));
         }
         if entry.kind.is_dir() {
             return Ok(self.directory(root, entry));
         }
         let Some(claimed) = self.files.get(path) else {
-            let inside = self.kind == Kind::Venv || path.is_within(&self.site);
+            let inside = self.kind == EnvironmentKind::Venv || path.is_within(&self.site);
             if !inside {
                 return Ok(None);
             }
-            if self.kind == Kind::Venv {
+            if self.kind == EnvironmentKind::Venv {
                 if self.is_made(tree, root, entry)? {
                     return Ok(Some(Part::Made));
                 }
@@ -366,7 +367,7 @@ impl Python {
 
     fn directory(&self, root: &RootPath, entry: &Entry) -> Option<Part> {
         let path = &entry.path;
-        let is_venv = self.kind == Kind::Venv;
+        let is_venv = self.kind == EnvironmentKind::Venv;
         let inside = |name: &str| below(root, name).is_some_and(|dir| *path == dir);
         let frame = self.site.is_within(path) && path.is_within(&root.child(b"lib"));
         if !is_venv && !path.is_within(&self.site) && !frame {
@@ -405,23 +406,23 @@ impl Python {
         let Some(inside) = entry.path.strip_prefix(root) else { return Ok(false) };
         let components: Vec<&[u8]> = inside.components().collect();
         Ok(match (components.as_slice(), &entry.kind) {
-            ([b"lib64"], Node::Symlink { target }) => target == b"lib",
-            ([b"pyvenv.cfg"], Node::File { .. }) => !self.edited && self.dressed(entry),
-            ([b".gitignore"], Node::File { .. }) => plain_file(tree, &entry.path, 1024)
+            ([b"lib64"], Kind::Symlink { target }) => target == b"lib",
+            ([b"pyvenv.cfg"], Kind::File { .. }) => !self.edited && self.dressed(entry),
+            ([b".gitignore"], Kind::File { .. }) => plain_file(tree, &entry.path, 1024)
                 .is_some_and(|text| {
                     text.starts_with(b"# Created by venv") && text.ends_with(b"\n*\n")
                 }),
-            ([b"bin", name], Node::Symlink { target }) => {
+            ([b"bin", name], Kind::Symlink { target }) => {
                 self.is_interpreter(name) && self.leads_to_interpreter(target)
             }
-            ([b"bin", name], Node::File { .. }) if SCRIPTS.contains(name) => {
+            ([b"bin", name], Kind::File { .. }) if SCRIPTS.contains(name) => {
                 let prompt = self.options.prompt.as_deref();
                 self.dressed(entry) && is_generated(tree, root, &entry.path, &self.version, prompt)
             }
-            ([b"bin", name], Node::File { .. }) if self.is_interpreter(name) => {
+            ([b"bin", name], Kind::File { .. }) if self.is_interpreter(name) => {
                 self.same_as(tree, entry, &self.interpreter)?
             }
-            ([b"share", b"python-wheels", name], Node::File { .. }) => {
+            ([b"share", b"python-wheels", name], Kind::File { .. }) => {
                 match below(&RootPath::root(), "usr/share/python-wheels") {
                     Some(dir) => self.same_as(tree, entry, &dir.child(name))?,
                     None => false,

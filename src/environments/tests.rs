@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use super::fact::{Pinned, Provenance};
 use super::*;
 use crate::tree::memory::MemoryTree;
-use crate::tree::{Entry, Kind as Node, Meta};
+use crate::tree::{Entry, Kind, Meta};
 
 const SITE: &str = "/opt/v/lib/python3.9/site-packages";
 
@@ -124,7 +124,7 @@ fn what_an_index_brought_unchanged_and_what_venv_makes_is_left_out_and_nothing_e
     let among = Some("Flask 1.0".into());
     assert_eq!(part(&tree, &at("flask/extra.py")), Some(Part::Own { among }));
     let fact = &facts(&tree)[0];
-    assert_eq!((fact.kind, fact.interpreter.as_str()), (Kind::Venv, "3.9"));
+    assert_eq!((fact.kind, fact.interpreter.as_str()), (EnvironmentKind::Venv, "3.9"));
     let index = Provenance::Index;
     let (name, version) = ("Flask".to_owned(), "1.0".to_owned());
     assert_eq!(
@@ -307,8 +307,8 @@ fn system_and_user_installations_speak_of_what_pip_recorded_only() {
     }
     let tree = tree.meta(format!("{user}/six.py"), |meta| meta.mode = 0o600);
     assert!(!is_left_out(&part(&tree, &format!("{user}/six.py"))));
-    let kinds: Vec<Kind> = facts(&tree).iter().map(|fact| fact.kind).collect();
-    assert_eq!(kinds, [Kind::User, Kind::Venv]);
+    let kinds: Vec<EnvironmentKind> = facts(&tree).iter().map(|fact| fact.kind).collect();
+    assert_eq!(kinds, [EnvironmentKind::User, EnvironmentKind::Venv]);
 }
 
 #[test]
@@ -346,7 +346,7 @@ fn environments_without_digests_are_listed_and_kept_whole() {
         .file("/srv/php/vendor/a/b/src.php", "php")
         .file("/root/.cargo/.crates.toml", "[v1]\n\"ripgrep 13.0.0 (registry+x)\" = [\"rg\"]\n")
         .file("/root/.cargo/bin/rg", "elf");
-    let listed: Vec<(Kind, Vec<String>)> = facts(&tree)
+    let listed: Vec<(EnvironmentKind, Vec<String>)> = facts(&tree)
         .iter()
         .map(|fact| {
             let words = fact.packages.iter().map(|p| format!("{} {}", p.name, p.version));
@@ -357,10 +357,10 @@ fn environments_without_digests_are_listed_and_kept_whole() {
     assert_eq!(
         listed,
         [
-            (Kind::Cargo, words(&["ripgrep 13.0.0"])),
-            (Kind::Node, words(&["@x/y 2.0.0", "left-pad 1.3.0"])),
-            (Kind::Composer, words(&["a/b 1.2"])),
-            (Kind::Gems, words(&["nokogiri 1.11.0-x86_64-linux", "rack 2.2.3"])),
+            (EnvironmentKind::Cargo, words(&["ripgrep 13.0.0"])),
+            (EnvironmentKind::Node, words(&["@x/y 2.0.0", "left-pad 1.3.0"])),
+            (EnvironmentKind::Composer, words(&["a/b 1.2"])),
+            (EnvironmentKind::Gems, words(&["nokogiri 1.11.0-x86_64-linux", "rack 2.2.3"])),
         ]
     );
     assert!(facts(&tree)[1].packages[1].requested);
@@ -388,6 +388,6 @@ fn the_systems_interpreter_is_what_its_link_leads_to() {
     };
     assert!(compiled("fast.cpython-39-x86_64-linux-gnu.so"));
     assert!(!compiled("fast.py"));
-    let copy = Node::File { size: 3 };
+    let copy = Kind::File { size: 3 };
     assert_eq!(venv().entry(&path("/usr/bin/python3.9")).unwrap().unwrap().kind, copy);
 }

@@ -51,7 +51,7 @@ pub(crate) fn of_bundle(survey: &Survey) -> Result<&'static dyn Family, Failure>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::Kind;
+    use crate::failure::FailureKind;
 
     #[test]
     fn a_bundle_of_another_managers_system_is_refused_and_one_of_before_is_not() {
@@ -62,7 +62,7 @@ mod tests {
         assert_eq!(of("").ok(), Some(Manager::Dpkg));
         assert_eq!(of("dpkg").ok(), Some(Manager::Dpkg));
         let failure = of("rpm").unwrap_err();
-        assert_eq!(failure.kind(), Kind::Precondition);
+        assert_eq!(failure.kind(), FailureKind::Precondition);
         assert!(
             failure.to_string().contains("of a system of rpm, and restores are for systems of")
         );

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::carried::Carried;
 use super::offered::Offered;
 use crate::accounts::{AccountDb, IdMap};
-use crate::environments::Kind as EnvironmentKind;
-use crate::failure::{Failure, Kind};
+use crate::environments::EnvironmentKind;
+use crate::failure::{Failure, FailureKind};
 use crate::packages::{Installed, Manager};
 use crate::survey::{AnswerFact, Choices, Survey};
 use crate::system::System;
@@ -108,7 +108,7 @@ pub(crate) trait Family: Sync {
 
 /// The new system is of another kind than the bundle's.
 pub(super) fn refused(why: String) -> Failure {
-    Failure::new(Kind::Precondition, "restoring onto", "the target")
+    Failure::new(FailureKind::Precondition, "restoring onto", "the target")
         .why(why)
         .safe("nothing was made")
         .next("choose a target of the same family and architecture")

@@ -364,7 +364,7 @@ mod tests {
         assert_eq!(db.rule("x", "debian").unwrap().unwrap().title, "Other");
         assert_eq!(files(&db), ["2.yaml"]);
         let orphan = of(&[("2.yaml", more)]).unwrap_err();
-        assert_eq!(orphan.kind(), crate::failure::Kind::Refused);
+        assert_eq!(orphan.kind(), crate::failure::FailureKind::Refused);
     }
 
     #[test]
@@ -395,7 +395,7 @@ mod tests {
         let debian = db.recognise(&[("base-files", "11.1+deb11u11")], &|_| false).unwrap();
         assert!(db.layout(&debian).is_ok());
         let missing = LayoutDb::open(&[dir.path().join("none")]).unwrap_err();
-        assert_eq!(missing.kind(), crate::failure::Kind::Precondition);
+        assert_eq!(missing.kind(), crate::failure::FailureKind::Precondition);
     }
 
     #[test]

@@ -133,17 +133,17 @@ impl LayoutError {
     }
 
     /// What sort of failure it is: a mistake in a rule is refused input.
-    pub fn kind(&self) -> failure::Kind {
+    pub fn kind(&self) -> failure::FailureKind {
         match self {
             LayoutError::Rule(_) | LayoutError::Orphan { .. } | LayoutError::Glob { .. } => {
-                failure::Kind::Refused
+                failure::FailureKind::Refused
             }
             LayoutError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
-                failure::Kind::Precondition
+                failure::FailureKind::Precondition
             }
-            LayoutError::Read { .. } | LayoutError::Runtime(_) => failure::Kind::Resource,
+            LayoutError::Read { .. } | LayoutError::Runtime(_) => failure::FailureKind::Resource,
             LayoutError::Database(_) | LayoutError::Schema(_) | LayoutError::Row { .. } => {
-                failure::Kind::Internal
+                failure::FailureKind::Internal
             }
         }
     }

@@ -38,9 +38,9 @@ impl LayoutDb {
         names: &[&str],
     ) -> Result<BTreeMap<String, PackageFate>, LayoutError> {
         let events = self.events(between, names)?;
-        let fates =
+        let renames =
             names.iter().filter_map(|name| Some(((*name).to_owned(), fate(name, &events)?)));
-        Ok(fates.collect())
+        Ok(renames.collect())
     }
 
     /// The events on the way that concern `names` or what they became, in order.
@@ -148,8 +148,8 @@ mod tests {
 
     fn became(old: &str, new: &str, names: &[&str]) -> Vec<String> {
         let between = Releases { distribution: "d", old, new };
-        let fates = db().became(&between, names).unwrap();
-        fates.iter().map(|(name, f)| format!("{name}: {} ({})", f.to.join(" "), f.why)).collect()
+        let renames = db().became(&between, names).unwrap();
+        renames.iter().map(|(name, f)| format!("{name}: {} ({})", f.to.join(" "), f.why)).collect()
     }
 
     #[test]

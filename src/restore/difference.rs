@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
-use super::options::RestoreOptions;
-use super::plan::{Plan, PlanContent};
-use super::step::Step;
 use crate::bundle::{Loss, Manifest};
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, FailureKind};
+use crate::restore::options::RestoreOptions;
+use crate::restore::plan::{Plan, PlanContent};
+use crate::restore::value::step::Step;
 use crate::tree::{Draft, DraftContent, DraftNode, RootPath};
 use crate::verdict::Held;
 use sha2::{Digest as _, Sha256};
@@ -22,7 +22,7 @@ const NAMED: usize = 5;
 ///
 /// # Errors
 /// It is for others (precondition).
-pub(super) fn check_inputs(
+pub(in crate::restore) fn check_inputs(
     approved: &Plan,
     manifest: &Manifest,
     options: &RestoreOptions,
@@ -41,7 +41,7 @@ pub(super) fn check_inputs(
 ///
 /// # Errors
 /// It would do something else (precondition).
-pub(super) fn check_plan(approved: &Plan, now: &Plan) -> Result<(), Failure> {
+pub(in crate::restore) fn check_plan(approved: &Plan, now: &Plan) -> Result<(), Failure> {
     if approved.id == now.id {
         return Ok(());
     }
@@ -169,7 +169,7 @@ impl Differences {
         if all.len() > NAMED {
             why.push_str(&format!("; and {} more", all.len() - NAMED));
         }
-        Err(Failure::new(Kind::Precondition, "executing the plan", &approved.id)
+        Err(Failure::new(FailureKind::Precondition, "executing the plan", &approved.id)
             .why(why)
             .safe("nothing was restored, and nothing new was left")
             .next("make a plan of what there is now with `regrow plan`, and look at it"))
@@ -218,13 +218,13 @@ fn described(node: &DraftNode) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::downloads::Downloads;
-    use super::super::options::Start;
-    use super::super::plan::testing::{content, node, path, plan};
-    use super::super::step::{Placing, PlannedCommand, Removal};
-    use super::super::target::TargetSpec;
     use super::*;
     use crate::engine::Which;
+    use crate::restore::options::Start;
+    use crate::restore::plan::testing::{content, node, path, plan};
+    use crate::restore::python::downloads::Downloads;
+    use crate::restore::target::TargetSpec;
+    use crate::restore::value::step::{Placing, PlannedCommand, Removal};
 
     /// What is said of a plan that would be `change`d now.
     fn told(change: impl FnOnce(&mut PlanContent)) -> Vec<String> {
@@ -297,7 +297,7 @@ mod tests {
             Step::Place(Placing { path, kind, marks: BTreeSet::new() })
         }));
         let error = check_plan(&plan(), &Plan::of(now, vec![]).unwrap()).unwrap_err();
-        assert_eq!(error.kind(), Kind::Precondition);
+        assert_eq!(error.kind(), FailureKind::Precondition);
         let reason = error.reason();
         assert!(reason.contains("place /srv/4: was absent, is `file`; and 3 more"), "{reason}");
         assert!(!reason.contains("/srv/5"), "{reason}");

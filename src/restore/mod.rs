@@ -4,49 +4,27 @@
 //! seal → validators → publish. Until the last step the only trace is what carries our label; a
 //! failure anywhere removes it and leaves the old container, the bundle and all names as they were.
 
-mod accounts;
-mod archived;
-mod carry;
-mod config;
-mod container;
-mod decisions;
 mod difference;
-mod downloads;
-mod engine_target;
-mod environment;
-mod environments;
-mod fresh;
-mod garbage;
-mod inputs;
-mod journal;
-mod journey;
-mod layer;
-mod localhost;
-mod merge;
+mod files;
 mod options;
 mod outcome;
 mod packages;
 mod plan;
 mod planner;
-mod rebuild;
-mod root_target;
+mod python;
 mod saved;
-mod services;
-mod settle;
-mod stage;
-mod step;
 mod target;
-mod volumes;
+mod value;
 
 use std::path::Path;
 use std::time::Instant;
 
-pub use downloads::Downloads;
-pub use garbage::collect_garbage;
 pub use options::{RestoreOptions, Start};
 pub use outcome::{GarbageReport, PlanReport, PlanStep, RestoreReport};
 pub use plan::Plan;
+pub use python::downloads::Downloads;
 pub use saved::PlanFile;
+pub use target::garbage::collect_garbage;
 pub use target::{TargetError, TargetSpec};
 
 pub use crate::engine::Which;
@@ -55,10 +33,12 @@ use crate::bundle::{Contents, Manifest, Reader};
 use crate::failure::Failure;
 use crate::layout::LayoutDb;
 use crate::monitor::Monitor;
-use engine_target::{EngineSite, archived_settings};
-use inputs::{Inputs, VolumesAs};
-use root_target::RootTarget;
+use packages::stage;
+use python::execute;
+use target::engine::{EngineSite, archived_settings};
+use target::root::RootTarget;
 use target::{AtRest, Published, Staged, Taken, Target};
+use value::inputs::{Inputs, VolumesAs};
 
 /// An opened bundle, found whole.
 struct Opened {
@@ -212,7 +192,7 @@ fn execute(
     monitor.phase("placing files");
     let (mut placed, lost) = target.place(plan.content.wanted(), contents)?;
     report.losses.extend(lost);
-    let rebuilt = rebuild::rebuild(&mut placed, &work.rebuilds, &options.downloads, monitor)?;
+    let rebuilt = execute::rebuild(&mut placed, &work.rebuilds, &options.downloads, monitor)?;
     report.held.extend(rebuilt.held);
     report.losses.extend(rebuilt.losses);
     stage::execute(&mut placed, &work.commands, contents, monitor)?;

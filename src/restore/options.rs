@@ -1,10 +1,10 @@
 //! [`RestoreOptions`]: how to restore.
 
-use super::downloads::Downloads;
-use super::plan::Plan;
-use super::target::TargetSpec;
 use crate::engine::Which;
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, FailureKind};
+use crate::restore::plan::Plan;
+use crate::restore::python::downloads::Downloads;
+use crate::restore::target::TargetSpec;
 
 /// Whether the new container is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,16 +37,16 @@ pub struct RestoreOptions {
 
 impl RestoreOptions {
     /// Refuses options that do not go together.
-    pub(super) fn check(&self) -> Result<(), Failure> {
+    pub(in crate::restore) fn check(&self) -> Result<(), Failure> {
         let container = self.name.is_some() || self.tag.is_some() || self.start == Start::Yes;
         if let Some(name) = self.name.as_deref().filter(|name| !is_container_name(name)) {
-            return Err(Failure::new(Kind::Usage, "reading --name", name)
+            return Err(Failure::new(FailureKind::Usage, "reading --name", name)
                 .why("a container's name has letters, digits, `_`, `.` and `-`, and begins with a letter or a digit")
                 .next("choose such a name"));
         }
         match &self.target {
             TargetSpec::Rootfs(_) if container => {
-                Err(Failure::new(Kind::Usage, "restoring onto", self.target.to_string())
+                Err(Failure::new(FailureKind::Usage, "restoring onto", self.target.to_string())
                     .why("--name, --tag and --start are for containers, and a root is none")
                     .next("leave them out, or name an image"))
             }
@@ -55,7 +55,7 @@ impl RestoreOptions {
     }
 
     /// The name of the new container, for a service that was called `archived`.
-    pub(super) fn container_name<'a>(&'a self, archived: &'a str) -> &'a str {
+    pub(in crate::restore) fn container_name<'a>(&'a self, archived: &'a str) -> &'a str {
         let approved = self.approved.as_ref().and_then(Plan::container);
         self.name.as_deref().or(approved).unwrap_or(archived)
     }

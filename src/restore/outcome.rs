@@ -4,8 +4,8 @@
 
 use serde::Serialize;
 
-use super::step::Step;
 use crate::bundle::Loss;
+use crate::restore::value::step::Step;
 use crate::verdict::Held;
 
 /// One step of a plan, as it is printed.
@@ -21,7 +21,7 @@ pub struct PlanStep {
 
 impl PlanStep {
     /// The words of `step`.
-    pub(super) fn of(step: &Step) -> PlanStep {
+    pub(in crate::restore) fn of(step: &Step) -> PlanStep {
         PlanStep {
             action: step.action().to_owned(),
             subject: step.subject().into_owned(),
@@ -79,7 +79,7 @@ pub struct RestoreReport {
 
 impl RestoreReport {
     /// What there is to say of an execution before it begins.
-    pub(super) fn of(plan: PlanReport) -> RestoreReport {
+    pub(in crate::restore) fn of(plan: PlanReport) -> RestoreReport {
         let PlanReport { id, bundle, target: _, steps, held, losses, limitations } = plan;
         RestoreReport {
             plan: id,

@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::environment::Rebuild;
-use super::outcome::{PlanReport, PlanStep};
-use super::planner::Planned;
-use super::step::{PlannedCommand, Step};
-use super::target::{Publication, Taken, TargetSpec, Terms, Wanted};
-use super::volumes::VolumePlan;
 use crate::bundle::Loss;
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, FailureKind};
+use crate::restore::outcome::{PlanReport, PlanStep};
+use crate::restore::planner::Planned;
+use crate::restore::target::volumes::VolumePlan;
+use crate::restore::target::{Publication, Taken, TargetSpec, Terms, Wanted};
+use crate::restore::value::rebuild::Rebuild;
+use crate::restore::value::step::{PlannedCommand, Step};
 use crate::service::ServiceSettings;
 use crate::tree::Draft;
 use crate::verdict::Held;
@@ -25,42 +25,42 @@ use crate::verdict::Held;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// A digest of the content in its canonical form, in hexadecimal.
-    pub(super) id: String,
-    pub(super) content: PlanContent,
+    pub(in crate::restore) id: String,
+    pub(in crate::restore) content: PlanContent,
     /// What stands in the way of the names that the result is to have. It is no part of the plan:
     /// nothing is done about it, and it may be gone when the plan is executed.
-    pub(super) taken: Vec<Taken>,
+    pub(in crate::restore) taken: Vec<Taken>,
 }
 
 /// What a plan says. Its JSON is canonical: fields in this order, maps sorted, nothing that depends
 /// on when it was made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct PlanContent {
+pub(in crate::restore) struct PlanContent {
     /// The bundle's id.
-    pub(super) bundle: String,
+    pub(in crate::restore) bundle: String,
     /// What it is restored onto, as it was named.
-    pub(super) target: String,
+    pub(in crate::restore) target: String,
     /// Names and settings of the result.
-    pub(super) publication: Publication,
+    pub(in crate::restore) publication: Publication,
     /// The packages of the new system with their versions.
-    pub(super) packages: BTreeMap<String, String>,
-    pub(super) steps: Vec<Step>,
-    pub(super) held: Vec<Held>,
-    pub(super) losses: Vec<Loss>,
+    pub(in crate::restore) packages: BTreeMap<String, String>,
+    pub(in crate::restore) steps: Vec<Step>,
+    pub(in crate::restore) held: Vec<Held>,
+    pub(in crate::restore) losses: Vec<Loss>,
     /// What the way there can never deliver.
-    pub(super) limitations: Vec<String>,
+    pub(in crate::restore) limitations: Vec<String>,
     /// Placed over the new system's packages.
-    pub(super) draft: Draft,
-    pub(super) volumes: Vec<VolumePlan>,
+    pub(in crate::restore) draft: Draft,
+    pub(in crate::restore) volumes: Vec<VolumePlan>,
     /// How the new container is run; `None` for a root, and where the service had none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) settings: Option<ServiceSettings>,
+    pub(in crate::restore) settings: Option<ServiceSettings>,
 }
 
 impl PlanContent {
     /// What of it a target needs.
-    pub(super) fn wanted(&self) -> Wanted<'_> {
+    pub(in crate::restore) fn wanted(&self) -> Wanted<'_> {
         let PlanContent { draft, volumes, settings, .. } = self;
         Wanted { draft, volumes, settings: settings.as_ref() }
     }
@@ -68,18 +68,18 @@ impl PlanContent {
 
 /// What of a plan runs in the new system, each in the order of the steps.
 #[derive(Debug, Default)]
-pub(super) struct Work<'a> {
+pub(in crate::restore) struct Work<'a> {
     /// Made once everything is placed.
-    pub(super) rebuilds: Vec<&'a Rebuild>,
+    pub(in crate::restore) rebuilds: Vec<&'a Rebuild>,
     /// Run after that.
-    pub(super) commands: Vec<&'a PlannedCommand>,
+    pub(in crate::restore) commands: Vec<&'a PlannedCommand>,
     /// Have to succeed in the end.
-    pub(super) checks: Vec<&'a [String]>,
+    pub(in crate::restore) checks: Vec<&'a [String]>,
 }
 
 impl Plan {
     /// The plan to do what was `planned` with this bundle.
-    pub(super) fn new(
+    pub(in crate::restore) fn new(
         bundle: &str,
         target: &TargetSpec,
         (planned, terms): (Planned, Terms),
@@ -111,10 +111,11 @@ impl Plan {
     }
 
     /// The plan with this content.
-    pub(super) fn of(content: PlanContent, taken: Vec<Taken>) -> Result<Plan, Failure> {
+    pub(in crate::restore) fn of(content: PlanContent, taken: Vec<Taken>) -> Result<Plan, Failure> {
         let mut digest = Sha256::new();
-        serde_json::to_writer(&mut digest, &content)
-            .map_err(|e| Failure::new(Kind::Internal, "planning", "the restore").because(e))?;
+        serde_json::to_writer(&mut digest, &content).map_err(|e| {
+            Failure::new(FailureKind::Internal, "planning", "the restore").because(e)
+        })?;
         Ok(Plan { id: hex::encode(digest.finalize()), content, taken })
     }
 
@@ -143,7 +144,7 @@ impl Plan {
     }
 
     /// What runs in the new system.
-    pub(super) fn work(&self) -> Work<'_> {
+    pub(in crate::restore) fn work(&self) -> Work<'_> {
         let mut work = Work::default();
         for step in &self.content.steps {
             match step {
@@ -171,11 +172,11 @@ impl Plan {
 }
 
 #[cfg(test)]
-pub(super) mod testing {
-    use super::super::config::Outcome;
-    use super::super::step::Removal;
-    use super::super::target::Named;
+pub(in crate::restore) mod testing {
     use super::*;
+    use crate::restore::target::Named;
+    use crate::restore::value::config_merge::Outcome;
+    use crate::restore::value::step::Removal;
     use crate::tree::memory::MemoryTree;
     use crate::tree::{ContentId, DraftContent, DraftNode, RootPath, Tree};
     use crate::verdict::HeldKind;

@@ -7,28 +7,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::accounts::{self, Merged, Owned};
-use super::archived::Archived;
-use super::carry;
-use super::config;
-use super::container;
-use super::decisions::Decisions;
-use super::environments;
-use super::fresh;
-use super::inputs::{Inputs, VolumesAs, unreadable};
-use super::journey::{
-    Journey, adapt_settings, apply_steps, journeys, mentions, rebuilds, today, validators, withhold,
-};
-use super::localhost;
-use super::services;
-use super::settle::settle;
-use super::step::{PlannedCommand, Removal, Step};
-use super::target::Wanted;
-use super::volumes::{self, VolumePlan};
 use crate::bundle::Loss;
 use crate::failure::Failure;
 use crate::layout::{self, LayoutMatcher, Recognised, Worth};
 use crate::packages::Installed;
+use crate::restore::files::accounts::{self, Merged, Owned};
+use crate::restore::files::carry;
+use crate::restore::files::config;
+use crate::restore::files::container;
+use crate::restore::files::localhost;
+use crate::restore::files::migration::{
+    AppMigration, adapt_settings, apply_steps, mentions, migrations, rebuilds, today, validators,
+    withhold,
+};
+use crate::restore::files::services;
+use crate::restore::files::settle::settle;
+use crate::restore::files::state;
+use crate::restore::python::environments;
+use crate::restore::target::Wanted;
+use crate::restore::target::volumes::{self, VolumePlan};
+use crate::restore::value::archived::Archived;
+use crate::restore::value::decisions::Decisions;
+use crate::restore::value::inputs::{Inputs, VolumesAs, unreadable};
+use crate::restore::value::step::{PlannedCommand, Removal, Step};
 use crate::service::ServiceSettings;
 use crate::tree::{Draft, DraftContent, DraftNode, RootPath, Time, Tree};
 use crate::verdict::Held;
@@ -129,22 +130,22 @@ const fn is_in_order(phases: &[Phase]) -> bool {
 const _: () = assert!(is_in_order(PHASES), "a phase comes before what it needs");
 
 /// What was planned.
-pub(super) struct Planned {
+pub(in crate::restore) struct Planned {
     /// The packages of the staged system with their versions.
-    pub(super) packages: BTreeMap<String, String>,
+    pub(in crate::restore) packages: BTreeMap<String, String>,
     /// Placed over the staged system.
-    pub(super) draft: Draft,
-    pub(super) volumes: Vec<VolumePlan>,
+    pub(in crate::restore) draft: Draft,
+    pub(in crate::restore) volumes: Vec<VolumePlan>,
     /// Of the container that was archived, with what applications are called now.
-    pub(super) settings: Option<ServiceSettings>,
-    pub(super) steps: Vec<Step>,
-    pub(super) held: Vec<Held>,
-    pub(super) losses: Vec<Loss>,
+    pub(in crate::restore) settings: Option<ServiceSettings>,
+    pub(in crate::restore) steps: Vec<Step>,
+    pub(in crate::restore) held: Vec<Held>,
+    pub(in crate::restore) losses: Vec<Loss>,
 }
 
 impl Planned {
     /// What of it a target needs.
-    pub(super) fn wanted(&self) -> Wanted<'_> {
+    pub(in crate::restore) fn wanted(&self) -> Wanted<'_> {
         let Planned { draft, volumes, settings, .. } = self;
         Wanted { draft, volumes, settings: settings.as_ref() }
     }
@@ -154,7 +155,7 @@ impl Planned {
 ///
 /// # Errors
 /// A rule that does not fit what was found, contents or a target that cannot be read.
-pub(super) fn plan(inputs: &Inputs) -> Result<Planned, Failure> {
+pub(in crate::restore) fn plan(inputs: &Inputs) -> Result<Planned, Failure> {
     let mut planner = Planner::new(inputs)?;
     for phase in PHASES {
         (phase.run)(&mut planner)?;
@@ -171,7 +172,7 @@ struct Planner<'a> {
     today: Vec<Recognised>,
     /// What the rules of those say about paths.
     places: LayoutMatcher,
-    journeys: Vec<Journey>,
+    migrations: Vec<AppMigration>,
     draft: Draft,
     imports: Vec<PlannedCommand>,
     merged: Merged,
@@ -195,7 +196,7 @@ impl<'a> Planner<'a> {
             installed,
             today,
             places,
-            journeys: vec![],
+            migrations: vec![],
             draft: Draft::default(),
             imports: vec![],
             merged: Merged::default(),
@@ -218,7 +219,7 @@ impl<'a> Planner<'a> {
 
     fn apply(&mut self, wanted: &dyn Fn(&layout::Step) -> bool) -> Result<(), Failure> {
         let (draft, decisions) = (&mut self.draft, &mut self.decisions);
-        apply_steps(&self.journeys, wanted, self.inputs, &self.installed, draft, decisions)
+        apply_steps(&self.migrations, wanted, self.inputs, &self.installed, draft, decisions)
     }
 }
 
@@ -228,7 +229,7 @@ fn packages(planner: &mut Planner<'_>) -> Result<(), Failure> {
 }
 
 fn find_journeys(planner: &mut Planner<'_>) -> Result<(), Failure> {
-    planner.journeys = journeys(planner.inputs, &planner.today, &mut planner.decisions)?;
+    planner.migrations = migrations(planner.inputs, &planner.today, &mut planner.decisions)?;
     Ok(())
 }
 
@@ -238,8 +239,8 @@ fn collect(planner: &mut Planner<'_>) -> Result<(), Failure> {
 }
 
 fn take_databases(planner: &mut Planner<'_>) -> Result<(), Failure> {
-    let Planner { inputs, archived, journeys, draft, decisions, .. } = planner;
-    planner.imports = withhold(journeys, archived, inputs, draft, decisions)?;
+    let Planner { inputs, archived, migrations, draft, decisions, .. } = planner;
+    planner.imports = withhold(migrations, archived, inputs, draft, decisions)?;
     Ok(())
 }
 
@@ -248,8 +249,8 @@ fn move_files(planner: &mut Planner<'_>) -> Result<(), Failure> {
 }
 
 fn switch_services(planner: &mut Planner<'_>) -> Result<(), Failure> {
-    let Planner { inputs, journeys, draft, decisions, .. } = planner;
-    services::rename(journeys, draft, decisions)?;
+    let Planner { inputs, migrations, draft, decisions, .. } = planner;
+    services::rename(migrations, draft, decisions)?;
     let on: BTreeSet<Vec<u8>> = inputs
         .manifest
         .entries
@@ -261,8 +262,8 @@ fn switch_services(planner: &mut Planner<'_>) -> Result<(), Failure> {
 }
 
 fn map_owners(planner: &mut Planner<'_>) -> Result<(), Failure> {
-    let Planner { inputs, archived, journeys, draft, decisions, .. } = planner;
-    planner.merged = accounts::merge(journeys, archived, inputs, draft, decisions)?;
+    let Planner { inputs, archived, migrations, draft, decisions, .. } = planner;
+    planner.merged = accounts::merge(migrations, archived, inputs, draft, decisions)?;
     Ok(())
 }
 
@@ -296,7 +297,7 @@ fn merge_configuration(planner: &mut Planner<'_>) -> Result<(), Failure> {
     let met = config::meet(draft, store, &pristine, target, installed, &worth);
     let met = met.map_err(unreadable)?;
     std::mem::take(&mut planner.aside).into_iter().for_each(|node| draft.put(node));
-    planner.decisions.meetings(&met.meetings);
+    planner.decisions.merges(&met.merges);
     planner.beside = met.beside;
     Ok(())
 }
@@ -304,10 +305,10 @@ fn merge_configuration(planner: &mut Planner<'_>) -> Result<(), Failure> {
 /// Adapts the settings of applications, in files and in the container's own.
 fn adapt(planner: &mut Planner<'_>) -> Result<(), Failure> {
     let mentions = mentions(&planner.today);
-    let Planner { inputs, journeys, draft, settings, decisions, .. } = planner;
-    adapt_settings(journeys, &mentions, inputs, draft, decisions)?;
+    let Planner { inputs, migrations, draft, settings, decisions, .. } = planner;
+    adapt_settings(migrations, &mentions, inputs, draft, decisions)?;
     if let Some(settings) = settings {
-        container::adapt(settings, &mentions.container, journeys, decisions)?;
+        container::adapt(settings, &mentions.container, migrations, decisions)?;
     }
     Ok(())
 }
@@ -334,7 +335,7 @@ fn complete(planner: &mut Planner<'_>) -> Result<(), Failure> {
 fn clear_fresh_state(planner: &mut Planner<'_>) -> Result<(), Failure> {
     let Planner { inputs, installed, places, draft, decisions, .. } = planner;
     if let Some(before) = inputs.state_before {
-        let known = fresh::Known {
+        let known = state::Known {
             staying: &|path| {
                 before.contains(path)
                     || inputs.manifest.entries.contains(path)
@@ -342,7 +343,7 @@ fn clear_fresh_state(planner: &mut Planner<'_>) -> Result<(), Failure> {
             },
             ruled: &|path| places.matches(path).is_some(),
         };
-        for path in fresh::giving_way(draft, inputs.target, &known).map_err(unreadable)? {
+        for path in state::giving_way(draft, inputs.target, &known).map_err(unreadable)? {
             decisions.step(Step::Remove { path: path.clone(), why: Removal::GivesWay });
             draft.delete(path);
         }
@@ -375,8 +376,8 @@ fn forget_times(planner: &mut Planner<'_>) -> Result<(), Failure> {
 }
 
 fn run_generators(planner: &mut Planner<'_>) -> Result<(), Failure> {
-    let Planner { inputs, installed, journeys, draft, decisions, .. } = planner;
-    let due = rebuilds(journeys, inputs.target, draft, installed)?;
+    let Planner { inputs, installed, migrations, draft, decisions, .. } = planner;
+    let due = rebuilds(migrations, inputs.target, draft, installed)?;
     decisions.commands.splice(0..0, due);
     Ok(())
 }
@@ -406,6 +407,6 @@ fn list_commands(planner: &mut Planner<'_>) -> Result<(), Failure> {
 }
 
 fn list_checks(planner: &mut Planner<'_>) -> Result<(), Failure> {
-    let Planner { inputs, installed, journeys, draft, decisions, .. } = planner;
-    validators(journeys, inputs.target, draft, installed, decisions)
+    let Planner { inputs, installed, migrations, draft, decisions, .. } = planner;
+    validators(migrations, inputs.target, draft, installed, decisions)
 }

@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::plan::{Plan, PlanContent};
-use super::target::Taken;
 use crate::bundle::Pending;
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, FailureKind};
+use crate::restore::plan::{Plan, PlanContent};
+use crate::restore::target::Taken;
 
 /// The number of the format. Whatever changes the meaning of a saved plan changes it too.
 const FORMAT: u32 = 1;
@@ -74,7 +74,7 @@ impl PlanFile {
     /// (precondition).
     pub fn save(self, plan: &Plan) -> Result<(), Failure> {
         let failed = |e: io::Error| {
-            Failure::new(Kind::Resource, WRITING, self.path.as_os_str().as_encoded_bytes())
+            Failure::new(FailureKind::Resource, WRITING, self.path.as_os_str().as_encoded_bytes())
                 .because(e)
                 .next("see the reason, then run the same command again")
         };
@@ -101,14 +101,14 @@ impl Plan {
         let failure = |kind| Failure::new(kind, "reading the plan", subject);
         let again = "make the plan again with `regrow plan FILE --onto TARGET -o PLAN`";
         let unreadable = |e: io::Error| match e.kind() {
-            io::ErrorKind::NotFound => {
-                failure(Kind::Precondition).because(e).next("name a plan that `regrow plan` saved")
-            }
-            _ => failure(Kind::Resource).because(e),
+            io::ErrorKind::NotFound => failure(FailureKind::Precondition)
+                .because(e)
+                .next("name a plan that `regrow plan` saved"),
+            _ => failure(FailureKind::Resource).because(e),
         };
         let malformed = |e: serde_json::Error| match e.is_io() {
             true => unreadable(e.into()),
-            false => failure(Kind::Refused)
+            false => failure(FailureKind::Refused)
                 .why("it is no plan that `regrow plan` saved")
                 .because(e)
                 .next(again),
@@ -116,10 +116,10 @@ impl Plan {
         // A pipe would wait for a writer that never comes, so it is not even opened.
         let found = std::fs::metadata(path).map_err(unreadable)?;
         if !found.is_file() {
-            return Err(failure(Kind::Refused).why("it is no regular file").next(again));
+            return Err(failure(FailureKind::Refused).why("it is no regular file").next(again));
         }
         if found.len() > LIMIT {
-            return Err(failure(Kind::Refused)
+            return Err(failure(FailureKind::Refused)
                 .why(format!("it has {} bytes, and a plan has {LIMIT} at most", found.len()))
                 .next(again));
         }
@@ -127,7 +127,7 @@ impl Plan {
         let Header { regrow_plan: format } =
             serde_json::from_reader(BufReader::new((&file).take(LIMIT))).map_err(malformed)?;
         if format != FORMAT {
-            return Err(failure(Kind::Precondition)
+            return Err(failure(FailureKind::Precondition)
                 .why(format!("its format is {format}, and this regrow executes format {FORMAT}"))
                 .next("make the plan again with this regrow, and look at it"));
         }
@@ -137,7 +137,7 @@ impl Plan {
         let plan = Plan::of(plan, taken)?;
         match plan.id == id {
             true => Ok(plan),
-            false => Err(failure(Kind::Integrity)
+            false => Err(failure(FailureKind::Integrity)
                 .why("it is not as it was saved: what it says and its id do not agree")
                 .next(again)),
         }
@@ -170,8 +170,8 @@ impl<W: Write> Write for Bounded<W> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::plan::testing;
     use super::*;
+    use crate::restore::plan::testing;
 
     struct Place(tempfile::TempDir);
 
@@ -189,7 +189,7 @@ mod tests {
         }
 
         /// How reading `text` as a plan ends.
-        fn refusal(&self, text: &str) -> Kind {
+        fn refusal(&self, text: &str) -> FailureKind {
             std::fs::write(self.path(), text).unwrap();
             Plan::load(&self.path()).unwrap_err().kind()
         }
@@ -210,7 +210,7 @@ mod tests {
     fn a_file_that_is_there_is_not_replaced() {
         let place = Place::new();
         std::fs::write(place.path(), "mine").unwrap();
-        assert_eq!(place.save(&testing::plan()).unwrap_err().kind(), Kind::Precondition);
+        assert_eq!(place.save(&testing::plan()).unwrap_err().kind(), FailureKind::Precondition);
         assert_eq!(std::fs::read(place.path()).unwrap(), b"mine");
     }
 
@@ -220,23 +220,23 @@ mod tests {
         place.save(&testing::plan()).unwrap();
         let text = std::fs::read_to_string(place.path()).unwrap();
         for wrong in ["", "{}", "[1]", "not json", r#"{"id":"x"}"#, &text[..text.len() / 2]] {
-            assert_eq!(place.refusal(wrong), Kind::Refused, "{wrong}");
+            assert_eq!(place.refusal(wrong), FailureKind::Refused, "{wrong}");
         }
         let other = text.replace(r#""regrow_plan":1"#, r#""regrow_plan":2"#);
-        assert_eq!(place.refusal(&other), Kind::Precondition);
+        assert_eq!(place.refusal(&other), FailureKind::Precondition);
         let edited = text.replace("newaliases", "reboot");
         assert_ne!(edited, text);
-        assert_eq!(place.refusal(&edited), Kind::Integrity);
+        assert_eq!(place.refusal(&edited), FailureKind::Integrity);
         let more = text.replace(r#""steps":"#, r#""hidden":[],"steps":"#);
-        assert_eq!(place.refusal(&more), Kind::Refused);
+        assert_eq!(place.refusal(&more), FailureKind::Refused);
     }
 
     #[test]
     fn what_cannot_be_a_plan_is_not_opened() {
         let place = Place::new();
-        assert_eq!(Plan::load(place.0.path()).unwrap_err().kind(), Kind::Refused);
+        assert_eq!(Plan::load(place.0.path()).unwrap_err().kind(), FailureKind::Refused);
         let missing = Plan::load(&place.path()).unwrap_err();
-        assert_eq!(missing.kind(), Kind::Precondition);
+        assert_eq!(missing.kind(), FailureKind::Precondition);
         let file = File::create(place.path()).unwrap();
         file.set_len(LIMIT + 1).unwrap();
         let error = Plan::load(&place.path()).unwrap_err();

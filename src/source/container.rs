@@ -13,12 +13,12 @@ use super::layers::Way;
 use super::{Binds, LeftOut, Mount, OpenOptions, Source, SourceSpec, by_api, on_disk};
 use crate::engine::{Container, Engine, EngineError, Which, settings};
 use crate::facts::MountFact;
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, FailureKind};
 use crate::image::{Fidelity, ImageView};
 use crate::monitor::Monitor;
 use crate::service::MountKind;
 use crate::tree::{LayerStack, Mounted, RootPath, Rootfs, Tree, TreeError};
-use crate::verdict::Lies;
+use crate::verdict::Location;
 
 /// Opens the container that `spec` names.
 pub(super) fn open(
@@ -31,9 +31,8 @@ pub(super) fn open(
         SourceSpec::Podman(name) => (Which::Podman, name),
         SourceSpec::Docker(name) => (Which::Docker, name),
         SourceSpec::Rootfs(_) | SourceSpec::Tar(_) | SourceSpec::Oci(_) => {
-            return Err(
-                Failure::new(Kind::Internal, "opening", spec.to_string()).why("it is no container")
-            );
+            return Err(Failure::new(FailureKind::Internal, "opening", spec.to_string())
+                .why("it is no container"));
         }
     };
     let failed = |e: EngineError| engine_failure("opening", spec, e);
@@ -99,7 +98,7 @@ pub(super) fn open(
 }
 
 fn unreadable(spec: &SourceSpec, error: TreeError) -> Failure {
-    Failure::new(Kind::Resource, "reading", spec.to_string())
+    Failure::new(FailureKind::Resource, "reading", spec.to_string())
         .because(error)
         .safe("the source is untouched, nothing was published")
         .next("make the source readable and run the same command again")
@@ -112,7 +111,7 @@ fn by_api_failure(spec: &SourceSpec, error: by_api::ApiError) -> Failure {
     }
     match error {
         by_api::ApiError::Engine(error) => engine_failure("reading", spec, error),
-        error => Failure::new(Kind::Environment, "reading", spec.to_string())
+        error => Failure::new(FailureKind::Environment, "reading", spec.to_string())
             .why("the engine's answer cannot be used")
             .because(error)
             .safe("the source is untouched, nothing was published")
@@ -159,9 +158,9 @@ impl Mounts {
             anonymous: mount.anonymous,
             kept: false,
         };
-        let lies = match (mount.kind, binds) {
-            (MountKind::Volume, _) => Lies::Volume,
-            (MountKind::Bind, Binds::Take) => Lies::Bind,
+        let location = match (mount.kind, binds) {
+            (MountKind::Volume, _) => Location::Volume,
+            (MountKind::Bind, Binds::Take) => Location::Bind,
             _ => {
                 self.listed.push(fact);
                 return Ok(());
@@ -182,7 +181,7 @@ impl Mounts {
                     Ok(found) => found,
                     // Podman has no archive of a single file that is mounted.
                     Err(by_api::ApiError::Engine(error @ EngineError::Refused { .. }))
-                        if lies == Lies::Bind =>
+                        if location == Location::Bind =>
                     {
                         let subject = place.to_string();
                         self.left_out.push(LeftOut { subject, why: error.to_string() });
@@ -199,7 +198,7 @@ impl Mounts {
         let single = top.is_some_and(|top| !top.kind.is_dir());
         fact.kept = true;
         self.trees.push((place, tree));
-        self.mounted.push(Mount { fact, lies, single });
+        self.mounted.push(Mount { fact, location, single });
         Ok(())
     }
 }
@@ -220,7 +219,7 @@ pub(crate) fn read_container(
         {
             return cancelled;
         }
-        Failure::new(Kind::Environment, "reading", "the staging container")
+        Failure::new(FailureKind::Environment, "reading", "the staging container")
             .because(error)
             .next("see the engine's log, then run the same command again")
     };

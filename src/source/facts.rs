@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::SourceSpec;
 use crate::engine::{Container, Engine, EngineError, State};
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, FailureKind};
 
 /// The facts of an opened container.
 pub struct ContainerFacts {
@@ -27,7 +27,7 @@ impl ContainerFacts {
     /// Makes sure that the container was not started, removed or replaced since it was opened.
     pub(super) fn check_unchanged(&self, spec: &SourceSpec) -> Result<(), Failure> {
         let now = self.engine.container(&self.id).map_err(|e| match e.is_absence() {
-            true => Failure::new(Kind::Environment, "archiving", spec.to_string())
+            true => Failure::new(FailureKind::Environment, "archiving", spec.to_string())
                 .why("the container was removed while it was read")
                 .safe("no bundle was written")
                 .next("archive a container that nobody removes meanwhile"),
@@ -35,7 +35,7 @@ impl ContainerFacts {
         })?;
         refuse_running(spec, &now)?;
         if started(&now.raw) != self.started {
-            return Err(Failure::new(Kind::Precondition, "archiving", spec.to_string())
+            return Err(Failure::new(FailureKind::Precondition, "archiving", spec.to_string())
                 .why("the container was started while it was read")
                 .safe("the container goes on as it is, no bundle was written")
                 .next("stop it and run the same command again"));
@@ -52,7 +52,7 @@ pub(super) fn refuse_running(spec: &SourceSpec, container: &Container) -> Result
         State::Paused => "the container is paused, its processes still hold data".to_owned(),
         State::Other(word) => format!("the container is {word}"),
     };
-    Err(Failure::new(Kind::Precondition, "opening", spec.to_string())
+    Err(Failure::new(FailureKind::Precondition, "opening", spec.to_string())
         .why(why)
         .safe("the container goes on as it was, nothing was changed")
         .next(format!("stop it (`docker stop {}`) and run the same command again", container.name)))

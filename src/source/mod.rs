@@ -38,7 +38,7 @@ use crate::failure::Failure;
 use crate::image::ImageView;
 use crate::service::Settings;
 use crate::tree::{Mounted, RootPath, Rootfs, Tree};
-use crate::verdict::Lies;
+use crate::verdict::Location;
 
 /// Whether the content of bind mounts is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -62,7 +62,7 @@ pub struct OpenOptions {
 /// Something mounted into a source.
 pub(crate) struct Mount {
     fact: MountFact,
-    lies: Lies,
+    location: Location,
     /// It is a file, which a bundle keeps like one of the root.
     single: bool,
 }
@@ -166,11 +166,11 @@ impl Source {
     }
 
     /// Where `path` lies.
-    pub fn lies(&self, path: &RootPath) -> Lies {
+    pub fn location(&self, path: &RootPath) -> Location {
         self.tree
             .mount_of(path)
             .and_then(|index| self.mounted.get(index))
-            .map_or(Lies::Root, |mount| mount.lies)
+            .map_or(Location::Root, |mount| mount.location)
     }
 
     /// The mounted directory that `path` lies in.

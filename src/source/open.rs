@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{OpenOptions, Source, SourceSpec, container, stored};
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, FailureKind};
 use crate::monitor::Monitor;
 use crate::tree::{RootPath, Rootfs};
 
@@ -36,9 +36,9 @@ impl Source {
         dir: &Path,
         options: &OpenOptions,
     ) -> Result<Source, Failure> {
-        let failed = || Failure::new(Kind::Precondition, "opening", spec.to_string());
+        let failed = || Failure::new(FailureKind::Precondition, "opening", spec.to_string());
         if options.base.is_some() {
-            return Err(Failure::new(Kind::Usage, "opening", spec.to_string())
+            return Err(Failure::new(FailureKind::Usage, "opening", spec.to_string())
                 .why("--base names an image, and an unpacked root has none")
                 .next("leave --base out"));
         }

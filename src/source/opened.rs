@@ -8,7 +8,7 @@ use std::path::Path;
 use super::SourceSpec;
 use super::compression::Unpacked;
 use super::shelf::{StoredError, Watched, spool};
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, FailureKind};
 use crate::pax::{Keep, TarTree};
 
 /// The file that a source was opened from, to see whether it is still the same.
@@ -28,7 +28,7 @@ impl Opened {
     /// Opens the file at `path`; anything but a regular file is refused without reading it.
     pub(super) fn new(spec: &SourceSpec, path: &Path) -> Result<Opened, Failure> {
         let failed = |why: &str| {
-            Failure::new(Kind::Precondition, "opening", spec.to_string())
+            Failure::new(FailureKind::Precondition, "opening", spec.to_string())
                 .why(why)
                 .next("name a tar, as `docker export`, `docker save` or `tar` write it")
         };
@@ -55,12 +55,12 @@ impl Opened {
     /// Makes sure that nobody wrote to the file since it was opened.
     pub(super) fn check_unchanged(&self, spec: &SourceSpec) -> Result<(), Failure> {
         let now = self.file.metadata().map_err(|e| {
-            Failure::new(Kind::Resource, "checking again", spec.to_string()).because(e)
+            Failure::new(FailureKind::Resource, "checking again", spec.to_string()).because(e)
         })?;
         if stamp(&now) == self.stamp {
             return Ok(());
         }
-        Err(Failure::new(Kind::Precondition, "reading", spec.to_string())
+        Err(Failure::new(FailureKind::Precondition, "reading", spec.to_string())
             .why("the file was changed while it was read")
             .safe("the file is as it is, no bundle was written")
             .next("wait until it is complete and run the same command again"))

@@ -12,7 +12,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::compression::{Bomb, Unpacked, Unsupported};
-use crate::failure::{Kind, check_cancelled};
+use crate::failure::{FailureKind, check_cancelled};
 use crate::pax::{Fault, Keep, ReadError, TarTree};
 use crate::tree::{Entry, RootPath, Rootfs, Tree, TreeError, escaped, resolve};
 
@@ -64,23 +64,23 @@ pub(super) enum StoredError {
 
 impl StoredError {
     /// What sort of failure it is.
-    pub(super) fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> FailureKind {
         match self {
-            StoredError::Damaged(_) => Kind::Integrity,
-            StoredError::Malformed(_) => Kind::Refused,
-            StoredError::Choice { .. } => Kind::Precondition,
-            StoredError::Scratch(_) | StoredError::Tree(_) => Kind::Resource,
+            StoredError::Damaged(_) => FailureKind::Integrity,
+            StoredError::Malformed(_) => FailureKind::Refused,
+            StoredError::Choice { .. } => FailureKind::Precondition,
+            StoredError::Scratch(_) | StoredError::Tree(_) => FailureKind::Resource,
             StoredError::File { source, .. } => io_kind(source),
             StoredError::Tar { source, .. } => match source {
-                ReadError::Truncated { .. } => Kind::Integrity,
+                ReadError::Truncated { .. } => FailureKind::Integrity,
                 ReadError::Io { source, .. } => io_kind(source),
-                ReadError::Spool(_) => Kind::Resource,
+                ReadError::Spool(_) => FailureKind::Resource,
                 // Headers that were fine until here have been damaged; else it never was a tar.
                 ReadError::Malformed { position: 1.., fault: Fault::Checksum | Fault::Zeros } => {
-                    Kind::Integrity
+                    FailureKind::Integrity
                 }
-                ReadError::Malformed { .. } | ReadError::Entries => Kind::Refused,
-                ReadError::Failed => Kind::Internal,
+                ReadError::Malformed { .. } | ReadError::Entries => FailureKind::Refused,
+                ReadError::Failed => FailureKind::Internal,
             },
         }
     }
@@ -103,11 +103,11 @@ impl StoredError {
             _ => {}
         }
         let text = match self.kind() {
-            Kind::Integrity => "get another copy of it, and run the same command again",
-            Kind::Resource => {
+            FailureKind::Integrity => "get another copy of it, and run the same command again",
+            FailureKind::Resource => {
                 "see the reason (space, permissions), then run the same command again"
             }
-            Kind::Precondition => "name one of them",
+            FailureKind::Precondition => "name one of them",
             _ => {
                 "name a tar of a file tree, of `docker export` or of `docker save`, or an OCI layout"
             }
@@ -117,16 +117,16 @@ impl StoredError {
 }
 
 /// A system's error is one of reading; anything else comes from a decoder that met damage.
-fn io_kind(error: &io::Error) -> Kind {
+fn io_kind(error: &io::Error) -> FailureKind {
     let refused = |e: &(dyn std::error::Error + Send + Sync + 'static)| {
         e.is::<Bomb>() || e.is::<Unsupported>()
     };
     if error.get_ref().is_some_and(refused) {
-        Kind::Refused
+        FailureKind::Refused
     } else if error.raw_os_error().is_some() {
-        Kind::Resource
+        FailureKind::Resource
     } else {
-        Kind::Integrity
+        FailureKind::Integrity
     }
 }
 

@@ -13,7 +13,7 @@ use super::shelf::{Shelf, StoredError};
 use super::stored_image::StoredImage;
 use super::{OpenOptions, Source, SourceSpec, oci, saved};
 use crate::engine::settings::for_bundle;
-use crate::failure::{Failure, Kind, check_cancelled};
+use crate::failure::{Failure, FailureKind, check_cancelled};
 use crate::image::{Fidelity, ImageView, Told};
 use crate::monitor::Monitor;
 use crate::pax::TarTree;
@@ -79,7 +79,7 @@ pub(super) fn open_oci(
     refuse_base(spec, options)?;
     let (path, wanted) = split(name, &|path| path.is_dir());
     let rootfs = Rootfs::open(&path).map_err(|e| {
-        Failure::new(Kind::Precondition, "opening", spec.to_string())
+        Failure::new(FailureKind::Precondition, "opening", spec.to_string())
             .why("the directory cannot be opened")
             .because(e)
             .next("name the directory of an OCI layout, and an image in it as oci:DIR:TAG")
@@ -171,7 +171,7 @@ fn refuse_base(spec: &SourceSpec, options: &OpenOptions) -> Result<(), Failure> 
     if options.base.is_none() {
         return Ok(());
     }
-    Err(Failure::new(Kind::Usage, "opening", spec.to_string())
+    Err(Failure::new(FailureKind::Usage, "opening", spec.to_string())
         .why("--base names an image of an engine, and what lies in a file has none")
         .next("leave --base out"))
 }
@@ -244,7 +244,7 @@ mod tests {
         assert_eq!(source.name(), "web");
         source.check_unchanged().unwrap();
         File::options().append(true).open(&path).unwrap().write_all(b"x").unwrap();
-        assert_eq!(source.check_unchanged().unwrap_err().kind(), Kind::Precondition);
+        assert_eq!(source.check_unchanged().unwrap_err().kind(), FailureKind::Precondition);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::io::Seek;
 
 use super::{Command, ENVIRONMENT, LIMIT, Ran, System};
 use crate::engine::{self, Engine};
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, FailureKind};
 
 /// A running container in which commands may run.
 pub(crate) struct ContainerSystem {
@@ -44,7 +44,7 @@ fn environment(own: &[(String, String)]) -> Vec<String> {
 fn run_one(engine: &Engine, id: &str, command: Command) -> Result<Ran, Failure> {
     let line = command.line();
     let scratch = |e| {
-        Failure::new(Kind::Resource, "running", &line)
+        Failure::new(FailureKind::Resource, "running", &line)
             .why("its output cannot be kept")
             .because(e)
             .next("free space for temporary files and run the same command again")

@@ -15,7 +15,7 @@ use std::time::Duration;
 pub(crate) use container::ContainerSystem;
 pub(crate) use root::RootSystem;
 
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, FailureKind};
 
 /// How long one command may take when nothing else is said: a package installation over a slow
 /// line, or the dump of a large database.
@@ -114,7 +114,7 @@ pub(crate) trait System {
 /// How the only command of a batch ended.
 fn answered(mut ran: Vec<Ran>, line: &str) -> Result<Ran, Failure> {
     ran.pop().ok_or_else(|| {
-        Failure::new(Kind::Internal, "running", line).why("the command gave no answer")
+        Failure::new(FailureKind::Internal, "running", line).why("the command gave no answer")
     })
 }
 

@@ -10,11 +10,9 @@ use rustix::fs::{Mode, OFlags};
 
 use super::script::{Input, script};
 use super::{Command, ENVIRONMENT, LIMIT, Ran, System, answered};
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, FailureKind};
 use crate::namespace::{Namespace, NamespaceError, Network, RunOptions};
-use crate::tree::{
-    Entry, Extent, Kind as Node, Meta, RootPath, RootWriter, Rootfs, Time, Tree, Xattrs,
-};
+use crate::tree::{Entry, Extent, Kind, Meta, RootPath, RootWriter, Rootfs, Time, Tree, Xattrs};
 
 /// The directory inside the root that a batch keeps its files in; gone when it has ended.
 const DIR: &[u8] = b"/.regrow-batch";
@@ -38,7 +36,7 @@ impl RootSystem {
     pub(crate) fn open(root: &Path) -> Result<RootSystem, Failure> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened = rustix::fs::open(root, flags, Mode::empty()).map_err(|e| {
-            Failure::new(Kind::Precondition, "entering", root.as_os_str().as_encoded_bytes())
+            Failure::new(FailureKind::Precondition, "entering", root.as_os_str().as_encoded_bytes())
                 .because(std::io::Error::from(e))
         });
         RootSystem::at(opened?, root)
@@ -58,9 +56,9 @@ impl RootSystem {
                 NamespaceError::Root { .. }
                 | NamespaceError::HostRoot
                 | NamespaceError::MountPoint { .. } => {
-                    (Kind::Precondition, "name a directory that holds an unpacked system")
+                    (FailureKind::Precondition, "name a directory that holds an unpacked system")
                 }
-                _ => (Kind::Environment, "run regrow as root, with util-linux installed"),
+                _ => (FailureKind::Environment, "run regrow as root, with util-linux installed"),
             };
             Failure::new(kind, "entering", root.as_os_str().as_encoded_bytes())
                 .why("commands cannot run inside the root")
@@ -72,7 +70,7 @@ impl RootSystem {
 
     fn failed(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
         Failure::new(
-            Kind::Resource,
+            FailureKind::Resource,
             "running commands in",
             self.root.as_os_str().as_encoded_bytes(),
         )
@@ -85,7 +83,7 @@ impl RootSystem {
     fn prepare(&self, commands: &mut [Command]) -> Result<(), Failure> {
         let mut writer = RootWriter::at(self.handle.as_fd()).map_err(|e| self.failed(e))?;
         let dir = batch();
-        writer.place(&entry(dir.clone(), Node::Dir), None, &[]).map_err(|e| self.failed(e))?;
+        writer.place(&entry(dir.clone(), Kind::Dir), None, &[]).map_err(|e| self.failed(e))?;
         for (n, command) in commands.iter_mut().enumerate() {
             let Some(input) = &mut command.stdin else { continue };
             let length = input.metadata().map_err(|e| self.failed(e))?.len();
@@ -93,7 +91,7 @@ impl RootSystem {
                 0 => &[],
                 length => &[Extent { offset: 0, length }],
             };
-            let place = entry(dir.child(format!("{n}.in").as_bytes()), Node::File { size: length });
+            let place = entry(dir.child(format!("{n}.in").as_bytes()), Kind::File { size: length });
             writer.place(&place, Some(input), extents).map_err(|e| self.failed(e))?;
         }
         writer.finish().map_err(|e| self.failed(e))?;
@@ -146,7 +144,7 @@ fn batch() -> RootPath {
     RootPath::parse(DIR).unwrap_or_else(|_| RootPath::root())
 }
 
-fn entry(path: RootPath, kind: Node) -> Entry {
+fn entry(path: RootPath, kind: Kind) -> Entry {
     let mode = if kind.is_dir() { 0o700 } else { 0o600 };
     let mtime = Time { secs: 0, nanos: 0 };
     let meta = Meta { mode, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() };
@@ -186,7 +184,7 @@ impl RootSystem {
         if all.is_empty() {
             let complaint = String::from_utf8_lossy(ran.stderr.bytes()).into_owned();
             return Err(Failure::new(
-                Kind::Environment,
+                FailureKind::Environment,
                 "running commands in",
                 self.root.as_os_str().as_encoded_bytes(),
             )

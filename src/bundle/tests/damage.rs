@@ -7,7 +7,7 @@ use std::path::Path;
 use super::sample::{Sample, path};
 use crate::bundle::index::PREAMBLE;
 use crate::bundle::{Area, BundleError, Reader};
-use crate::failure::Kind;
+use crate::failure::FailureKind;
 use crate::monitor::Silent;
 use crate::tree::Store;
 
@@ -15,9 +15,9 @@ fn verify(file: &Path) -> Result<(), BundleError> {
     Reader::open(file)?.verify(&Silent).map(drop)
 }
 
-fn is_refused(file: &Path) -> Kind {
+fn is_refused(file: &Path) -> FailureKind {
     let error = verify(file).unwrap_err();
-    assert!(matches!(error.kind(), Kind::Integrity | Kind::Refused), "{error}");
+    assert!(matches!(error.kind(), FailureKind::Integrity | FailureKind::Refused), "{error}");
     error.kind()
 }
 
@@ -34,7 +34,7 @@ fn no_byte_can_change_unseen() {
             handle.write_all_at(&[byte ^ flip], at as u64).unwrap();
             let kind = is_refused(&file);
             // Beyond the preamble it is known to be ours, so it is damage.
-            assert!(at < PREAMBLE.len() || kind == Kind::Integrity, "byte {at}");
+            assert!(at < PREAMBLE.len() || kind == FailureKind::Integrity, "byte {at}");
         }
         handle.write_all_at(&[*byte], at as u64).unwrap();
     }
@@ -50,7 +50,11 @@ fn no_byte_can_be_missing_at_the_end() {
     for length in (0..handle.metadata().unwrap().len()).rev() {
         handle.set_len(length).unwrap();
         let kind = is_refused(&file);
-        assert_eq!(kind, if length == 0 { Kind::Refused } else { Kind::Integrity }, "{length}");
+        assert_eq!(
+            kind,
+            if length == 0 { FailureKind::Refused } else { FailureKind::Integrity },
+            "{length}"
+        );
     }
 }
 
@@ -64,7 +68,7 @@ fn nothing_can_be_appended() {
         [b"\n".to_vec(), vec![0; 4096], bytes.clone(), bytes[bytes.len() - 500..].to_vec()];
     for more in appended {
         std::fs::write(&file, [bytes.clone(), more].concat()).unwrap();
-        assert_eq!(is_refused(&file), Kind::Integrity);
+        assert_eq!(is_refused(&file), FailureKind::Integrity);
     }
 }
 
@@ -101,7 +105,7 @@ fn what_is_no_bundle_is_refused_without_reading_on() {
     let dir = tempfile::tempdir().unwrap();
     let refused = |path: &Path| {
         let error = Reader::open(path).unwrap_err();
-        assert_eq!(error.kind(), Kind::Refused, "{error}");
+        assert_eq!(error.kind(), FailureKind::Refused, "{error}");
         error.to_string()
     };
     let file = dir.path().join("file");
@@ -123,5 +127,5 @@ fn what_is_no_bundle_is_refused_without_reading_on() {
     assert_eq!(refused(dir.path()), "not a regrow bundle: it is a directory");
     assert_eq!(refused(Path::new("/dev/zero")), "not a regrow bundle: it is a device");
     let missing = Reader::open(&dir.path().join("none")).unwrap_err();
-    assert_eq!(missing.kind(), Kind::Precondition);
+    assert_eq!(missing.kind(), FailureKind::Precondition);
 }

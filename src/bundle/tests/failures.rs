@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::sample::{self, Sample, path};
 use crate::bundle::{Area, BundleError, Reader, Writer};
-use crate::failure::Kind;
+use crate::failure::FailureKind;
 use crate::monitor::Silent;
 use crate::tree::{Content, Extent};
 
@@ -49,7 +49,10 @@ fn a_file_that_cannot_be_read_is_left_out_and_the_rest_is_whole() {
             if number % 2 == 0 {
                 let mut content = Failing { good: Cursor::new(vec![b'x'; good]) };
                 let error = writer.add(Area::Root, &entry, Some(&mut content), &runs).unwrap_err();
-                assert!(error.is_about_one_entry() && error.kind() == Kind::Resource, "{error}");
+                assert!(
+                    error.is_about_one_entry() && error.kind() == FailureKind::Resource,
+                    "{error}"
+                );
                 assert!(matches!(&error, BundleError::Source { path, .. } if *path == entry.path));
             } else {
                 let mut content = Cursor::new(vec![b'y'; size as usize]);
@@ -138,7 +141,7 @@ fn a_name_that_is_taken_is_refused_before_and_after() {
     let file = dir.path().join("web.regrow");
     let mut writer = Writer::create(&file).unwrap();
     std::fs::write(&file, "somebody's").unwrap();
-    assert_eq!(Writer::create(&file).err().unwrap().kind(), Kind::Precondition);
+    assert_eq!(Writer::create(&file).err().unwrap().kind(), FailureKind::Precondition);
     Sample::new().add_to(&mut writer).unwrap();
     let error = writer.finish(Sample::new().manifest(), &Silent).unwrap_err();
     assert!(matches!(error, BundleError::Exists { .. }), "{error}");
@@ -150,7 +153,7 @@ fn a_name_that_is_taken_is_refused_before_and_after() {
 fn a_directory_that_is_missing_or_closed_is_told_apart() {
     let dir = tempfile::tempdir().unwrap();
     let error = Writer::create(&dir.path().join("none/web.regrow")).err().unwrap();
-    assert_eq!(error.kind(), Kind::Precondition, "{error}");
+    assert_eq!(error.kind(), FailureKind::Precondition, "{error}");
     let error = Writer::create(Path::new("/proc/web.regrow")).err().unwrap();
     assert!(matches!(error, BundleError::Io { .. } | BundleError::Missing { .. }), "{error}");
 }
@@ -209,7 +212,7 @@ fn a_full_disk_voids_the_bundle_wherever_it_is_noticed() {
             Ok(_) => std::fs::remove_file(&file).unwrap(),
             Err(error) => {
                 assert!(!error.is_about_one_entry());
-                assert_eq!(error.kind(), Kind::Resource, "{error}");
+                assert_eq!(error.kind(), FailureKind::Resource, "{error}");
                 assert_eq!(names(tiny.0.path()), ["filler"]);
             }
         }

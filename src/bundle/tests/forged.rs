@@ -10,7 +10,7 @@ use super::sample::{Sample, path};
 use crate::bundle::frames::FrameWriter;
 use crate::bundle::index::{Index, PREAMBLE};
 use crate::bundle::{BundleError, Digest, Manifest, ManifestEntry, Reader};
-use crate::failure::Kind;
+use crate::failure::FailureKind;
 use crate::monitor::Silent;
 use crate::pax::{self, Body, Dialect, Member};
 use crate::tree::{Content, Extent};
@@ -114,7 +114,7 @@ fn verify(file: &Path) -> Result<(), BundleError> {
 }
 
 /// Writes the sample, changes it, and returns why it is refused.
-fn refusal(change: impl FnOnce(&mut Parts)) -> (Kind, String) {
+fn refusal(change: impl FnOnce(&mut Parts)) -> (FailureKind, String) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("web.regrow");
     Sample::new().write(&file, 4096).unwrap();
@@ -185,7 +185,7 @@ fn members_that_are_not_the_manifests_are_refused() {
     ];
     for (number, (change, why)) in changes.into_iter().enumerate() {
         let (kind, text) = refusal(change);
-        assert!(kind == Kind::Integrity && text.contains(why), "{number}: {text}");
+        assert!(kind == FailureKind::Integrity && text.contains(why), "{number}: {text}");
     }
 }
 
@@ -202,14 +202,26 @@ fn sums_that_do_not_list_the_members_are_refused() {
 
 #[test]
 fn manifests_that_are_not_the_members_are_refused() {
-    let changes: [(Change, Kind, &str); 8] = [
-        (|p| p.manifest.counts.bytes += 1, Kind::Integrity, "counts"),
-        (|p| p.manifest.counts.members += 1, Kind::Integrity, "counts"),
-        (|p| drop(p.manifest.members.pop()), Kind::Integrity, "another member here, or none"),
-        (|p| p.manifest.exports[0].digest = Digest::of(b""), Kind::Refused, "no such member"),
-        (|p| p.entries(<[_]>::reverse), Kind::Refused, "do not ascend"),
-        (|p| p.manifest.volumes[0].name = "../db".to_owned(), Kind::Refused, "volume's name"),
-        (|p| p.manifest.volumes[0].path = path("/elsewhere"), Kind::Refused, "its volume"),
+    let changes: [(Change, FailureKind, &str); 8] = [
+        (|p| p.manifest.counts.bytes += 1, FailureKind::Integrity, "counts"),
+        (|p| p.manifest.counts.members += 1, FailureKind::Integrity, "counts"),
+        (
+            |p| drop(p.manifest.members.pop()),
+            FailureKind::Integrity,
+            "another member here, or none",
+        ),
+        (
+            |p| p.manifest.exports[0].digest = Digest::of(b""),
+            FailureKind::Refused,
+            "no such member",
+        ),
+        (|p| p.entries(<[_]>::reverse), FailureKind::Refused, "do not ascend"),
+        (
+            |p| p.manifest.volumes[0].name = "../db".to_owned(),
+            FailureKind::Refused,
+            "volume's name",
+        ),
+        (|p| p.manifest.volumes[0].path = path("/elsewhere"), FailureKind::Refused, "its volume"),
         (
             |p| {
                 p.entries(|entries| {
@@ -218,7 +230,7 @@ fn manifests_that_are_not_the_members_are_refused() {
                     (tool.stored, tool.digest) = (true, Some(Digest::of(b"")));
                 });
             },
-            Kind::Integrity,
+            FailureKind::Integrity,
             "is missing",
         ),
     ];
@@ -232,7 +244,7 @@ fn manifests_that_are_not_the_members_are_refused() {
 fn a_later_bundle_says_so() {
     let needs = |change: fn(&mut Parts)| {
         let (kind, text) = refusal(change);
-        assert_eq!(kind, Kind::Refused);
+        assert_eq!(kind, FailureKind::Refused);
         text
     };
     let text = needs(|p| p.manifest.format = 3);
@@ -271,7 +283,7 @@ fn a_text_that_is_no_manifest_of_ours_is_refused() {
         assert_ne!(forged, text, "{why}");
         parts.forge_with(&file, forged.as_bytes());
         let error = Reader::open(&file).unwrap_err();
-        assert_eq!(error.kind(), Kind::Refused, "{error}");
+        assert_eq!(error.kind(), FailureKind::Refused, "{error}");
         assert!(error.to_string().contains(why), "{why}: {error}");
     }
     parts.forge_with(&file, text.replacen("docker:web", "docker:app", 1).as_bytes());

@@ -11,7 +11,7 @@ use std::io::{Read, Seek, SeekFrom};
 use sample::{Sample, path};
 
 use super::{Area, BundleError, Counts, Digest, ExportRecord, Reader, Writer};
-use crate::failure::Kind;
+use crate::failure::FailureKind;
 use crate::monitor::Silent;
 use crate::tree::{Content, Extent, LinkGroup, Store};
 
@@ -158,7 +158,7 @@ fn an_export_names_a_member_with_its_digest() {
     for record in wrong {
         let error = finish(record).unwrap_err();
         assert!(matches!(error, BundleError::Misuse { .. }), "{error}");
-        assert_eq!(error.kind(), Kind::Internal);
+        assert_eq!(error.kind(), FailureKind::Internal);
     }
 }
 

@@ -7,7 +7,7 @@
 use std::io::{Seek, Write};
 
 use super::apt::{AGAIN, unreadable_output};
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, FailureKind};
 use crate::survey::AnswerFact;
 use crate::system::{Command, System};
 
@@ -51,7 +51,7 @@ pub(super) fn answer(system: &mut dyn System, given: &[AnswerFact]) -> Result<()
     if ran.code == 0 {
         return Ok(());
     }
-    Err(Failure::new(Kind::Step, "answering", "the packages' questions")
+    Err(Failure::new(FailureKind::Step, "answering", "the packages' questions")
         .why(format!("debconf-set-selections ended with {}: {}", ran.code, ran.complaint()))
         .nothing_left()
         .next(AGAIN))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, FailureKind};
 use crate::family::offered::Offered;
 use crate::system::{Command, Ran, System};
 
@@ -29,7 +29,7 @@ const WORD: u64 = 64;
 pub(super) const AGAIN: &str = "see the reason, then run the same command again";
 
 pub(super) fn unreadable_output(error: std::io::Error, program: &str) -> Failure {
-    Failure::new(Kind::Resource, "reading the output of", program).because(error)
+    Failure::new(FailureKind::Resource, "reading the output of", program).because(error)
 }
 
 /// The system's own architecture; `None` where it has no dpkg.
@@ -80,7 +80,7 @@ pub(super) fn fetch_lists(system: &mut dyn System) -> Result<(), Failure> {
     if ran.code == 0 {
         return Ok(());
     }
-    Err(Failure::new(Kind::Environment, "fetching", "the package lists of the target")
+    Err(Failure::new(FailureKind::Environment, "fetching", "the package lists of the target")
         .why(ran.complaint())
         .nothing_left()
         .next("give the target a network and working sources, then run the same command again"))
@@ -163,10 +163,14 @@ pub(super) fn install(system: &mut dyn System, packages: &[&str]) -> Result<(), 
 }
 
 /// A full disk is no fault of the packages. The words are apt's and the C library's.
-fn kind_of(ran: &Ran) -> Kind {
+fn kind_of(ran: &Ran) -> FailureKind {
     let complaint = String::from_utf8_lossy(&ran.stderr);
     let full = ["No space left on device", "enough free space"];
-    if full.iter().any(|words| complaint.contains(words)) { Kind::Resource } else { Kind::Step }
+    if full.iter().any(|words| complaint.contains(words)) {
+        FailureKind::Resource
+    } else {
+        FailureKind::Step
+    }
 }
 
 /// Removes what was fetched.
@@ -190,7 +194,7 @@ fn succeeded(ran: &Ran, doing: &str, subject: &str) -> Result<(), Failure> {
     if ran.code == 0 {
         return Ok(());
     }
-    Err(Failure::new(Kind::Step, doing, subject)
+    Err(Failure::new(FailureKind::Step, doing, subject)
         .why(format!("it ended with {}: {}", ran.code, ran.complaint()))
         .nothing_left()
         .next(AGAIN))

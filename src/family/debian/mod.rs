@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use super::carried::Carried;
 use super::offered::Offered;
 use super::seam::{Family, New, Order, refused};
-use crate::environments::Kind as EnvironmentKind;
+use crate::environments::EnvironmentKind;
 use crate::failure::Failure;
 use crate::packages::{Installed, Manager};
 use crate::survey::{AnswerFact, Choices, Survey};

@@ -35,7 +35,7 @@ const LIMIT: u64 = 1024 * 1024;
 
 /// The record of a run that goes on.
 #[derive(Debug)]
-pub(super) struct Journal {
+pub(in crate::restore) struct Journal {
     /// Locked.
     file: File,
     path: PathBuf,
@@ -65,7 +65,7 @@ type Id = (u64, u64);
 
 /// What came of a record.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Remains {
+pub(in crate::restore) enum Remains {
     /// This was removed.
     Removed(PathBuf),
     /// This was left alone, for a reason.
@@ -96,7 +96,7 @@ fn places() -> Vec<PathBuf> {
 
 impl Journal {
     /// Writes down that `copy` will be made beside `original`.
-    pub(super) fn begin(original: &NamedDir, copy: &OsStr) -> io::Result<Journal> {
+    pub(in crate::restore) fn begin(original: &NamedDir, copy: &OsStr) -> io::Result<Journal> {
         let dir = places().remove(0);
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
         // Until the record is locked and has its name, nobody sweeps here.
@@ -131,13 +131,13 @@ impl Journal {
     }
 
     /// Writes down which directory the copy is.
-    pub(super) fn made(&mut self, copy: &NamedDir) -> io::Result<()> {
+    pub(in crate::restore) fn made(&mut self, copy: &NamedDir) -> io::Result<()> {
         self.line.copy_id = Some(id(copy.id()));
         self.write()
     }
 
     /// Writes down that the new root is in place for good.
-    pub(super) fn settled(&mut self) -> io::Result<()> {
+    pub(in crate::restore) fn settled(&mut self) -> io::Result<()> {
         self.line.settled = true;
         self.write()
     }
@@ -150,7 +150,7 @@ impl Journal {
     }
 
     /// Removes the record: nothing is left that it is about.
-    pub(super) fn end(&self) -> io::Result<()> {
+    pub(in crate::restore) fn end(&self) -> io::Result<()> {
         std::fs::remove_file(&self.path)?;
         match self.path.parent() {
             Some(dir) => File::open(dir)?.sync_all(),
@@ -258,7 +258,7 @@ fn records(dirs: &[PathBuf]) -> Vec<PathBuf> {
 
 /// Removes what interrupted runs have left, whatever they were restoring onto. What came of each
 /// record is told beside the first failure.
-pub(super) fn clear_all() -> (Vec<Remains>, Result<(), PlaceError>) {
+pub(in crate::restore) fn clear_all() -> (Vec<Remains>, Result<(), PlaceError>) {
     clear_in(&places())
 }
 
@@ -324,7 +324,7 @@ fn sweep(dir: &Path) -> io::Result<()> {
 }
 
 /// Removes what interrupted runs have left beside `root`, which this run has locked.
-pub(super) fn clear_beside(root: &NamedDir) {
+pub(in crate::restore) fn clear_beside(root: &NamedDir) {
     for path in records(&places()) {
         let Ok(Ok(journal)) = Journal::open(&path) else { continue };
         let target = hex::encode(root.name().as_bytes());

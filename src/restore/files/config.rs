@@ -9,15 +9,13 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use serde::{Deserialize, Serialize};
-
-use super::merge::{Merged, merge};
 use crate::layout::Worth;
 use crate::packages::{Installed, NEW_DEFAULT, OLD_TEXT, Role};
+use crate::restore::files::merge::{Merged, merge};
+use crate::restore::value::config_merge::{ConfigMerge, Outcome};
 use crate::tree::{
     ContentId, Draft, DraftContent, DraftNode, Entry, Kind, RootPath, Store, Tree, TreeError,
 };
-use crate::verdict::{Held, HeldKind};
 
 /// Largest text that is merged, in bytes; larger files are data.
 const LIMIT: u64 = 4 * 1024 * 1024;
@@ -28,114 +26,20 @@ const PROGRAM_LIMIT: u64 = 256 * 1024 * 1024;
 /// The ending of an archived program that is put beside the new system's own.
 const OLD_PROGRAM: &[u8] = b".regrow-old";
 
-/// What was decided about one path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Meeting {
-    /// The path.
-    pub(super) path: RootPath,
-    /// What was done.
-    pub(super) outcome: Outcome,
-}
-
-/// How two versions of a file came together.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Outcome {
-    /// The archived file: a rule calls it a secret or data, and what an installation made in its
-    /// place, such as a fresh key, is no default that anybody would want to see.
-    Own,
-    /// The archived file, as the new default is the old one.
-    Ours,
-    /// Changes of both sides, in different places.
-    Merged,
-    /// The new default with the archived owner, mode and attributes.
-    Dressed,
-    /// Left to a person: merged, but for places where the archived lines are in place.
-    MergedHeld {
-        /// How many places.
-        places: usize,
-        /// Where the archived text is.
-        archived: RootPath,
-        /// Where the new default is.
-        default: RootPath,
-    },
-    /// Left to a person: the archived one is in place.
-    OursHeld {
-        /// Where the new default is.
-        default: RootPath,
-    },
-    /// Left to a person: the new system's one is in place.
-    TheirsHeld {
-        /// Where the archived one is.
-        archived: RootPath,
-    },
-}
-
-impl Outcome {
-    /// The reason in a plan.
-    pub(super) fn reason(&self) -> &'static str {
-        match self {
-            Outcome::Own => "it is the service's own, and has no default",
-            Outcome::Ours => "the default has not changed",
-            Outcome::Merged => "your changes and the new default's do not touch",
-            Outcome::Dressed => "only its owner, mode or attributes were changed",
-            Outcome::MergedHeld { .. } => "you and the new version changed the same lines",
-            Outcome::OursHeld { .. } => {
-                "it differs from the new default, and the old default is unknown"
-            }
-            Outcome::TheirsHeld { .. } => "a program file of the old version was changed",
-        }
-    }
-}
-
-impl Meeting {
-    /// What is left to a person.
-    pub(super) fn held(&self) -> Option<Held> {
-        let reason = self.outcome.reason();
-        let held = |kind, why: String| Held::new(kind, &self.path, why);
-        Some(match &self.outcome {
-            Outcome::Own | Outcome::Ours | Outcome::Merged | Outcome::Dressed => return None,
-            Outcome::MergedHeld { places, archived, default } => {
-                let places = match places {
-                    1 => "in one place".to_owned(),
-                    places => format!("in {places} places"),
-                };
-                let why = format!(
-                    "{reason} ({places}); yours are in place there, and all else is merged; the \
-                     archived file is {archived}, the new default is {default}"
-                );
-                held(HeldKind::Configuration, why).file(archived).file(default)
-            }
-            Outcome::OursHeld { default } => {
-                let why = format!(
-                    "{reason}; the archived file is in place, the new default is {default}"
-                );
-                held(HeldKind::Configuration, why).file(default)
-            }
-            Outcome::TheirsHeld { archived } => {
-                let why = format!(
-                    "{reason}; the new version's file is in place, the archived one is {archived}"
-                );
-                held(HeldKind::Program, why).file(archived)
-            }
-        })
-    }
-}
-
 /// What came of all of them.
 #[derive(Debug, Default)]
-pub(super) struct Met {
+pub(in crate::restore) struct Met {
     /// In path order.
-    pub(super) meetings: Vec<Meeting>,
+    pub(in crate::restore) merges: Vec<ConfigMerge>,
     /// Texts to be placed beside files once nothing edits the draft any more.
-    pub(super) beside: Vec<DraftNode>,
+    pub(in crate::restore) beside: Vec<DraftNode>,
 }
 
 /// Decides about every file of the settled `draft` that a package of `target` brings too.
 ///
 /// `pristine` maps an archived content to the text it was made from; `worth` says what rules call
 /// a path.
-pub(super) fn meet(
+pub(in crate::restore) fn meet(
     draft: &mut Draft,
     store: &dyn Store,
     pristine: &BTreeMap<ContentId, ContentId>,
@@ -145,7 +49,7 @@ pub(super) fn meet(
 ) -> Result<Met, TreeError> {
     let paths: Vec<RootPath> =
         draft.nodes().filter(|n| n.entry.kind.is_file()).map(|n| n.entry.path.clone()).collect();
-    let Met { mut meetings, mut beside } = Met::default();
+    let Met { mut merges, mut beside } = Met::default();
     for path in paths {
         let Some(theirs) = target.entry(&path)?.filter(|entry| entry.kind.is_file()) else {
             continue;
@@ -163,14 +67,14 @@ pub(super) fn meet(
             let new = content(target, &theirs)?;
             if size > LIMIT || stored(store, id, &path)? != new {
                 draft.write(&path, new);
-                meetings.push(Meeting { path, outcome: Outcome::Dressed });
+                merges.push(ConfigMerge { path, outcome: Outcome::Dressed });
             }
             continue;
         }
         if size > LIMIT || theirs.kind.size() > LIMIT {
             if is_program(&path, installed) {
                 let outcome = hold_theirs(draft, target, &path)?;
-                meetings.push(Meeting { path, outcome });
+                merges.push(ConfigMerge { path, outcome });
             }
             continue;
         }
@@ -212,9 +116,9 @@ pub(super) fn meet(
                 }
             }
         };
-        meetings.push(Meeting { path, outcome });
+        merges.push(ConfigMerge { path, outcome });
     }
-    Ok(Met { meetings, beside })
+    Ok(Met { merges, beside })
 }
 
 /// A file that packages bring or configure; anything else that is there is data, and ours.
@@ -281,7 +185,7 @@ fn free_beside(
 }
 
 /// The path whose new default stands beside it at `path`, if that is what such a name says.
-pub(super) fn default_of(path: &RootPath) -> Option<RootPath> {
+pub(in crate::restore) fn default_of(path: &RootPath) -> Option<RootPath> {
     let at = path.name().windows(NEW_DEFAULT.len()).position(|part| part == NEW_DEFAULT)?;
     Some(path.parent()?.child(&path.name()[..at])).filter(|_| at > 0)
 }
@@ -345,7 +249,7 @@ mod tests {
         base: Option<&'static str>,
         theirs: &str,
         worth: Option<Worth>,
-    ) -> (Vec<Meeting>, BTreeMap<String, String>) {
+    ) -> (Vec<ConfigMerge>, BTreeMap<String, String>) {
         let texts: &'static [&'static str] = vec![OURS, base.unwrap_or_default()].leak();
         let store = Texts(texts);
         let pristine = base.map(|_| (ContentId(0), ContentId(1))).into_iter().collect();
@@ -359,37 +263,37 @@ mod tests {
         let installed = Installed::load(&target).unwrap();
         let met = meet(&mut draft, &store, &pristine, &target, &installed, &|_| worth).unwrap();
         met.beside.into_iter().for_each(|node| draft.put(node));
-        let meetings = met.meetings;
+        let merges = met.merges;
         let text = |node: &DraftNode| match &node.content {
             DraftContent::Stored(id) => texts[id.0 as usize].to_owned(),
             DraftContent::Bytes(bytes) => String::from_utf8(bytes.clone()).unwrap(),
             DraftContent::None => String::new(),
         };
         let files = draft.nodes().map(|n| (n.entry.path.to_string(), text(n))).collect();
-        (meetings, files)
+        (merges, files)
     }
 
     fn files(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         pairs.iter().map(|(at, text)| ((*at).to_owned(), (*text).to_owned())).collect()
     }
 
-    fn one(at: &str, outcome: Outcome) -> Vec<Meeting> {
-        vec![Meeting { path: path(at), outcome }]
+    fn one(at: &str, outcome: Outcome) -> Vec<ConfigMerge> {
+        vec![ConfigMerge { path: path(at), outcome }]
     }
 
     #[test]
     fn an_unchanged_default_leaves_the_archived_text() {
-        let (meetings, found) = met("/etc/app.conf", Some(BASE), BASE, None);
-        assert_eq!(meetings, one("/etc/app.conf", Outcome::Ours));
+        let (merges, found) = met("/etc/app.conf", Some(BASE), BASE, None);
+        assert_eq!(merges, one("/etc/app.conf", Outcome::Ours));
         assert_eq!(found, files(&[("/etc/app.conf", OURS)]));
-        assert_eq!(meetings[0].held(), None);
+        assert_eq!(merges[0].held(), None);
     }
 
     #[test]
     fn changes_in_different_places_are_merged() {
         let new = "port 22\nbanner none\nlog authpriv\n";
-        let (meetings, found) = met("/etc/app.conf", Some(BASE), new, None);
-        assert_eq!(meetings, one("/etc/app.conf", Outcome::Merged));
+        let (merges, found) = met("/etc/app.conf", Some(BASE), new, None);
+        assert_eq!(merges, one("/etc/app.conf", Outcome::Merged));
         let merged = "port 2222\nbanner none\nlog authpriv\n";
         assert_eq!(found, files(&[("/etc/app.conf", merged)]));
     }
@@ -397,13 +301,13 @@ mod tests {
     #[test]
     fn changes_of_the_same_line_are_held_with_both_texts() {
         let new = "port 8022\nbanner none\nlog authpriv\n";
-        let (meetings, found) = met("/etc/app.conf", Some(BASE), new, None);
+        let (merges, found) = met("/etc/app.conf", Some(BASE), new, None);
         let outcome = Outcome::MergedHeld {
             places: 1,
             archived: path("/etc/app.conf.dpkg-old"),
             default: path("/etc/app.conf.dpkg-dist"),
         };
-        assert_eq!(meetings, one("/etc/app.conf", outcome));
+        assert_eq!(merges, one("/etc/app.conf", outcome));
         let merged = "port 2222\nbanner none\nlog authpriv\n";
         let all = files(&[
             ("/etc/app.conf", merged),
@@ -411,7 +315,7 @@ mod tests {
             ("/etc/app.conf.dpkg-old", OURS),
         ]);
         assert_eq!(found, all);
-        let held = meetings[0].held().unwrap();
+        let held = merges[0].held().unwrap();
         assert_eq!(held.subject, "/etc/app.conf");
         assert!(held.why.contains("the archived file is /etc/app.conf.dpkg-old"));
         assert!(held.why.ends_with("the new default is /etc/app.conf.dpkg-dist"));
@@ -420,8 +324,8 @@ mod tests {
     #[test]
     fn an_unedited_file_takes_the_new_text() {
         let new = "port 22\nbanner all\n";
-        let (meetings, found) = met("/etc/app.conf", Some(OURS), new, None);
-        assert_eq!(meetings, one("/etc/app.conf", Outcome::Dressed));
+        let (merges, found) = met("/etc/app.conf", Some(OURS), new, None);
+        assert_eq!(merges, one("/etc/app.conf", Outcome::Dressed));
         assert_eq!(found, files(&[("/etc/app.conf", new)]));
     }
 
@@ -441,7 +345,7 @@ mod tests {
             let target = system("/usr/bin/app", new);
             let installed = Installed::load(&target).unwrap();
             let met = meet(&mut draft, &store, &pristine, &target, &installed, &|_| None).unwrap();
-            assert_eq!(met.meetings, one("/usr/bin/app", Outcome::Dressed));
+            assert_eq!(met.merges, one("/usr/bin/app", Outcome::Dressed));
             let node = draft.get(&at).unwrap();
             assert_eq!(node.content, DraftContent::Bytes(new.into()));
             assert_eq!(node.entry.meta.mode, 0o4750);
@@ -450,9 +354,9 @@ mod tests {
 
     #[test]
     fn without_the_old_default_a_difference_is_held() {
-        let (meetings, found) = met("/etc/other.conf", None, BASE, None);
+        let (merges, found) = met("/etc/other.conf", None, BASE, None);
         assert_eq!(
-            meetings,
+            merges,
             one(
                 "/etc/other.conf",
                 Outcome::OursHeld { default: path("/etc/other.conf.dpkg-dist") }
@@ -463,26 +367,26 @@ mod tests {
 
     #[test]
     fn a_changed_program_is_put_aside_and_the_new_one_stays() {
-        let (meetings, found) = met("/usr/bin/app", Some(BASE), "new program\n", None);
+        let (merges, found) = met("/usr/bin/app", Some(BASE), "new program\n", None);
         assert_eq!(
-            meetings,
+            merges,
             one("/usr/bin/app", Outcome::TheirsHeld { archived: path("/usr/bin/app.regrow-old") })
         );
         assert_eq!(found, files(&[("/usr/bin/app.regrow-old", OURS)]));
-        let held = meetings[0].held().unwrap();
+        let held = merges[0].held().unwrap();
         assert!(held.why.ends_with("the archived one is /usr/bin/app.regrow-old"));
     }
 
     #[test]
     fn a_secret_takes_the_place_of_a_fresh_one_and_nothing_is_put_beside_it() {
         for worth in [Worth::Secret, Worth::Data] {
-            let (meetings, found) = met("/etc/app.key", None, "fresh key\n", Some(worth));
-            assert_eq!(meetings, one("/etc/app.key", Outcome::Own));
+            let (merges, found) = met("/etc/app.key", None, "fresh key\n", Some(worth));
+            assert_eq!(merges, one("/etc/app.key", Outcome::Own));
             assert_eq!(found, files(&[("/etc/app.key", OURS)]));
         }
-        let (meetings, _) = met("/etc/app.key", None, "fresh\n", Some(Worth::Config));
+        let (merges, _) = met("/etc/app.key", None, "fresh\n", Some(Worth::Config));
         assert_eq!(
-            meetings,
+            merges,
             one("/etc/app.key", Outcome::OursHeld { default: path("/etc/app.key.dpkg-dist") })
         );
     }
@@ -490,8 +394,8 @@ mod tests {
     #[test]
     fn equal_texts_and_data_that_no_package_brings_do_not_meet() {
         for (at, theirs) in [("/etc/app.conf", OURS), ("/srv/data", "anything\n")] {
-            let (meetings, found) = met(at, Some(BASE), theirs, None);
-            assert_eq!(meetings, vec![]);
+            let (merges, found) = met(at, Some(BASE), theirs, None);
+            assert_eq!(merges, vec![]);
             assert_eq!(found, files(&[(at, OURS)]));
         }
     }

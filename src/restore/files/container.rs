@@ -1,26 +1,26 @@
 //! Settings of a container that speak of applications which are called otherwise now: what it runs,
 //! its variables, where it starts, how its health is asked for.
 
-use super::decisions::Decisions;
-use super::journey::{Journey, misfit};
-use super::step::Step;
 use crate::failure::Failure;
 use crate::layout::{ContainerText, mentioned};
+use crate::restore::files::migration::{AppMigration, misfit};
+use crate::restore::value::decisions::Decisions;
+use crate::restore::value::step::Step;
 use crate::service::{ServiceSettings, TextOf};
 
 /// Adapts those of the settings that `texts` names to the versions of today. What was a value
 /// before is not told, as variables hold passwords.
-pub(super) fn adapt(
+pub(in crate::restore) fn adapt(
     settings: &mut ServiceSettings,
     texts: &[ContainerText],
-    journeys: &[Journey],
+    migrations: &[AppMigration],
     decisions: &mut Decisions,
 ) -> Result<(), Failure> {
     for (which, text) in settings.texts_mut().filter(|(which, _)| texts.contains(&named(*which))) {
-        for journey in journeys.iter().filter(|journey| journey.on_its_way) {
-            let app = journey.rule.app.as_str();
+        for migration in migrations.iter().filter(|migration| migration.on_its_way) {
+            let app = migration.rule.app.as_str();
             let found =
-                mentioned(&journey.rule, &journey.vars, text).map_err(|e| misfit(app, e))?;
+                mentioned(&migration.rule, &migration.vars, text).map_err(|e| misfit(app, e))?;
             if let Some(found) = found {
                 let what = format!("{app}: {}", found.changes.join(", "));
                 decisions.step(Step::Setting { which, what });
@@ -46,8 +46,8 @@ fn named(which: TextOf) -> ContainerText {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::journey::testing::journey;
     use super::*;
+    use crate::restore::files::migration::testing::migration;
 
     const ALL: [ContainerText; 5] = [
         ContainerText::Command,
@@ -68,7 +68,7 @@ mod tests {
     }
 
     fn adapted(texts: &[ContainerText]) -> (Value, Vec<String>) {
-        let x = journey("everywhere: [{text: '/opt/x{old}', with: '/opt/x{new}'}]", "13", "17");
+        let x = migration("everywhere: [{text: '/opt/x{old}', with: '/opt/x{new}'}]", "13", "17");
         let mut found: ServiceSettings = serde_json::from_value(settings(13)).unwrap();
         let mut decisions = Decisions::default();
         adapt(&mut found, texts, &[x], &mut decisions).unwrap();

@@ -10,12 +10,12 @@ use std::io::{Read, Seek, Write};
 
 use serde::Deserialize;
 
-use super::downloads::Downloads;
-use super::environment::{Rebuild, Waiting};
 use crate::bundle::Loss;
-use crate::environments::{Kind, comparable};
+use crate::environments::{EnvironmentKind, comparable};
 use crate::failure::{self, Failure};
 use crate::monitor::Monitor;
+use crate::restore::python::downloads::Downloads;
+use crate::restore::value::rebuild::{Rebuild, Waiting};
 use crate::system::{Command, Ran, System};
 use crate::tree::RootPath;
 use crate::verdict::{Held, HeldKind};
@@ -27,29 +27,29 @@ const DIR: &str = "/.regrow-rebuild";
 const LIST_LIMIT: u64 = 16 * 1024 * 1024;
 
 /// Runs a command with the mask of file modes that the old environment was made with.
-const MASKED: &str = include_str!("rebuild/masked.sh");
+const MASKED: &str = include_str!("execute/masked.sh");
 
 /// Puts what waits into its place; where something else has come there, names it.
-const RETURN: &str = include_str!("rebuild/return.sh");
+const RETURN: &str = include_str!("execute/return.sh");
 
 /// The same, in place of what is there.
-const REPLACE: &str = include_str!("rebuild/replace.sh");
+const REPLACE: &str = include_str!("execute/replace.sh");
 
 /// Keeps what this machine trusts where the commands find it.
-const LEND: &str = include_str!("rebuild/lend.sh");
+const LEND: &str = include_str!("execute/lend.sh");
 
 /// What came of all environments.
 #[derive(Debug, Default)]
-pub(super) struct Rebuilt {
-    pub(super) held: Vec<Held>,
-    pub(super) losses: Vec<Loss>,
+pub(in crate::restore) struct Rebuilt {
+    pub(in crate::restore) held: Vec<Held>,
+    pub(in crate::restore) losses: Vec<Loss>,
 }
 
 /// Makes the planned environments and installs what is on their lists.
 ///
 /// # Errors
 /// The commands could not be run at all.
-pub(super) fn rebuild(
+pub(in crate::restore) fn rebuild(
     system: &mut dyn System,
     rebuilds: &[&Rebuild],
     downloads: &Downloads,
@@ -63,7 +63,12 @@ pub(super) fn rebuild(
     for rebuild in rebuilds {
         monitor.phase(&format!("rebuilding {} with {} packages", rebuild.root, rebuild.pins.len()));
         failure::check_cancelled("rebuilding", &rebuild.root)?;
-        let mut work = Work { system, rebuild, environment: &environment, rebuilt: &mut rebuilt };
+        let mut work = EnvironmentRebuild {
+            system,
+            rebuild,
+            environment: &environment,
+            rebuilt: &mut rebuilt,
+        };
         work.run()?;
     }
     system.run_one(Command::new(&["rm", "-rf", DIR]))?;
@@ -97,7 +102,7 @@ fn lend(system: &mut dyn System, downloads: &Downloads) -> Result<Vec<(String, S
 }
 
 /// One environment under construction.
-struct Work<'a> {
+struct EnvironmentRebuild<'a> {
     system: &'a mut dyn System,
     rebuild: &'a Rebuild,
     environment: &'a [(String, String)],
@@ -110,9 +115,9 @@ struct Listed {
     version: String,
 }
 
-impl Work<'_> {
+impl EnvironmentRebuild<'_> {
     fn run(&mut self) -> Result<(), Failure> {
-        if self.rebuild.kind == Kind::Venv {
+        if self.rebuild.kind == EnvironmentKind::Venv {
             let ran = self.make()?;
             if ran.code != 0 {
                 self.hold(format!("it could not be made again: {}", ran.complaint()));
@@ -161,9 +166,9 @@ impl Work<'_> {
         let program = self.rebuild.program();
         let mut all = vec![program.as_str(), "-m", "pip", "install", "--quiet"];
         match self.rebuild.kind {
-            Kind::User => all.extend(["--user", "--ignore-installed"]),
+            EnvironmentKind::User => all.extend(["--user", "--ignore-installed"]),
             // What a package of the system brings is not taken away from it.
-            Kind::System => all.push("--ignore-installed"),
+            EnvironmentKind::System => all.push("--ignore-installed"),
             _ => {}
         }
         // A source without a compiler makes do without the compiled part: another version is better.
@@ -333,7 +338,8 @@ impl Work<'_> {
     /// Paths may be any bytes, so they are not words of a command but its input.
     fn xargs(&mut self, words: &[&str], paths: &[&RootPath]) -> Result<Ran, Failure> {
         let unwritten = |e: std::io::Error| {
-            Failure::new(failure::Kind::Resource, "listing files of", &self.rebuild.root).because(e)
+            Failure::new(failure::FailureKind::Resource, "listing files of", &self.rebuild.root)
+                .because(e)
         };
         let mut input = tempfile::tempfile().map_err(unwritten)?;
         for path in paths {
@@ -370,10 +376,10 @@ impl Work<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::environment::Gone;
     use super::*;
     use crate::environments::Options;
     use crate::monitor::Silent;
+    use crate::restore::value::rebuild::Gone;
 
     /// A system that remembers what it is told to run and answers by what stands in the command.
     #[derive(Default)]
@@ -421,7 +427,7 @@ mod tests {
         }
     }
 
-    fn planned(kind: Kind, owner: (u32, u32)) -> Rebuild {
+    fn planned(kind: EnvironmentKind, owner: (u32, u32)) -> Rebuild {
         let pin = |name: &str| (name.to_owned(), "1.0".to_owned());
         Rebuild {
             kind,
@@ -452,7 +458,7 @@ mod tests {
     #[test]
     fn the_list_is_installed_by_its_owner_in_one_go_and_nothing_is_held() {
         let mut fake = Fake { answers: vec![("pip list", 0, BOTH, "")], ..Fake::default() };
-        let rebuilt = done(&mut fake, &planned(Kind::Venv, (716, 717)));
+        let rebuilt = done(&mut fake, &planned(EnvironmentKind::Venv, (716, 717)));
         assert!(rebuilt.held.is_empty() && rebuilt.losses.is_empty(), "{rebuilt:?}");
         let owner = "setpriv --reuid=716 --regid=717 --clear-groups --";
         let mask = "masked.sh 0027";
@@ -483,7 +489,7 @@ mod tests {
             ("pip list", 0, one, ""),
         ];
         let mut fake = Fake { answers, ..Fake::default() };
-        let rebuilt = done(&mut fake, &planned(Kind::Venv, (0, 0)));
+        let rebuilt = done(&mut fake, &planned(EnvironmentKind::Venv, (0, 0)));
         let held: Vec<_> = rebuilt.held.iter().map(|h| (&*h.subject, &*h.why)).collect();
         let why = "1.0 cannot be had for Python 3.13, 3.0 is installed; the exact list is /v/list";
         assert_eq!(held, [("/v: Flask", why)]);
@@ -501,7 +507,7 @@ mod tests {
         let complaint = "WARNING: Retrying (Retry(total=1)) after connection broken";
         let answers = vec![("-r /v/list", 1, "", complaint)];
         let mut fake = Fake { answers, ..Fake::default() };
-        let mut rebuild = planned(Kind::Venv, (0, 0));
+        let mut rebuild = planned(EnvironmentKind::Venv, (0, 0));
         rebuild.parked = vec![waiting("app.py", "Flask", true), waiting("own.py", "Flask", false)];
         let rebuilt = done(&mut fake, &rebuild);
         assert!(rebuilt.losses.is_empty());
@@ -515,7 +521,7 @@ mod tests {
     fn an_environment_that_cannot_be_made_is_held_and_nothing_is_installed() {
         let answers = vec![("-m venv", 1, "", "ensurepip is not available")];
         let mut fake = Fake { answers, ..Fake::default() };
-        let rebuilt = done(&mut fake, &planned(Kind::Venv, (0, 0)));
+        let rebuilt = done(&mut fake, &planned(EnvironmentKind::Venv, (0, 0)));
         assert_eq!(rebuilt.held[0].subject, "/v");
         assert!(!fake.ran.iter().any(|line| line.contains("pip")), "{:?}", fake.ran);
     }
@@ -526,7 +532,7 @@ mod tests {
         let met = "/v/b.py.regrow-old\0";
         let answers = vec![("pip list", 0, list, ""), ("if [ -e", 0, met, "")];
         let mut fake = Fake { answers, ..Fake::default() };
-        let mut rebuild = planned(Kind::Venv, (0, 0));
+        let mut rebuild = planned(EnvironmentKind::Venv, (0, 0));
         rebuild.pins.clear();
         rebuild.parked = vec![
             waiting("a.py", "Flask", false),
@@ -562,7 +568,7 @@ mod tests {
         let variables = vec![("https_proxy".to_owned(), "http://p".to_owned())];
         let downloads = Downloads { authorities: Some(file.path().to_owned()), variables };
         let mut fake = Fake { answers: vec![("pip list", 1, "", "")], ..Fake::default() };
-        let mut rebuild = planned(Kind::System, (0, 0));
+        let mut rebuild = planned(EnvironmentKind::System, (0, 0));
         rebuild.pins.clear();
         super::rebuild(&mut fake, &[&rebuild], &downloads, &Silent).unwrap();
         assert_eq!(fake.inputs[0], "CERTIFICATE");

@@ -9,26 +9,26 @@ use crate::tree::{Draft, RootPath, Tree, TreeError, real_directory};
 /// A volume to make and fill.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct VolumePlan {
+pub(in crate::restore) struct VolumePlan {
     /// The archived volume's name.
-    pub(super) archived: String,
+    pub(in crate::restore) archived: String,
     /// Whether it comes back without a name of its own.
-    pub(super) anonymous: bool,
+    pub(in crate::restore) anonymous: bool,
     /// Where it is mounted.
-    pub(super) destination: RootPath,
+    pub(in crate::restore) destination: RootPath,
     /// How the container's settings call that place.
-    pub(super) asked: RootPath,
+    pub(in crate::restore) asked: RootPath,
     /// Its content, paths seen from the volume's own root.
-    pub(super) content: Draft,
+    pub(in crate::restore) content: Draft,
 }
 
 /// The volumes of the old system whose content was kept.
-pub(super) fn kept(survey: &Survey) -> impl Iterator<Item = &MountFact> {
+pub(in crate::restore) fn kept(survey: &Survey) -> impl Iterator<Item = &MountFact> {
     survey.mounts.iter().filter(|mount| mount.kept && mount.kind == MountKind::Volume)
 }
 
 /// Takes what lies in volumes out of the settled draft.
-pub(super) fn split(
+pub(in crate::restore) fn split(
     survey: &Survey,
     target: &dyn Tree,
     draft: &mut Draft,

@@ -12,7 +12,7 @@ use std::io::{Cursor, Seek, Write};
 
 use sha2::{Digest, Sha256};
 
-use crate::failure::{Failure, Kind as FailureKind};
+use crate::failure::{Failure, FailureKind};
 use crate::pax::{Body, Member, WriteError, Writer};
 use crate::tree::{
     Content, Draft, DraftContent, DraftNode, Entry, Extent, Kind, LinkGroup, Meta, RootPath, Store,
@@ -20,15 +20,15 @@ use crate::tree::{
 };
 
 /// A layer, ready to be loaded.
-pub(super) struct LayerTar {
+pub(in crate::restore) struct LayerTar {
     /// The uncompressed tar, from the beginning.
-    pub(super) tar: File,
+    pub(in crate::restore) tar: File,
     /// SHA-256 of it, in hexadecimal.
-    pub(super) digest: String,
+    pub(in crate::restore) digest: String,
 }
 
 /// Writes `draft` as a layer over `below`.
-pub(super) fn layer(
+pub(in crate::restore) fn layer(
     draft: &Draft,
     store: &dyn Store,
     below: &dyn Tree,

@@ -11,14 +11,14 @@ use crate::verdict::Class;
 
 /// A bundle's source as a tree: every path the manifest lists, but for regular files whose content
 /// was not kept: they are the new system's own affair.
-pub(super) struct Archived<'a> {
+pub(in crate::restore) struct Archived<'a> {
     manifest: &'a Manifest,
     contents: &'a Contents,
 }
 
 impl<'a> Archived<'a> {
     /// The tree that `manifest` describes.
-    pub(super) fn new(manifest: &'a Manifest, contents: &'a Contents) -> Archived<'a> {
+    pub(in crate::restore) fn new(manifest: &'a Manifest, contents: &'a Contents) -> Archived<'a> {
         Archived { manifest, contents }
     }
 
@@ -38,7 +38,7 @@ impl<'a> Archived<'a> {
     ///
     /// Directories that only went along as a frame are not in it; [`Archived::directory`] knows
     /// them.
-    pub(super) fn draft(&self) -> Draft {
+    pub(in crate::restore) fn draft(&self) -> Draft {
         let mut draft = Draft::default();
         let mut groups = Groups::default();
         let placed =
@@ -62,19 +62,19 @@ impl<'a> Archived<'a> {
     }
 
     /// The directory that was at `path`, whatever its class.
-    pub(super) fn directory(&self, path: &RootPath) -> Option<Entry> {
+    pub(in crate::restore) fn directory(&self, path: &RootPath) -> Option<Entry> {
         self.manifest.entries.find(path)?.into_entry().filter(|entry| entry.kind.is_dir())
     }
 
     /// The contents that hold keys or passwords.
-    pub(super) fn secrets(&self) -> BTreeSet<ContentId> {
+    pub(in crate::restore) fn secrets(&self) -> BTreeSet<ContentId> {
         let secrets = self.manifest.entries.wanted(|listed| listed.secret);
         secrets.filter_map(|record| self.content(&record)).collect()
     }
 
     /// The pristine text of each archived file that has one, by its content; the same content where
     /// only owner, mode or attributes were changed.
-    pub(super) fn pristine(&self) -> BTreeMap<ContentId, ContentId> {
+    pub(in crate::restore) fn pristine(&self) -> BTreeMap<ContentId, ContentId> {
         self.manifest
             .entries
             .wanted(|listed| listed.pristine.is_some())

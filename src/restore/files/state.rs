@@ -15,16 +15,16 @@ use crate::tree::{Draft, RootPath, Tree, TreeError};
 const STATE: &[u8] = b"/var/lib/";
 
 /// What the new system's installation decides for itself.
-pub(super) struct Known<'a> {
+pub(in crate::restore) struct Known<'a> {
     /// Whether a path stays whatever the archive brings: a package's, or older than the
     /// installation, or known to the archive.
-    pub(super) staying: &'a dyn Fn(&RootPath) -> bool,
+    pub(in crate::restore) staying: &'a dyn Fn(&RootPath) -> bool,
     /// Whether a rule names a path.
-    pub(super) ruled: &'a dyn Fn(&RootPath) -> bool,
+    pub(in crate::restore) ruled: &'a dyn Fn(&RootPath) -> bool,
 }
 
 /// The topmost paths of `target` that give way to what the settled `draft` brings.
-pub(super) fn giving_way(
+pub(in crate::restore) fn giving_way(
     draft: &Draft,
     target: &dyn Tree,
     known: &Known,

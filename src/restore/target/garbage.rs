@@ -9,11 +9,11 @@
 
 use std::collections::BTreeSet;
 
-use super::journal::{self, Remains};
-use super::outcome::GarbageReport;
 use crate::engine::{Engine, EngineError, Made, Which, goes_on};
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, FailureKind};
 use crate::monitor::Monitor;
+use crate::restore::outcome::GarbageReport;
+use crate::restore::target::journal::{self, Remains};
 
 /// Removes what interrupted runs left beside roots and in the engine.
 ///
@@ -50,7 +50,7 @@ fn beside_roots(report: &mut GarbageReport) -> Result<(), Failure> {
         }
     }
     done.map_err(|e| {
-        Failure::new(Kind::Resource, "removing", "what interrupted runs left beside roots")
+        Failure::new(FailureKind::Resource, "removing", "what interrupted runs left beside roots")
             .because(e)
             .safe("only what an interrupted run made is ever removed")
             .next("see the reason, then run the same command again")

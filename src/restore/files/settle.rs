@@ -12,13 +12,13 @@ use crate::tree::{
 };
 
 /// Where the old system's directories are known, whatever their class.
-pub(super) trait Directories {
+pub(in crate::restore) trait Directories {
     /// The old system's directory at `path`, ready to be placed.
     fn directory(&self, path: &RootPath) -> Option<Entry>;
 }
 
 /// `draft` with the paths that `target` really has, parents that are missing there added.
-pub(super) fn settle(
+pub(in crate::restore) fn settle(
     draft: &Draft,
     old: &dyn Directories,
     target: &dyn Tree,

@@ -5,6 +5,13 @@
 //! it, and only then it gets its final name. The order is one of types: a target that was not
 //! looked at has no `place`. Until it is published, dropping a target removes every trace of it.
 
+pub(super) mod engine;
+pub(super) mod garbage;
+pub(super) mod journal;
+pub(super) mod layer;
+pub(super) mod root;
+pub(super) mod volumes;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -12,9 +19,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::volumes::VolumePlan;
 use crate::bundle::Loss;
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, FailureKind};
+use crate::restore::target::volumes::VolumePlan;
 use crate::service::ServiceSettings;
 use crate::system::{Command, Ran, System};
 use crate::tree::{Draft, Store, Tree};
@@ -70,42 +77,42 @@ impl fmt::Display for TargetSpec {
 /// Names of the result, decided before anything is made.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Publication {
+pub(in crate::restore) struct Publication {
     /// The id of the image that is built upon.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) image: Option<String>,
+    pub(in crate::restore) image: Option<String>,
     /// The new container's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) container: Option<String>,
+    pub(in crate::restore) container: Option<String>,
     /// New names of the named volumes, by their archived ones.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(super) volumes: BTreeMap<String, String>,
+    pub(in crate::restore) volumes: BTreeMap<String, String>,
 }
 
 /// What a target says of its result before anything is placed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Terms {
-    pub(super) publication: Publication,
+pub(in crate::restore) struct Terms {
+    pub(in crate::restore) publication: Publication,
     /// Settings that the result will not have.
-    pub(super) dropped: Vec<Loss>,
+    pub(in crate::restore) dropped: Vec<Loss>,
     /// What its settings allow it to do to its host.
-    pub(super) grants: Vec<String>,
+    pub(in crate::restore) grants: Vec<String>,
     /// What this way of placing can never deliver.
-    pub(super) limitations: Vec<String>,
+    pub(in crate::restore) limitations: Vec<String>,
 }
 
 /// A name that the result should have and that something else has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Taken {
-    pub(super) what: Named,
-    pub(super) name: String,
+pub(in crate::restore) struct Taken {
+    pub(in crate::restore) what: Named,
+    pub(in crate::restore) name: String,
 }
 
 /// What can have a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Named {
+pub(in crate::restore) enum Named {
     Container,
     Image,
     Volume,
@@ -126,18 +133,18 @@ impl Taken {
     }
 
     /// What a person has to see to before the plan can be executed.
-    pub(super) fn held(&self) -> Held {
+    pub(in crate::restore) fn held(&self) -> Held {
         Held::new(HeldKind::Name, &self.name, format!("{}: a restore stops at it", self.why()))
     }
 
     /// The refusal of a restore.
-    pub(super) fn failure(&self) -> Failure {
+    pub(in crate::restore) fn failure(&self) -> Failure {
         let (doing, next) = match self.what {
             Named::Container => ("making the container", "choose another name with --name"),
             Named::Image => ("tagging the image", "choose another name with --tag"),
             Named::Volume => ("making the volume", "choose another name with --name"),
         };
-        Failure::new(Kind::Precondition, doing, &self.name)
+        Failure::new(FailureKind::Precondition, doing, &self.name)
             .why(self.why())
             .safe(format!("the existing {} is untouched, nothing was made", self.word()))
             .next(next)
@@ -145,7 +152,7 @@ impl Taken {
 }
 
 /// How one sort of new system is built. The order is [`Target`]'s.
-pub(super) trait Builder: System {
+pub(in crate::restore) trait Builder: System {
     /// The staged system as a tree, at rest: no command runs while it is read. Contents that have
     /// to be copied to be read go into unlinked files in `scratch`.
     fn tree(&mut self, scratch: &Path) -> Result<Arc<dyn Tree>, Failure>;
@@ -177,37 +184,37 @@ pub(super) trait Builder: System {
 
 /// What is placed.
 #[derive(Clone, Copy)]
-pub(super) struct Wanted<'a> {
-    pub(super) draft: &'a Draft,
-    pub(super) volumes: &'a [VolumePlan],
+pub(in crate::restore) struct Wanted<'a> {
+    pub(in crate::restore) draft: &'a Draft,
+    pub(in crate::restore) volumes: &'a [VolumePlan],
     /// How the result is run; `None` where it is no container, or nothing is known of it.
-    pub(super) settings: Option<&'a ServiceSettings>,
+    pub(in crate::restore) settings: Option<&'a ServiceSettings>,
 }
 
 /// The new system under construction, at one of four stations: [`Staged`], [`AtRest`], [`Placed`],
 /// [`Sealed`]. Each leads to the next and to no other. Dropped at any of them, nothing is left.
-pub(super) struct Target<S> {
+pub(in crate::restore) struct Target<S> {
     // First, so that nothing reads the system any more when the builder goes.
     station: S,
     builder: Box<dyn Builder>,
 }
 
 /// Packages are installed in it.
-pub(super) struct Staged;
+pub(in crate::restore) struct Staged;
 
 /// It is looked at, and no command runs.
-pub(super) struct AtRest {
+pub(in crate::restore) struct AtRest {
     tree: Arc<dyn Tree>,
 }
 
 /// Everything is in place, and commands of the plan run.
-pub(super) struct Placed;
+pub(in crate::restore) struct Placed;
 
 /// It will not change any more: commands may look at it.
-pub(super) struct Sealed;
+pub(in crate::restore) struct Sealed;
 
 /// The stations at which commands run.
-pub(super) trait Running {}
+pub(in crate::restore) trait Running {}
 
 impl Running for Staged {}
 impl Running for Placed {}
@@ -225,13 +232,13 @@ impl<S: Running> System for Target<S> {
 
 impl Target<Staged> {
     /// A new system without the packages of the service.
-    pub(super) fn new(builder: Box<dyn Builder>) -> Target<Staged> {
+    pub(in crate::restore) fn new(builder: Box<dyn Builder>) -> Target<Staged> {
         Target { station: Staged, builder }
     }
 
     /// Lets it rest, to be looked at. What has to be copied for that goes into unlinked files in
     /// `scratch`.
-    pub(super) fn rest(mut self, scratch: &Path) -> Result<Target<AtRest>, Failure> {
+    pub(in crate::restore) fn rest(mut self, scratch: &Path) -> Result<Target<AtRest>, Failure> {
         let tree = self.builder.tree(scratch)?;
         Ok(Target { station: AtRest { tree }, builder: self.builder })
     }
@@ -239,18 +246,18 @@ impl Target<Staged> {
 
 impl Target<AtRest> {
     /// The staged system.
-    pub(super) fn tree(&self) -> &dyn Tree {
+    pub(in crate::restore) fn tree(&self) -> &dyn Tree {
         &*self.station.tree
     }
 
     /// What the result will be called and what of its settings it will have, when what is `wanted`
     /// is placed.
-    pub(super) fn terms(&self, wanted: Wanted<'_>) -> Result<Terms, Failure> {
+    pub(in crate::restore) fn terms(&self, wanted: Wanted<'_>) -> Result<Terms, Failure> {
         self.builder.terms(wanted)
     }
 
     /// Places what is `wanted`; what did not succeed is lost.
-    pub(super) fn place(
+    pub(in crate::restore) fn place(
         self,
         wanted: Wanted<'_>,
         store: &dyn Store,
@@ -263,7 +270,7 @@ impl Target<AtRest> {
 
 impl Target<Placed> {
     /// Fixes it as it is.
-    pub(super) fn seal(mut self) -> Result<Target<Sealed>, Failure> {
+    pub(in crate::restore) fn seal(mut self) -> Result<Target<Sealed>, Failure> {
         self.builder.seal()?;
         Ok(Target { station: Sealed, builder: self.builder })
     }
@@ -272,7 +279,7 @@ impl Target<Placed> {
 impl Target<Sealed> {
     /// Gives it its final name. Nothing can fail after it; what only served the construction and
     /// could not be removed is told in words.
-    pub(super) fn publish(mut self) -> Result<(Published, Vec<String>), Failure> {
+    pub(in crate::restore) fn publish(mut self) -> Result<(Published, Vec<String>), Failure> {
         let published = self.builder.publish()?;
         Ok((published, self.builder.clean()))
     }
@@ -280,7 +287,7 @@ impl Target<Sealed> {
 
 /// What a restore made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Published {
+pub(in crate::restore) enum Published {
     /// A container.
     Container {
         /// Its name.

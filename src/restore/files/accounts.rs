@@ -1,14 +1,14 @@
 //! The accounts of both systems, planned: merged by name, with all owners in the draft mapped.
 
-use super::archived::Archived;
-use super::decisions::Decisions;
-use super::inputs::{Inputs, unreadable};
-use super::journey::{Journey, misfit};
-use super::settle::Directories;
-use super::step::Step;
 use crate::accounts::{self, AccountDb, AccountFile, IdMap, MergeOptions};
 use crate::bundle::Loss;
 use crate::failure::Failure;
+use crate::restore::files::migration::{AppMigration, misfit};
+use crate::restore::files::settle::Directories;
+use crate::restore::value::archived::Archived;
+use crate::restore::value::decisions::Decisions;
+use crate::restore::value::inputs::{Inputs, unreadable};
+use crate::restore::value::step::Step;
 use crate::tree::{
     Draft, DraftContent, DraftNode, Entry, Kind, Meta, RootPath, Time, Tree, TreeError, Xattrs,
     read_file, resolve,
@@ -20,14 +20,14 @@ const SHELLS_LIMIT: u64 = 1 << 20;
 
 /// The accounts of both systems, and what became of the old ones' ids.
 #[derive(Default)]
-pub(super) struct Merged {
-    pub(super) accounts: AccountDb,
-    pub(super) ids: IdMap,
+pub(in crate::restore) struct Merged {
+    pub(in crate::restore) accounts: AccountDb,
+    pub(in crate::restore) ids: IdMap,
 }
 
 /// Merges the accounts, maps all owners in the draft, and puts the merged files into it.
-pub(super) fn merge(
-    journeys: &[Journey],
+pub(in crate::restore) fn merge(
+    migrations: &[AppMigration],
     archived: &Archived,
     inputs: &Inputs,
     draft: &mut Draft,
@@ -44,7 +44,7 @@ pub(super) fn merge(
     }
     let (old, mut new) = (old.accounts, new.accounts);
     new.forget_days_of_making(&old);
-    let merge = accounts::merge(&old, &new, &merge_options(journeys, &old, draft)?);
+    let merge = accounts::merge(&old, &new, &merge_options(migrations, &old, draft)?);
     for decision in &merge.decisions {
         match decision {
             accounts::Decision::Conflict(conflict) => {
@@ -124,7 +124,7 @@ fn private_file() -> Meta {
 }
 
 fn merge_options(
-    journeys: &[Journey],
+    migrations: &[AppMigration],
     old: &AccountDb,
     draft: &Draft,
 ) -> Result<MergeOptions, Failure> {
@@ -133,10 +133,10 @@ fn merge_options(
     let groups = old.group.records().map(|group| group.name.clone());
     for name in users.chain(groups) {
         let Ok(text) = std::str::from_utf8(&name) else { continue };
-        for journey in journeys {
-            let app = journey.rule.app.as_str();
+        for migration in migrations {
+            let app = migration.rule.app.as_str();
             if let Some(new) =
-                journey.rule.account(text, &journey.vars).map_err(|e| misfit(app, e))?
+                migration.rule.account(text, &migration.vars).map_err(|e| misfit(app, e))?
             {
                 renames.push((name.clone(), new));
             }
@@ -151,9 +151,9 @@ fn merge_options(
 }
 
 /// The old system's directories with owners of the new one.
-pub(super) struct Owned<'a> {
-    pub(super) archived: &'a Archived<'a>,
-    pub(super) ids: &'a IdMap,
+pub(in crate::restore) struct Owned<'a> {
+    pub(in crate::restore) archived: &'a Archived<'a>,
+    pub(in crate::restore) ids: &'a IdMap,
 }
 
 impl Directories for Owned<'_> {

@@ -1,31 +1,31 @@
-//! [`Journey`]: an application on its way between two versions, and what its rule wants done.
+//! [`AppMigration`]: an application on its way between two versions, and what its rule wants done.
 
-use super::archived::Archived;
-use super::decisions::Decisions;
-use super::inputs::Inputs;
-use super::step::{PlannedCommand, Step as PlanStep};
-use crate::failure::{Failure, Kind as FailureKind};
+use crate::failure::{Failure, FailureKind};
 use crate::layout::{
     self, Former, Gap, Mentions, Migration, Recognised, Route, Rule, Step, StepOutcome, Vars, When,
 };
 use crate::packages::Installed;
+use crate::restore::value::archived::Archived;
+use crate::restore::value::decisions::Decisions;
+use crate::restore::value::inputs::Inputs;
+use crate::restore::value::step::{PlannedCommand, Step as PlanStep};
 use crate::survey::Survey;
 use crate::tree::{Draft, Tree};
 use crate::verdict::{Held, HeldKind};
 
 /// An application on its way between two versions.
-pub(super) struct Journey {
-    pub(super) rule: Rule,
-    pub(super) vars: Vars,
+pub(in crate::restore) struct AppMigration {
+    pub(in crate::restore) rule: Rule,
+    pub(in crate::restore) vars: Vars,
     /// What is to be done on the way, with the versions that each step speaks of.
     steps: Vec<(Step, Vars)>,
     /// Its rule knows the way: settings are adapted.
-    pub(super) on_its_way: bool,
+    pub(in crate::restore) on_its_way: bool,
     /// The data of its databases stays readable: the version is the same.
     same_version: bool,
 }
 
-pub(super) fn misfit(
+pub(in crate::restore) fn misfit(
     app: &str,
     error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> Failure {
@@ -35,24 +35,27 @@ pub(super) fn misfit(
 }
 
 /// The applications of the staged system.
-pub(super) fn today(inputs: &Inputs, installed: &Installed) -> Result<Vec<Recognised>, Failure> {
+pub(in crate::restore) fn today(
+    inputs: &Inputs,
+    installed: &Installed,
+) -> Result<Vec<Recognised>, Failure> {
     let packages = installed.recognisable();
     inputs.layout.recognise_in(inputs.target, &packages).map_err(Failure::from)
 }
 
 /// The archived applications with the way each has to go.
-pub(super) fn journeys(
+pub(in crate::restore) fn migrations(
     inputs: &Inputs,
     today: &[Recognised],
     decisions: &mut Decisions,
-) -> Result<Vec<Journey>, Failure> {
+) -> Result<Vec<AppMigration>, Failure> {
     let migrations = inputs.layout.migrations(former(inputs.survey), today);
     let migrations = migrations.map_err(Failure::from)?;
-    Ok(migrations.into_iter().map(|migration| journey(migration, decisions)).collect())
+    Ok(migrations.into_iter().map(|migration| prepare(migration, decisions)).collect())
 }
 
 /// The applications of the old system.
-pub(super) fn former(survey: &Survey) -> impl Iterator<Item = Former<'_>> {
+pub(in crate::restore) fn former(survey: &Survey) -> impl Iterator<Item = Former<'_>> {
     survey.apps.iter().map(|app| Former {
         app: &app.name,
         distribution: &app.distribution,
@@ -60,7 +63,7 @@ pub(super) fn former(survey: &Survey) -> impl Iterator<Item = Former<'_>> {
     })
 }
 
-fn journey(migration: Migration, decisions: &mut Decisions) -> Journey {
+fn prepare(migration: Migration, decisions: &mut Decisions) -> AppMigration {
     let (vars, way) = (migration.vars(), migration.route());
     let Migration { rule, old, new } = migration;
     match &way {
@@ -79,7 +82,7 @@ fn journey(migration: Migration, decisions: &mut Decisions) -> Journey {
     let steps = way.steps(&vars);
     let same_version = old == new;
     let on_its_way = matches!(way, Route::Chain(_));
-    Journey { rule, vars, steps, on_its_way, same_version }
+    AppMigration { rule, vars, steps, on_its_way, same_version }
 }
 
 fn gap_words(gap: &Gap) -> String {
@@ -93,22 +96,22 @@ fn gap_words(gap: &Gap) -> String {
 }
 
 /// Takes data of another version out of the draft and returns the commands that bring it back.
-pub(super) fn withhold(
-    journeys: &[Journey],
+pub(in crate::restore) fn withhold(
+    migrations: &[AppMigration],
     archived: &Archived,
     inputs: &Inputs,
     draft: &mut Draft,
     decisions: &mut Decisions,
 ) -> Result<Vec<PlannedCommand>, Failure> {
     let mut imports = Vec::new();
-    for journey in journeys {
-        let app = journey.rule.app.as_str();
-        let version = String::from_utf8_lossy(journey.vars.get("old").unwrap_or_default());
-        for database in &journey.rule.databases {
+    for migration in migrations {
+        let app = migration.rule.app.as_str();
+        let version = String::from_utf8_lossy(migration.vars.get("old").unwrap_or_default());
+        for database in &migration.rule.databases {
             let instances = database.instances(archived, &version).map_err(|e| misfit(app, e))?;
             for instance in &instances {
                 let commands =
-                    database.imports(instance, &journey.vars).map_err(|e| misfit(app, e))?;
+                    database.imports(instance, &migration.vars).map_err(|e| misfit(app, e))?;
                 let wanted = |name: &String| {
                     inputs.manifest.exports.iter().any(|e| e.app == app && e.name == *name)
                 };
@@ -126,7 +129,7 @@ pub(super) fn withhold(
                         expect: command.expect,
                         why: format!("imports the export of {}", instance.directory),
                     }));
-                } else if !journey.same_version {
+                } else if !migration.same_version {
                     draft.take(&instance.directory);
                     let reason = format!(
                         "data of version {} without an export: kept in the bundle, not placed",
@@ -141,23 +144,23 @@ pub(super) fn withhold(
     Ok(imports)
 }
 
-/// Applies the steps that `wanted` picks, of all journeys in order.
-pub(super) fn apply_steps(
-    journeys: &[Journey],
+/// Applies the steps that `wanted` picks, of all migrations in order.
+pub(in crate::restore) fn apply_steps(
+    migrations: &[AppMigration],
     wanted: &dyn Fn(&Step) -> bool,
     inputs: &Inputs,
     installed: &Installed,
     draft: &mut Draft,
     decisions: &mut Decisions,
 ) -> Result<(), Failure> {
-    for journey in journeys {
-        let app = journey.rule.app.as_str();
-        for (step, vars) in journey.steps.iter().filter(|(step, _)| wanted(step)) {
+    for migration in migrations {
+        let app = migration.rule.app.as_str();
+        for (step, vars) in migration.steps.iter().filter(|(step, _)| wanted(step)) {
             let outcomes = layout::apply(step, vars, draft, inputs.contents, inputs.target)
                 .map_err(|e| misfit(app, e))?;
             for outcome in outcomes {
                 if let StepOutcome::Run { when: Some(when), .. } = &outcome
-                    && !holds(when, &journey.vars, inputs.target, draft, installed)
+                    && !holds(when, &migration.vars, inputs.target, draft, installed)
                         .map_err(|e| misfit(app, e))?
                 {
                     continue;
@@ -170,22 +173,22 @@ pub(super) fn apply_steps(
 }
 
 /// Where the rules of `today` say that applications are spoken of.
-pub(super) fn mentions(today: &[Recognised]) -> Mentions {
+pub(in crate::restore) fn mentions(today: &[Recognised]) -> Mentions {
     Mentions::joined(today.iter().map(|found| &found.rule.mentions))
 }
 
-/// Adapts the settings of all journeys in order.
-pub(super) fn adapt_settings(
-    journeys: &[Journey],
+/// Adapts the settings of all migrations in order.
+pub(in crate::restore) fn adapt_settings(
+    migrations: &[AppMigration],
     mentions: &Mentions,
     inputs: &Inputs,
     draft: &mut Draft,
     decisions: &mut Decisions,
 ) -> Result<(), Failure> {
-    for journey in journeys.iter().filter(|journey| journey.on_its_way) {
-        let app = journey.rule.app.as_str();
+    for migration in migrations.iter().filter(|migration| migration.on_its_way) {
+        let app = migration.rule.app.as_str();
         let outcomes =
-            layout::adapt(&journey.rule, mentions, &journey.vars, draft, inputs.contents)
+            layout::adapt(&migration.rule, mentions, &migration.vars, draft, inputs.contents)
                 .map_err(|e| misfit(app, e))?;
         outcomes.into_iter().for_each(|outcome| note_outcome(app, outcome, decisions));
     }
@@ -210,23 +213,23 @@ fn note_outcome(app: &str, outcome: StepOutcome, decisions: &mut Decisions) {
 }
 
 /// The commands that make again what is generated from files that are placed or removed.
-pub(super) fn rebuilds(
-    journeys: &[Journey],
+pub(in crate::restore) fn rebuilds(
+    migrations: &[AppMigration],
     target: &dyn Tree,
     draft: &Draft,
     installed: &Installed,
 ) -> Result<Vec<PlannedCommand>, Failure> {
     let mut commands = Vec::new();
-    for journey in journeys {
-        let app = journey.rule.app.as_str();
-        for rebuild in &journey.rule.rebuild {
+    for migration in migrations {
+        let app = migration.rule.app.as_str();
+        for rebuild in &migration.rule.rebuild {
             let holds = match &rebuild.when {
-                Some(when) => holds(when, &journey.vars, target, draft, installed)
+                Some(when) => holds(when, &migration.vars, target, draft, installed)
                     .map_err(|e| misfit(app, e))?,
                 None => true,
             };
             if rebuild.is_due(draft) && holds {
-                let argv = rebuild.call().expand(&journey.vars).map_err(|e| misfit(app, e))?;
+                let argv = rebuild.call().expand(&migration.vars).map_err(|e| misfit(app, e))?;
                 let why = rebuild.why.clone();
                 commands.push(PlannedCommand { argv, stdin: None, expect: None, why });
             }
@@ -236,23 +239,23 @@ pub(super) fn rebuilds(
 }
 
 /// The commands of the rules that have to accept their applications' files become steps.
-pub(super) fn validators(
-    journeys: &[Journey],
+pub(in crate::restore) fn validators(
+    migrations: &[AppMigration],
     target: &dyn Tree,
     draft: &Draft,
     installed: &Installed,
     decisions: &mut Decisions,
 ) -> Result<(), Failure> {
-    for journey in journeys {
-        let app = journey.rule.app.as_str();
-        for validator in &journey.rule.validate {
+    for migration in migrations {
+        let app = migration.rule.app.as_str();
+        for validator in &migration.rule.validate {
             let holds = match &validator.when {
-                Some(when) => holds(when, &journey.vars, target, draft, installed)
+                Some(when) => holds(when, &migration.vars, target, draft, installed)
                     .map_err(|e| misfit(app, e))?,
                 None => true,
             };
             if holds {
-                let argv = validator.call().expand(&journey.vars).map_err(|e| misfit(app, e))?;
+                let argv = validator.call().expand(&migration.vars).map_err(|e| misfit(app, e))?;
                 decisions.step(PlanStep::Check { app: app.to_owned(), argv });
             }
         }
@@ -288,15 +291,15 @@ fn holds(
 }
 
 #[cfg(test)]
-pub(super) mod testing {
+pub(in crate::restore) mod testing {
     use super::*;
 
-    /// The journey of an application between two versions, with `more` in its rule.
-    pub(in crate::restore) fn journey(more: &str, old: &str, new: &str) -> Journey {
+    /// The migration of an application between two versions, with `more` in its rule.
+    pub(in crate::restore) fn migration(more: &str, old: &str, new: &str) -> AppMigration {
         let text = format!("app: x\ntitle: X\nrecognise: {{paths: [{{path: /x}}]}}\n{more}\n");
         let rule = crate::layout::load::parse("x.yaml", &text).unwrap();
         let vars = Vars::versions(&old.parse().unwrap(), &new.parse().unwrap());
-        Journey { rule, vars, steps: vec![], on_its_way: true, same_version: false }
+        AppMigration { rule, vars, steps: vec![], on_its_way: true, same_version: false }
     }
 }
 

@@ -2,51 +2,56 @@
 
 use std::fmt::Display;
 
-use super::config::Meeting;
-use super::packages::PackagePlan;
-use super::step::{Placing, PlannedCommand, Removal, Step};
 use crate::bundle::Loss;
+use crate::restore::value::config_merge::ConfigMerge;
+use crate::restore::value::packages::PackagePlan;
+use crate::restore::value::step::{Placing, PlannedCommand, Removal, Step};
 use crate::tree::{Draft, DraftNode, RootPath};
 use crate::verdict::{Held, HeldKind};
 
 /// What the phases of a plan decide while it is made.
 #[derive(Default)]
-pub(super) struct Decisions {
-    pub(super) steps: Vec<Step>,
-    pub(super) held: Vec<Held>,
-    pub(super) losses: Vec<Loss>,
+pub(in crate::restore) struct Decisions {
+    pub(in crate::restore) steps: Vec<Step>,
+    pub(in crate::restore) held: Vec<Held>,
+    pub(in crate::restore) losses: Vec<Loss>,
     /// Become steps once all of them are known: what a later phase asks for may have to run first.
-    pub(super) commands: Vec<PlannedCommand>,
+    pub(in crate::restore) commands: Vec<PlannedCommand>,
 }
 
 impl Decisions {
     /// Something is done.
-    pub(super) fn step(&mut self, step: Step) {
+    pub(in crate::restore) fn step(&mut self, step: Step) {
         self.steps.push(step);
     }
 
     /// Something is placed otherwise than it was.
-    pub(super) fn adapt(&mut self, path: &RootPath, what: impl Into<String>) {
+    pub(in crate::restore) fn adapt(&mut self, path: &RootPath, what: impl Into<String>) {
         self.step(Step::Adapt { path: path.clone(), what: what.into() });
     }
 
     /// Something is placed that the old system did not have.
-    pub(super) fn add(&mut self, path: &RootPath, why: impl Into<String>) {
+    pub(in crate::restore) fn add(&mut self, path: &RootPath, why: impl Into<String>) {
         self.step(Step::Add { path: path.clone(), why: why.into() });
     }
 
     /// Something is not brought back.
-    pub(super) fn leave_out(&mut self, subject: impl Display, why: impl Into<String>) {
+    pub(in crate::restore) fn leave_out(&mut self, subject: impl Display, why: impl Into<String>) {
         self.step(Step::LeaveOut { subject: subject.to_string(), why: why.into() });
     }
 
     /// Something is left to a person.
-    pub(super) fn hold(&mut self, kind: HeldKind, subject: impl Display, why: impl Display) {
+    pub(in crate::restore) fn hold(
+        &mut self,
+        kind: HeldKind,
+        subject: impl Display,
+        why: impl Display,
+    ) {
         self.held.push(Held::new(kind, subject, why));
     }
 
     /// What was decided about packages.
-    pub(super) fn packages(&mut self, packages: &PackagePlan) {
+    pub(in crate::restore) fn packages(&mut self, packages: &PackagePlan) {
         let PackagePlan { architectures, install, answers, dropped, missing, present: _ } =
             packages;
         self.steps
@@ -64,20 +69,24 @@ impl Decisions {
     }
 
     /// How archived files met the new system's.
-    pub(super) fn meetings(&mut self, meetings: &[Meeting]) {
-        for meeting in meetings {
-            match meeting.held() {
+    pub(in crate::restore) fn merges(&mut self, merges: &[ConfigMerge]) {
+        for merged in merges {
+            match merged.held() {
                 Some(held) => self.held.push(held),
                 None => self.step(Step::Meet {
-                    path: meeting.path.clone(),
-                    outcome: meeting.outcome.clone(),
+                    path: merged.path.clone(),
+                    outcome: merged.outcome.clone(),
                 }),
             }
         }
     }
 
     /// What is removed and placed; what `is_secret` is called so.
-    pub(super) fn files(&mut self, draft: &Draft, is_secret: &dyn Fn(&DraftNode) -> bool) {
+    pub(in crate::restore) fn files(
+        &mut self,
+        draft: &Draft,
+        is_secret: &dyn Fn(&DraftNode) -> bool,
+    ) {
         let removed =
             |path: &RootPath| Step::Remove { path: path.clone(), why: Removal::WasRemoved };
         self.steps.extend(draft.deletions().map(removed));

@@ -6,17 +6,15 @@
 
 use std::collections::BTreeSet;
 
-use super::archived::Archived;
-use super::decisions::Decisions;
-use super::environment::{Gone, Rebuild, Waiting};
-use super::inputs::{Inputs, unreadable};
-use super::step::Step;
 use crate::accounts::{AccountDb, AccountFile, IdMap};
-use crate::environments::{EnvironmentFact, Kind, system_python};
+use crate::environments::{EnvironmentFact, EnvironmentKind, system_python};
 use crate::failure::Failure;
-use crate::tree::{
-    Draft, DraftContent, DraftNode, Entry, Kind as Node, Meta, RootPath, Time, Xattrs,
-};
+use crate::restore::value::archived::Archived;
+use crate::restore::value::decisions::Decisions;
+use crate::restore::value::inputs::{Inputs, unreadable};
+use crate::restore::value::rebuild::{Gone, Rebuild, Waiting};
+use crate::restore::value::step::Step;
+use crate::tree::{Draft, DraftContent, DraftNode, Entry, Kind, Meta, RootPath, Time, Xattrs};
 use crate::verdict::HeldKind;
 
 /// The ending of what waits beside its place, and of what stays there.
@@ -39,7 +37,7 @@ impl Way {
         let root = fact.root.clone();
         let lib = |version: &str| root.child(b"lib").child(format!("python{version}").as_bytes());
         let (old, new) = (lib(&fact.interpreter), lib(python));
-        let scope = if fact.kind == Kind::Venv { root.clone() } else { new.clone() };
+        let scope = if fact.kind == EnvironmentKind::Venv { root.clone() } else { new.clone() };
         Way { root, old, new, scope }
     }
 
@@ -54,7 +52,7 @@ impl Way {
 
 /// Moves what was kept of the environments to where the new interpreter looks; what has to be
 /// installed becomes a step.
-pub(super) fn carry(
+pub(in crate::restore) fn carry(
     inputs: &Inputs,
     archived: &Archived,
     ids: &IdMap,
@@ -75,12 +73,12 @@ pub(super) fn carry(
         let way = Way::of(fact, &python);
         let home = |uid| home(uid, draft, inputs);
         let name: &[u8] =
-            if fact.kind == Kind::System { b"dist-packages" } else { b"site-packages" };
+            if fact.kind == EnvironmentKind::System { b"dist-packages" } else { b"site-packages" };
         let mut meta = archived
             .directory(&way.old.child(name))
             .map_or_else(|| plain(0o755), |entry| entry.meta);
         ids.apply(&mut meta);
-        if fact.kind == Kind::System {
+        if fact.kind == EnvironmentKind::System {
             meta = plain(0o755);
         }
         let home = home(meta.uid)?;
@@ -168,7 +166,7 @@ fn relocate(
     if draft.rename(&way.old, &way.new) > 0 {
         decisions.adapt(&way.new, format!("moved from {}", way.old));
     }
-    if fact.kind != Kind::Venv {
+    if fact.kind != EnvironmentKind::Venv {
         return;
     }
     let old = format!("python{}", fact.interpreter);
@@ -185,7 +183,7 @@ fn relocate(
             decisions.add(&path, format!("leads to {target}, for what names the old version"));
             let mut meta = plain(0o777);
             (meta.uid, meta.gid) = owner;
-            let kind = Node::Symlink { target: target.into_bytes() };
+            let kind = Kind::Symlink { target: target.into_bytes() };
             let entry = Entry { path, kind, meta, ctime: None, links: None };
             draft.put(DraftNode { entry, content: DraftContent::None });
         }
@@ -215,14 +213,14 @@ fn frame(way: &Way, archived: &Archived, ids: &IdMap, draft: &mut Draft) {
 /// The exact list, for a person and for `pip`.
 fn put_list(fact: &EnvironmentFact, way: &Way, meta: &Meta, draft: &mut Draft) -> RootPath {
     let dir = match fact.kind {
-        Kind::Venv => way.root.clone(),
+        EnvironmentKind::Venv => way.root.clone(),
         _ => way.root.child(b"lib"),
     };
     let path = dir.child(LIST);
     let bytes = fact.list_text().into_bytes();
     let mut list = plain(0o644);
     (list.uid, list.gid) = (meta.uid, meta.gid);
-    let kind = Node::File { size: bytes.len() as u64 };
+    let kind = Kind::File { size: bytes.len() as u64 };
     let entry = Entry { path: path.clone(), kind, meta: list, ctime: None, links: None };
     draft.put(DraftNode { entry, content: DraftContent::Bytes(bytes) });
     path
@@ -289,7 +287,7 @@ mod tests {
         RootPath::parse(text.as_bytes()).unwrap()
     }
 
-    fn fact(kind: Kind, parked: &[&str]) -> EnvironmentFact {
+    fn fact(kind: EnvironmentKind, parked: &[&str]) -> EnvironmentFact {
         let parked = parked.iter().map(|at| Parked {
             path: path(at),
             package: "flask".to_owned(),
@@ -313,7 +311,7 @@ mod tests {
     fn draft(files: &[&str]) -> Draft {
         let mut draft = Draft::default();
         for at in files {
-            let kind = Node::File { size: 1 };
+            let kind = Kind::File { size: 1 };
             let entry =
                 Entry { path: path(at), kind, meta: plain(0o644), ctime: None, links: None };
             draft.put(DraftNode { entry, content: DraftContent::Bytes(b"x".to_vec()) });
@@ -338,7 +336,8 @@ mod tests {
     #[test]
     fn libraries_go_to_the_new_interpreter_and_patched_files_wait_beside_their_places() {
         let patched = FILES[1];
-        let (paths, waiting) = placed(&fact(Kind::Venv, &[patched, "/etc/passwd"]), "3.13", FILES);
+        let (paths, waiting) =
+            placed(&fact(EnvironmentKind::Venv, &[patched, "/etc/passwd"]), "3.13", FILES);
         assert_eq!(
             paths,
             [
@@ -356,20 +355,21 @@ mod tests {
 
     #[test]
     fn nothing_moves_for_the_same_interpreter_and_a_system_gets_no_links() {
-        assert_eq!(placed(&fact(Kind::Venv, &[]), "3.9", FILES).0, FILES);
-        let (paths, _) = placed(&fact(Kind::System, &[]), "3.13", &FILES[2..]);
+        assert_eq!(placed(&fact(EnvironmentKind::Venv, &[]), "3.9", FILES).0, FILES);
+        let (paths, _) = placed(&fact(EnvironmentKind::System, &[]), "3.13", &FILES[2..]);
         assert_eq!(paths, ["/v/lib/python3.13/site-packages/mine.py"]);
     }
 
     #[test]
     fn a_file_elsewhere_that_a_survey_calls_parked_stays_where_it_is() {
-        let (paths, waiting) = placed(&fact(Kind::Venv, &["/etc/x"]), "3.9", &["/etc/x"]);
+        let (paths, waiting) =
+            placed(&fact(EnvironmentKind::Venv, &["/etc/x"]), "3.9", &["/etc/x"]);
         assert_eq!((paths, waiting), (vec!["/etc/x".to_owned()], vec![]));
     }
 
     #[test]
     fn what_was_compiled_for_the_old_interpreter_is_held_by_its_directory() {
-        let fact = fact(Kind::Venv, &[]);
+        let fact = fact(EnvironmentKind::Venv, &[]);
         let way = Way::of(&fact, "3.13");
         let at = |name: &str| format!("/v/lib/python3.13/site-packages/{name}");
         let files = [

@@ -10,9 +10,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::config::Outcome;
-use super::environment::Rebuild;
-use super::packages::Install;
+use crate::restore::value::config_merge::Outcome;
+use crate::restore::value::packages::Install;
+use crate::restore::value::rebuild::Rebuild;
 use crate::service::TextOf;
 use crate::survey::{AnswerFact, IntentWhy};
 use crate::system::line;
@@ -21,7 +21,7 @@ use crate::tree::{DraftNode, RootPath, escaped};
 /// One thing that a restore does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(super) enum Step {
+pub(in crate::restore) enum Step {
     /// Packages of a further architecture are allowed.
     Architecture { name: String },
     /// A package is installed.
@@ -63,7 +63,7 @@ pub(super) enum Step {
 /// Why a path of the new system is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Removal {
+pub(in crate::restore) enum Removal {
     /// The old system did not have it any more.
     WasRemoved,
     /// The installation made it where the service has its own.
@@ -73,18 +73,18 @@ pub(super) enum Removal {
 /// An archived path that is placed, with what matters for security.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Placing {
-    pub(super) path: RootPath,
+pub(in crate::restore) struct Placing {
+    pub(in crate::restore) path: RootPath,
     /// The word for what it is.
-    pub(super) kind: String,
+    pub(in crate::restore) kind: String,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub(super) marks: BTreeSet<Mark>,
+    pub(in crate::restore) marks: BTreeSet<Mark>,
 }
 
 /// What of a file matters for security.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Mark {
+pub(in crate::restore) enum Mark {
     /// It runs as its owner or group.
     SetId,
     /// It runs with capabilities.
@@ -96,20 +96,23 @@ pub(super) enum Mark {
 /// A command in the new system.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct PlannedCommand {
-    pub(super) argv: Vec<String>,
+pub(in crate::restore) struct PlannedCommand {
+    pub(in crate::restore) argv: Vec<String>,
     /// The export that it reads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) stdin: Option<String>,
+    pub(in crate::restore) stdin: Option<String>,
     /// The export that its output has to equal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) expect: Option<String>,
-    pub(super) why: String,
+    pub(in crate::restore) expect: Option<String>,
+    pub(in crate::restore) why: String,
 }
 
 impl Placing {
     /// How `node` is placed; `is_secret` says whether it holds a key or a password.
-    pub(super) fn of(node: &DraftNode, is_secret: &dyn Fn(&DraftNode) -> bool) -> Placing {
+    pub(in crate::restore) fn of(
+        node: &DraftNode,
+        is_secret: &dyn Fn(&DraftNode) -> bool,
+    ) -> Placing {
         let (kind, meta) = (&node.entry.kind, &node.entry.meta);
         let found = [
             (Mark::SetId, !kind.is_dir() && meta.mode & 0o6000 != 0),
@@ -126,7 +129,7 @@ impl Placing {
 
 impl Step {
     /// What is done, in one or two fixed words: a contract.
-    pub(super) fn action(&self) -> &'static str {
+    pub(in crate::restore) fn action(&self) -> &'static str {
         match self {
             Step::Architecture { .. } | Step::Add { .. } => "add",
             Step::Install(_) => "install",
@@ -149,7 +152,7 @@ impl Step {
     }
 
     /// To what it is done; paths are escaped.
-    pub(super) fn subject(&self) -> Cow<'_, str> {
+    pub(in crate::restore) fn subject(&self) -> Cow<'_, str> {
         match self {
             Step::Architecture { name }
             | Step::Account { name, .. }
@@ -172,7 +175,7 @@ impl Step {
     }
 
     /// Why it is done, or how.
-    pub(super) fn reason(&self) -> Cow<'_, str> {
+    pub(in crate::restore) fn reason(&self) -> Cow<'_, str> {
         match self {
             Step::Architecture { .. } => "packages of this architecture were allowed".into(),
             Step::Install(package) => match &package.formerly {
@@ -241,7 +244,7 @@ impl fmt::Display for Placing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::environments::{Kind, Options};
+    use crate::environments::{EnvironmentKind, Options};
 
     fn path(text: &str) -> RootPath {
         RootPath::parse(text.as_bytes()).unwrap()
@@ -257,7 +260,7 @@ mod tests {
 
     fn environment() -> Rebuild {
         Rebuild {
-            kind: Kind::Venv,
+            kind: EnvironmentKind::Venv,
             root: "/srv/app".to_owned(),
             formerly: "3.9".to_owned(),
             python: "3.13".to_owned(),

@@ -13,7 +13,7 @@ const TEXT: &[u8] = b"127.0.0.1\tlocalhost\n::1\t\tlocalhost ip6-localhost ip6-l
 
 /// Adds `/etc/hosts` to `draft` where neither it nor `target` has one that says something; returns
 /// its path then.
-pub(super) fn name_localhost(
+pub(in crate::restore) fn name_localhost(
     draft: &mut Draft,
     target: &dyn Tree,
 ) -> Result<Option<RootPath>, TreeError> {

@@ -8,11 +8,11 @@ use diffy::MergeOptions;
 
 /// A merged text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Merged {
+pub(in crate::restore) struct Merged {
     /// The text.
-    pub(super) text: Vec<u8>,
+    pub(in crate::restore) text: Vec<u8>,
     /// Places where both sides changed the same lines; ours are in the text.
-    pub(super) conflicts: usize,
+    pub(in crate::restore) conflicts: usize,
 }
 
 /// The marks that begin a line around a place where both sides changed the same lines.
@@ -20,7 +20,7 @@ const MARKS: [u8; 4] = *b"<|=>";
 
 /// Merges what became of `base` on both sides. Whether the last line ends is no change: it is as
 /// in ours.
-pub(super) fn merge(base: &[u8], ours: &[u8], theirs: &[u8]) -> Merged {
+pub(in crate::restore) fn merge(base: &[u8], ours: &[u8], theirs: &[u8]) -> Merged {
     let mut merged = merge_lines(&whole_lines(base), &whole_lines(ours), &whole_lines(theirs));
     if !ours.is_empty() && !ours.ends_with(b"\n") && merged.text.ends_with(b"\n") {
         merged.text.pop();

@@ -6,18 +6,18 @@
 
 use std::collections::BTreeMap;
 
-use super::decisions::Decisions;
-use super::inputs::{Inputs, unreadable};
-use super::step::PlannedCommand;
 use crate::accounts::{AccountDb, IdMap};
 use crate::failure::Failure;
 use crate::family::{self, Act, New};
 use crate::packages::Installed;
+use crate::restore::value::decisions::Decisions;
+use crate::restore::value::inputs::{Inputs, unreadable};
+use crate::restore::value::step::PlannedCommand;
 use crate::tree::{Draft, DraftNode};
 
 /// Carries the decisions over. Returned are nodes that take the place of a package's file on
 /// purpose: they are no edited versions of it.
-pub(super) fn carry(
+pub(in crate::restore) fn carry(
     inputs: &Inputs,
     (installed, accounts, ids): (&Installed, &AccountDb, &IdMap),
     draft: &mut Draft,

@@ -17,11 +17,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::journal::{self, Journal};
-use super::target::{Builder, Published, Terms, Wanted};
 use crate::bundle::Loss;
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, FailureKind};
 use crate::monitor::Monitor;
+use crate::restore::target::journal::{self, Journal};
+use crate::restore::target::{Builder, Published, Terms, Wanted};
 use crate::system::{Command, Ran, RootSystem, System};
 use crate::tree::{
     Census, CensusError, DraftContent, DraftNode, Exchanged, Extent, NamedDir, PlaceError, Problem,
@@ -29,7 +29,7 @@ use crate::tree::{
 };
 
 /// The new system under construction in a copy of a root.
-pub(super) struct RootTarget {
+pub(in crate::restore) struct RootTarget {
     /// What the user named.
     named: PathBuf,
     roots: Roots,
@@ -88,13 +88,20 @@ impl RootTarget {
     /// # Errors
     /// Not an unpacked root that can be exchanged as a whole (precondition); another restore onto
     /// it is under way (locked); not root, no namespaces (environment).
-    pub(super) fn open(named: &Path, monitor: &dyn Monitor) -> Result<RootTarget, Failure> {
+    pub(in crate::restore) fn open(
+        named: &Path,
+        monitor: &dyn Monitor,
+    ) -> Result<RootTarget, Failure> {
         let original = open_original(named)?;
         let Some(lock) = original.lock().map_err(|e| failed("locking", named, e))? else {
-            return Err(Failure::new(Kind::Locked, "restoring onto", named.as_os_str().as_bytes())
-                .why("another restore onto this directory is under way")
-                .safe("this run changed nothing")
-                .next("wait for its end, then run the same command again"));
+            return Err(Failure::new(
+                FailureKind::Locked,
+                "restoring onto",
+                named.as_os_str().as_bytes(),
+            )
+            .why("another restore onto this directory is under way")
+            .safe("this run changed nothing")
+            .next("wait for its end, then run the same command again"));
         };
         journal::clear_beside(&original);
         let tree = original.tree().map_err(|e| failed("reading", named, e))?;
@@ -124,10 +131,14 @@ impl RootTarget {
         if found.is_empty() {
             return Ok(());
         }
-        Err(Failure::new(Kind::Precondition, "restoring onto", self.named.as_os_str().as_bytes())
-            .why(format!("it was changed while the new system was built: {found}"))
-            .safe("nothing of it was replaced, and what was written into it is there")
-            .next("see that nothing writes into it, then run the same command again"))
+        Err(Failure::new(
+            FailureKind::Precondition,
+            "restoring onto",
+            self.named.as_os_str().as_bytes(),
+        )
+        .why(format!("it was changed while the new system was built: {found}"))
+        .safe("nothing of it was replaced, and what was written into it is there")
+        .next("see that nothing writes into it, then run the same command again"))
     }
 
     /// What is to be said when the exchange did not come about.
@@ -172,7 +183,7 @@ impl RootTarget {
             false => format!("{what} was moved from {} by somebody else", root.path().display()),
         };
         let (old, new) = (&self.roots.original, &self.roots.copy);
-        Failure::new(Kind::Resource, "exchanging", self.named.as_os_str().as_bytes())
+        Failure::new(FailureKind::Resource, "exchanging", self.named.as_os_str().as_bytes())
             .safe(format!("{}, {}", say(old, "the old root"), say(new, "the new root")))
             .next("put the root that you want in its place, and remove the other one")
     }
@@ -216,7 +227,7 @@ fn make_copy(named: &Path, original: NamedDir) -> Result<Roots, Failure> {
     let name = beside(&original);
     let unwritten = |e: std::io::Error| {
         Failure::new(
-            Kind::Resource,
+            FailureKind::Resource,
             "writing the record of the copy beside",
             named.as_os_str().as_bytes(),
         )
@@ -240,7 +251,7 @@ fn make_copy(named: &Path, original: NamedDir) -> Result<Roots, Failure> {
 }
 
 fn uncounted(dir: &Path, error: CensusError) -> Failure {
-    Failure::new(Kind::Resource, "listing", dir.as_os_str().as_bytes())
+    Failure::new(FailureKind::Resource, "listing", dir.as_os_str().as_bytes())
         .because(error)
         .safe("the directory that was named is as it was")
         .next("see the reason, then run the same command again")
@@ -249,7 +260,7 @@ fn uncounted(dir: &Path, error: CensusError) -> Failure {
 const NOT_OPENED: &str = "the directory cannot be opened";
 
 fn refused(dir: &Path, why: &str) -> Failure {
-    Failure::new(Kind::Precondition, "restoring onto", dir.as_os_str().as_bytes())
+    Failure::new(FailureKind::Precondition, "restoring onto", dir.as_os_str().as_bytes())
         .why(why)
         .safe("the directory is as it was")
         .next("name a directory that holds an unpacked current system")
@@ -258,7 +269,7 @@ fn refused(dir: &Path, why: &str) -> Failure {
 /// A copy that lacks something must not take the original's place.
 fn inexact(dir: &Path, first: &Problem, count: usize) -> Failure {
     let why = format!("{count} of its entries cannot be copied as they are");
-    Failure::new(Kind::Resource, "copying", dir.as_os_str().as_bytes())
+    Failure::new(FailureKind::Resource, "copying", dir.as_os_str().as_bytes())
         .why(format!("{why}; the first is {}: {}", first.path, first.what))
         .safe("the directory is as it was")
         .next("see the reason, then run the same command again")
@@ -269,7 +280,7 @@ fn failed(doing: &str, dir: &Path, error: PlaceError) -> Failure {
     if let Err(ended) = crate::failure::check_cancelled(doing, &dir.to_string_lossy()) {
         return ended;
     }
-    Failure::new(Kind::Resource, doing, dir.as_os_str().as_bytes())
+    Failure::new(FailureKind::Resource, doing, dir.as_os_str().as_bytes())
         .because(error)
         .safe("the directory that was named is as it was")
         .next("see the reason, then run the same command again")
@@ -293,7 +304,7 @@ fn place_node(
     dir: &Path,
 ) -> Result<(), Failure> {
     let unreadable = |e: std::io::Error| {
-        Failure::new(Kind::Resource, "reading the archived", node.entry.path.as_bytes())
+        Failure::new(FailureKind::Resource, "reading the archived", node.entry.path.as_bytes())
             .because(e)
             .safe("the directory that was named is as it was")
     };
@@ -329,10 +340,9 @@ impl Builder for RootTarget {
     }
 
     fn tree(&mut self, _scratch: &Path) -> Result<Arc<dyn Tree>, Failure> {
-        let tree: Rootfs =
-            self.roots.copy.tree().map_err(|e| {
-                Failure::new(Kind::Resource, "reading", "the staged root").because(e)
-            })?;
+        let tree: Rootfs = self.roots.copy.tree().map_err(|e| {
+            Failure::new(FailureKind::Resource, "reading", "the staged root").because(e)
+        })?;
         Ok(Arc::new(tree))
     }
 
@@ -377,7 +387,7 @@ impl Builder for RootTarget {
         let settled = compared.and_then(|()| {
             let written = self.roots.journal.settled();
             written.map_err(|e| {
-                Failure::new(Kind::Resource, "exchanging", self.named.as_os_str().as_bytes())
+                Failure::new(FailureKind::Resource, "exchanging", self.named.as_os_str().as_bytes())
                     .because(e)
                     .safe("the directory that was named is as it was")
                     .next("see the reason, then run the same command again")

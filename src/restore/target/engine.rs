@@ -12,17 +12,17 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::layer::{LayerTar, layer};
-use super::options::{RestoreOptions, Start};
-use super::target::{Builder, Named, Publication, Published, Taken, Terms, Wanted};
-use super::volumes::{self, VolumePlan};
 use crate::bundle::{Loss, Manifest};
 use crate::engine::settings::{self, Carried, Renewal, SettingsError};
 use crate::engine::{
     ContainerSpec, Engine, EngineError, Image, LayerFile, Made, RUN_LABEL, Staging, VolumeName,
     run_id,
 };
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, FailureKind};
+use crate::restore::options::{RestoreOptions, Start};
+use crate::restore::target::layer::{LayerTar, layer};
+use crate::restore::target::volumes::{self, VolumePlan};
+use crate::restore::target::{Builder, Named, Publication, Published, Taken, Terms, Wanted};
 use crate::service::ServiceSettings;
 use crate::source::read_container;
 use crate::survey::Survey;
@@ -37,7 +37,7 @@ const BUNDLE_LABEL: &str = "regrow.bundle";
 const IDLE: &[&str] = &["/bin/sleep", "2147483647"];
 
 /// The new system under construction in an engine.
-pub(super) struct EngineTarget {
+pub(in crate::restore) struct EngineTarget {
     engine: Engine,
     staging: Staging,
     bundle: String,
@@ -68,7 +68,7 @@ struct Filled {
 }
 
 /// An engine where a new system may be built, and the names that it would have there.
-pub(super) struct EngineSite {
+pub(in crate::restore) struct EngineSite {
     engine: Engine,
     base: Image,
     name: String,
@@ -82,7 +82,7 @@ impl EngineSite {
     ///
     /// # Errors
     /// No engine; no such image.
-    pub(super) fn find(
+    pub(in crate::restore) fn find(
         image: &str,
         survey: &Survey,
         options: &RestoreOptions,
@@ -98,7 +98,7 @@ impl EngineSite {
     }
 
     /// The names that something else has.
-    pub(super) fn taken(&self) -> &[Taken] {
+    pub(in crate::restore) fn taken(&self) -> &[Taken] {
         &self.taken
     }
 
@@ -106,7 +106,11 @@ impl EngineSite {
     ///
     /// # Errors
     /// The engine does not make it, or the image holds no Linux system.
-    pub(super) fn stage(self, manifest: &Manifest, start: Start) -> Result<EngineTarget, Failure> {
+    pub(in crate::restore) fn stage(
+        self,
+        manifest: &Manifest,
+        start: Start,
+    ) -> Result<EngineTarget, Failure> {
         let EngineSite { engine, base, name, tag, names, taken: _ } = self;
         let failed = |e: EngineError| failure("restoring onto", &base.id, e);
         let bundle = manifest.id.as_str();
@@ -217,11 +221,13 @@ impl EngineTarget {
         let ran = ContainerSystem::new(self.engine.clone(), container.clone()).run(commands)?;
         self.engine.remove(&container).map_err(failed)?;
         match ran.last() {
-            Some(ran) if ran.code != 0 => {
-                Err(Failure::new(Kind::Resource, "filling the volume at", subject.as_bytes())
-                    .why(format!("`tar` ended with {}: {}", ran.code, ran.complaint()))
-                    .next("see the reason, then run the same command again"))
-            }
+            Some(ran) if ran.code != 0 => Err(Failure::new(
+                FailureKind::Resource,
+                "filling the volume at",
+                subject.as_bytes(),
+            )
+            .why(format!("`tar` ended with {}: {}", ran.code, ran.complaint()))
+            .next("see the reason, then run the same command again")),
             _ => Ok(()),
         }
     }
@@ -250,7 +256,7 @@ impl EngineTarget {
                 self.engine.run(&id, None, &mut nothing, crate::system::LIMIT).map_err(failed)?;
             if ran.code != 0 {
                 return Err(Failure::new(
-                    Kind::Resource,
+                    FailureKind::Resource,
                     "filling the volume at",
                     filled.destination.as_bytes(),
                 )
@@ -307,12 +313,14 @@ impl EngineTarget {
 ///
 /// # Errors
 /// What an engine told of it cannot be read (refused).
-pub(super) fn archived_settings(manifest: &Manifest) -> Result<Option<ServiceSettings>, Failure> {
+pub(in crate::restore) fn archived_settings(
+    manifest: &Manifest,
+) -> Result<Option<ServiceSettings>, Failure> {
     settings::of_bundle(&manifest.settings).map_err(|e| refused(&manifest.id, e))
 }
 
 fn refused(subject: &str, error: SettingsError) -> Failure {
-    Failure::new(Kind::Refused, "carrying the settings of", subject)
+    Failure::new(FailureKind::Refused, "carrying the settings of", subject)
         .because(error)
         .nothing_left()
         .next("archive the container again")

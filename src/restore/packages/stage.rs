@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read, Seek};
 
-use super::journey::former;
-use super::packages::{Market, PackagePlan, Renamed, plan_packages};
-use super::step::PlannedCommand;
 use crate::bundle::Contents;
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, FailureKind};
 use crate::family::{self, Family, Order};
 use crate::layout::{LayoutDb, Migration, Vars};
 use crate::monitor::Monitor;
+use crate::restore::files::migration::former;
+use crate::restore::packages::plan::{Market, Renamed, plan_packages};
+use crate::restore::value::packages::PackagePlan;
+use crate::restore::value::step::PlannedCommand;
 use crate::survey::{IntentFact, IntentWhy, Survey};
 use crate::system::{Command, System, line};
 use crate::tree::{RootPath, Store};
@@ -22,18 +23,18 @@ const LIST_LIMIT: u64 = 64 * 1024 * 1024;
 
 /// A staged system with its packages.
 #[derive(Debug, Default)]
-pub(super) struct Equipped {
+pub(in crate::restore) struct Equipped {
     /// What was decided about packages.
-    pub(super) packages: PackagePlan,
+    pub(in crate::restore) packages: PackagePlan,
     /// What lay below `/var/lib` before any was installed; `None` when none was.
-    pub(super) state_before: Option<BTreeSet<RootPath>>,
+    pub(in crate::restore) state_before: Option<BTreeSet<RootPath>>,
 }
 
 /// Installs today's packages in the staged system.
 ///
 /// # Errors
 /// No network (environment); packages that cannot be installed (step).
-pub(super) fn install(
+pub(in crate::restore) fn install(
     system: &mut dyn System,
     survey: &Survey,
     layout: &LayoutDb,
@@ -50,9 +51,9 @@ pub(super) fn install(
     }
     monitor.phase("fetching the package lists");
     let offered = family.offered(system)?;
-    let fates = Fates::new(survey, layout, &offered.versions)?;
+    let renames = PackageRenames::new(survey, layout, &offered.versions)?;
     let market = Market { family, offered: &offered, installed: &installed };
-    let mut plan = plan_packages(&intents, &market, &|name| fates.of(name));
+    let mut plan = plan_packages(&intents, &market, &|name| renames.of(name));
     plan.architectures = architectures;
     let mut state_before = None;
     if !plan.install.is_empty() {
@@ -80,7 +81,7 @@ fn intents(survey: &Survey, family: &dyn Family) -> Vec<IntentFact> {
 }
 
 fn unreadable_output(error: std::io::Error, program: &str) -> Failure {
-    Failure::new(Kind::Resource, "reading the output of", program).because(error)
+    Failure::new(FailureKind::Resource, "reading the output of", program).because(error)
 }
 
 /// Every path below `/var/lib`.
@@ -94,16 +95,16 @@ fn state(system: &mut dyn System) -> Result<BTreeSet<RootPath>, Failure> {
 }
 
 /// What the rules say about package names on the way to what is offered today.
-struct Fates {
+struct PackageRenames {
     migrations: Vec<(Migration, Vars)>,
 }
 
-impl Fates {
+impl PackageRenames {
     fn new(
         survey: &Survey,
         layout: &LayoutDb,
         offered: &[(String, String)],
-    ) -> Result<Fates, Failure> {
+    ) -> Result<PackageRenames, Failure> {
         let offered: Vec<(&str, &str)> =
             offered.iter().map(|(name, version)| (name.as_str(), version.as_str())).collect();
         let today = layout.recognise(&offered, &|_| false).map_err(Failure::from)?;
@@ -112,7 +113,7 @@ impl Fates {
             let vars = migration.vars();
             (migration, vars)
         });
-        Ok(Fates { migrations: with_vars.collect() })
+        Ok(PackageRenames { migrations: with_vars.collect() })
     }
 
     fn of(&self, name: &str) -> Option<Renamed> {
@@ -133,7 +134,7 @@ impl Fates {
 ///
 /// # Errors
 /// A command that does not exit 0, or whose output is not the expected one (step).
-pub(super) fn execute(
+pub(in crate::restore) fn execute(
     system: &mut dyn System,
     commands: &[&PlannedCommand],
     contents: &Contents,
@@ -153,7 +154,7 @@ pub(super) fn execute(
     let ran = system.run(batch)?;
     for (command, mut ran) in commands.iter().zip(ran) {
         let failed = |why: String| {
-            Failure::new(Kind::Step, "running", line(&command.argv))
+            Failure::new(FailureKind::Step, "running", line(&command.argv))
                 .why(why)
                 .nothing_left()
                 .next("correct the rule or the target, then run the same command again")
@@ -174,10 +175,12 @@ pub(super) fn execute(
 
 /// An export of the bundle as a file of its own.
 fn export(contents: &Contents, name: &str) -> Result<File, Failure> {
-    let failed =
-        |e: std::io::Error| Failure::new(Kind::Resource, "reading the export", name).because(e);
+    let failed = |e: std::io::Error| {
+        Failure::new(FailureKind::Resource, "reading the export", name).because(e)
+    };
     let id = contents.export(name).ok_or_else(|| {
-        Failure::new(Kind::Integrity, "reading the export", name).why("the bundle does not hold it")
+        Failure::new(FailureKind::Integrity, "reading the export", name)
+            .why("the bundle does not hold it")
     })?;
     let mut file = tempfile::tempfile().map_err(failed)?;
     std::io::copy(&mut contents.open(id).map_err(failed)?, &mut file).map_err(failed)?;
@@ -198,7 +201,7 @@ fn same_content(a: &mut File, b: &mut File) -> std::io::Result<bool> {
 ///
 /// # Errors
 /// The first validator that does not exit 0 (step).
-pub(super) fn validate(
+pub(in crate::restore) fn validate(
     system: &mut dyn System,
     validators: &[&[String]],
     monitor: &dyn Monitor,
@@ -207,7 +210,7 @@ pub(super) fn validate(
         monitor.phase(&format!("checking with {}", line(argv)));
         let ran = system.run_one(Command { argv: argv.to_vec(), stdin: None, env: vec![] })?;
         if ran.code != 0 {
-            return Err(Failure::new(Kind::Step, "checking with", line(argv))
+            return Err(Failure::new(FailureKind::Step, "checking with", line(argv))
                 .why(format!("it ended with {}: {}", ran.code, ran.complaint()))
                 .nothing_left()
                 .next(

@@ -7,23 +7,23 @@
 
 use std::collections::BTreeSet;
 
-use super::decisions::Decisions;
-use super::inputs::unreadable;
-use super::journey::{Journey, misfit};
 use crate::failure::Failure;
 use crate::init::{self, Link};
+use crate::restore::files::migration::{AppMigration, misfit};
+use crate::restore::value::decisions::Decisions;
+use crate::restore::value::inputs::unreadable;
 use crate::tree::{Draft, Kind, RootPath, Tree, TreeError, list, resolve};
 use crate::verdict::HeldKind;
 
 /// Gives the links of `draft` the names that the services have today.
-pub(super) fn rename(
-    journeys: &[Journey],
+pub(in crate::restore) fn rename(
+    migrations: &[AppMigration],
     draft: &mut Draft,
     decisions: &mut Decisions,
 ) -> Result<(), Failure> {
     let nodes: Vec<RootPath> = draft.nodes().map(|node| node.entry.path.clone()).collect();
     for path in nodes.into_iter().filter(is_switch) {
-        let today = renamed(journeys, path.name())?;
+        let today = renamed(migrations, path.name())?;
         let Some(node) = draft.get_mut(&path) else { continue };
         let Kind::Symlink { target } = &mut node.entry.kind else { continue };
         let (dir, unit) = match target.iter().rposition(|&b| b == b'/') {
@@ -32,8 +32,8 @@ pub(super) fn rename(
         };
         // Links in runlevels lead to scripts, which are called as their services.
         let leads_to = match script_of(&path) {
-            Some(_) => service(journeys, &unit)?.map(String::into_bytes),
-            None => renamed(journeys, &unit)?,
+            Some(_) => service(migrations, &unit)?.map(String::into_bytes),
+            None => renamed(migrations, &unit)?,
         };
         if let Some(new) = &leads_to {
             *target = [dir, new.clone()].concat();
@@ -49,7 +49,7 @@ pub(super) fn rename(
     }
     let deletions: Vec<RootPath> = draft.deletions().cloned().collect();
     for path in deletions.into_iter().filter(is_switch) {
-        let today = renamed(journeys, path.name())?;
+        let today = renamed(migrations, path.name())?;
         if let Some(place) = today.and_then(|name| Some(path.parent()?.child(&name))) {
             draft.keep(&path);
             draft.delete(place);
@@ -61,7 +61,7 @@ pub(super) fn rename(
 /// Fits the links and the deletions of `draft` to what `target` has for its services.
 ///
 /// `still_on` says which units the old system had switched on otherwise.
-pub(super) fn fit(
+pub(in crate::restore) fn fit(
     draft: &mut Draft,
     target: &dyn Tree,
     still_on: &dyn Fn(&[u8]) -> bool,
@@ -72,7 +72,7 @@ pub(super) fn fit(
 }
 
 /// Whether `path` is a link that pulls the unit of its name in.
-pub(super) fn pulls_in(path: &RootPath) -> bool {
+pub(in crate::restore) fn pulls_in(path: &RootPath) -> bool {
     matches!(Link::parse(path), Some(Link::Pulled { .. }))
 }
 
@@ -183,7 +183,7 @@ fn script_of(path: &RootPath) -> Option<&[u8]> {
 }
 
 /// The name today of a unit, or of a link in a runlevel; `None` when it keeps its name.
-fn renamed(journeys: &[Journey], name: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
+fn renamed(migrations: &[AppMigration], name: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
     let (before, stem, after): (&[u8], &[u8], &[u8]) = match init::split(name) {
         Some((_, script)) => (&name[..name.len() - script.len()], script, b""),
         None => match name.strip_suffix(b".service") {
@@ -191,16 +191,18 @@ fn renamed(journeys: &[Journey], name: &[u8]) -> Result<Option<Vec<u8>>, Failure
             None => return Ok(None),
         },
     };
-    let today = service(journeys, stem)?;
+    let today = service(migrations, stem)?;
     Ok(today.map(|new| [before, new.as_bytes(), after].concat()))
 }
 
 /// The name today of a service; `None` when it keeps its name.
-fn service(journeys: &[Journey], name: &[u8]) -> Result<Option<String>, Failure> {
+fn service(migrations: &[AppMigration], name: &[u8]) -> Result<Option<String>, Failure> {
     let Ok(name) = std::str::from_utf8(name) else { return Ok(None) };
-    for journey in journeys {
-        let app = journey.rule.app.as_str();
-        if let Some(new) = journey.rule.service(name, &journey.vars).map_err(|e| misfit(app, e))? {
+    for migration in migrations {
+        let app = migration.rule.app.as_str();
+        if let Some(new) =
+            migration.rule.service(name, &migration.vars).map_err(|e| misfit(app, e))?
+        {
             return Ok(Some(new));
         }
     }
@@ -209,8 +211,8 @@ fn service(journeys: &[Journey], name: &[u8]) -> Result<Option<String>, Failure>
 
 #[cfg(test)]
 mod tests {
-    use super::super::journey::testing::journey;
     use super::*;
+    use crate::restore::files::migration::testing::migration;
     use crate::tree::memory::MemoryTree;
     use crate::tree::{DraftContent, DraftNode, Entry, Meta, Time, Xattrs};
 
@@ -246,7 +248,7 @@ mod tests {
         draft.put(link("/etc/rc2.d/K01x7", "../init.d/x7"));
         draft.delete(path("/etc/systemd/system/b.wants/x7.service"));
         draft.delete(path("/etc/systemd/system/b.wants/y.service"));
-        rename(&[journey(rule, "7", "8")], &mut draft, &mut Decisions::default()).unwrap();
+        rename(&[migration(rule, "7", "8")], &mut draft, &mut Decisions::default()).unwrap();
         assert_eq!(
             shown(&draft),
             [

@@ -1,0 +1,42 @@
+//! [`PackagePlan`]: what is installed in the new system, as a value.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::survey::{AnswerFact, IntentWhy};
+
+/// A package to install.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Install {
+    /// Today's name.
+    pub name: String,
+    /// What it was called in the source, when that differs.
+    pub formerly: Option<String>,
+    /// Why it is asked for.
+    pub why: IntentWhy,
+}
+
+/// A package that was asked for and is not to be had.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Missing {
+    /// Its old name.
+    pub name: String,
+}
+
+/// What becomes of the intents.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct PackagePlan {
+    /// To install, by name.
+    pub install: Vec<Install>,
+    /// Intents that the target has already.
+    pub present: Vec<String>,
+    /// Asked for by somebody, not offered today and not renamed by any rule.
+    pub missing: Vec<Missing>,
+    /// Architectures that packages may be of from now on.
+    pub architectures: Vec<String>,
+    /// Dropped by a rule or of no consequence today, with the reason.
+    pub dropped: BTreeMap<String, String>,
+    /// What packages are told when they ask, before any is installed.
+    pub answers: Vec<AnswerFact>,
+}
