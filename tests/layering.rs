@@ -64,7 +64,13 @@ const EDGES: &[(&str, &[&str])] = &[
     ("pack", &["pax", "tree"]),
     ("packages", &["tree"]),
     ("pax", &["tree"]),
-    ("report", &["archive", "bundle", "classify", "facts", "layout", "restore", "tree", "verdict"]),
+    (
+        "report",
+        &[
+            "archive", "bundle", "classify", "facts", "failure", "layout", "restore", "tree",
+            "verdict",
+        ],
+    ),
     (
         "restore",
         &[

@@ -33,6 +33,7 @@ use crate::bundle::{Contents, Manifest, Reader};
 use crate::failure::Failure;
 use crate::layout::LayoutDb;
 use crate::monitor::Monitor;
+use crate::verdict::Held;
 use packages::stage;
 use python::execute;
 use target::engine::{EngineSite, archived_settings};
@@ -211,5 +212,6 @@ fn execute(
         }
         Published::Root(dir) => report.root = Some(dir.to_string_lossy().into_owned()),
     }
+    Held::sort(&mut report.held);
     Ok(report)
 }
