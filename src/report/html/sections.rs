@@ -143,7 +143,7 @@ pub(super) fn comes_back(html: &mut Html, totals: &ClassTotals) {
     bar(html, &by_paths);
     html.raw("</div>\n<div class=\"wide\"><table class=\"numbers\"><thead><tr>");
     html.raw("<th scope=\"col\">Where from</th><th scope=\"col\" class=\"n\">Paths</th>");
-    html.raw("<th scope=\"col\" class=\"n\">Size</th><th scope=\"col\" class=\"n\">Share of size");
+    html.raw("<th scope=\"col\" class=\"n\">Size</th><th scope=\"col\" class=\"n\">Share");
     html.raw("</th><th scope=\"col\" class=\"what\">What it is</th></tr></thead><tbody>\n");
     for way in Comeback::ALL.into_iter().filter(|way| total(*way).paths > 0) {
         let (class, what) = colour(way);
