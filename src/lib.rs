@@ -54,6 +54,7 @@ mod namespace;
 mod pack;
 mod packages;
 mod pax;
+mod references;
 pub mod report;
 pub mod restore;
 mod service;

@@ -95,6 +95,8 @@ pub enum HeldKind {
     Package,
     /// A changed program.
     Program,
+    /// Something that led to a file, and leads nowhere in the new system.
+    Reference,
     /// A repository of packages.
     Repository,
     /// What a rule asks a person about.

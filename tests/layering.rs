@@ -64,6 +64,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("pack", &["pax", "tree"]),
     ("packages", &["tree"]),
     ("pax", &["tree"]),
+    ("references", &["service", "tree", "verdict"]),
     ("report", &["archive", "bundle", "classify", "facts", "layout", "restore", "tree", "verdict"]),
     (
         "restore",
@@ -79,6 +80,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "monitor",
             "packages",
             "pax",
+            "references",
             "service",
             "source",
             "survey",

@@ -20,6 +20,7 @@ use crate::restore::files::migration::{
     AppMigration, adapt_settings, apply_steps, mentions, migrations, rebuilds, today, validators,
     withhold,
 };
+use crate::restore::files::references;
 use crate::restore::files::services;
 use crate::restore::files::settle::settle;
 use crate::restore::files::state;
@@ -50,6 +51,7 @@ enum Part {
     Choices,
     Merged,
     Edited,
+    Referred,
     Complete,
     Fresh,
     Timeless,
@@ -98,7 +100,9 @@ const PHASES: &[Phase] = &[
     phase(&[Part::Choices], Part::Merged, merge_configuration),
     // Settings are adapted in what stays active, not in the texts that are kept to be looked at.
     phase(&[Part::Merged], Part::Edited, adapt),
-    phase(&[Part::Edited], Part::Complete, complete),
+    // What is to be looked at only, and is put beside later, refers to nothing.
+    phase(&[Part::Edited], Part::Referred, check_references),
+    phase(&[Part::Referred], Part::Complete, complete),
     phase(&[Part::Complete], Part::Fresh, clear_fresh_state),
     phase(&[Part::Complete, Part::Fresh], Part::Timeless, forget_times),
     // What is generated is due by what is placed, in volumes too.
@@ -311,6 +315,12 @@ fn adapt(planner: &mut Planner<'_>) -> Result<(), Failure> {
         container::adapt(settings, &mentions.container, migrations, decisions)?;
     }
     Ok(())
+}
+
+/// Looks for what the kept files name and the new system does not have.
+fn check_references(planner: &mut Planner<'_>) -> Result<(), Failure> {
+    let Planner { inputs, archived, draft, settings, decisions, .. } = planner;
+    references::check(inputs, archived, draft, settings, decisions).map_err(unreadable)
 }
 
 /// Puts the last nodes into the draft and lists all of them.

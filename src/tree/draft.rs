@@ -136,6 +136,11 @@ impl Draft {
         self.deletions.iter()
     }
 
+    /// Whether `path` itself is to be removed.
+    pub fn is_deleted(&self, path: &RootPath) -> bool {
+        self.deletions.contains(path)
+    }
+
     /// Forgets deletions below what is no directory: where it takes the place of one, what was in
     /// that goes too, and there is no such path to remove.
     pub fn forget_idle_deletions(&mut self) {
