@@ -64,6 +64,7 @@ impl Look {
         OpenOptions {
             binds: if self.binds { Binds::Take } else { Binds::List },
             base: self.base.clone(),
+            ..OpenOptions::default()
         }
     }
 

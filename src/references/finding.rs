@@ -1,8 +1,10 @@
 //! [`Finding`]: a reference that leads nowhere any more, and what can be done about it.
 
+use std::fmt;
+
 use crate::service::TextOf;
 use crate::tree::RootPath;
-use crate::verdict::Held;
+use crate::verdict::{Held, HeldKind};
 
 /// A reference that leads nowhere any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +29,11 @@ pub(crate) enum Cure {
 }
 
 impl Finding {
+    /// What a person is told when nobody applies the cure.
+    pub(crate) fn into_held(self) -> Option<Held> {
+        self.held.or_else(|| self.cure.map(Cure::into_held))
+    }
+
     /// Left to a person.
     pub(crate) fn held(held: Held) -> Finding {
         Finding { held: Some(held), cure: None }
@@ -35,5 +42,21 @@ impl Finding {
     /// Done.
     pub(crate) fn cured(cure: Cure) -> Finding {
         Finding { held: None, cure: Some(cure) }
+    }
+}
+
+impl Cure {
+    /// The change, for a person to make.
+    fn into_held(self) -> Held {
+        let held = |subject: &dyn fmt::Display, what: String| {
+            Held::new(HeldKind::Reference, subject, what)
+        };
+        match self {
+            Cure::Text { path, what, .. } | Cure::Link { path, what, .. } => held(&path, what),
+            Cure::Move { from, to, what } => held(&from, what).candidate(to),
+            Cure::Setting { which, from, to, what } => {
+                held(&format!("the container's {}", which.word()), what).was(from).candidate(to)
+            }
+        }
     }
 }

@@ -12,8 +12,8 @@ use serde::Serialize;
 
 pub use inspection::{Explanation, InspectedEntries, InspectedEntry, Inspection};
 pub use text::{
-    archive_text, explanation_text, garbage_text, inspection_text, plan_text, restore_text,
-    rules_text, verification_text,
+    archive_text, check_text, explanation_text, garbage_text, inspection_text, plan_text,
+    restore_text, rules_text, verification_text,
 };
 
 use crate::bundle::{Loss, Manifest, Verified};

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{Explanation, Inspection, RuleList, Verification};
 use crate::archive::{ArchiveReport, ClassTotals};
 use crate::bundle::Loss;
-use crate::restore::{GarbageReport, PlanReport, PlanStep, RestoreReport};
+use crate::restore::{CheckReport, GarbageReport, PlanReport, PlanStep, RestoreReport};
 use crate::tree::escaped;
 use crate::verdict::Held;
 
@@ -131,6 +131,20 @@ pub fn restore_text(report: &RestoreReport) -> String {
     text.line(format_args!("Restored {made} in {:.1} s:", report.seconds));
     text.steps(&report.steps);
     text.problems(&report.losses, &report.held, &report.limitations);
+    text.0
+}
+
+/// `check`.
+pub fn check_text(report: &CheckReport) -> String {
+    let mut text = Text(String::new());
+    let CheckReport { bundle: _, standing, held, losses, limitations, seconds } = report;
+    let open = match held.len() {
+        0 => "nothing is open".to_owned(),
+        1 => "one thing is open".to_owned(),
+        open => format!("{open} things are open"),
+    };
+    text.line(format_args!("Checked {} in {seconds:.1} s: {open}", escaped(standing.as_bytes())));
+    text.problems(losses, held, limitations);
     text.0
 }
 

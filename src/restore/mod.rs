@@ -4,6 +4,7 @@
 //! seal → validators → publish. Until the last step the only trace is what carries our label; a
 //! failure anywhere removes it and leaves the old container, the bundle and all names as they were.
 
+mod check;
 mod difference;
 mod files;
 mod options;
@@ -19,6 +20,7 @@ mod value;
 use std::path::Path;
 use std::time::Instant;
 
+pub use check::{CheckReport, check};
 pub use options::{RestoreOptions, Start};
 pub use outcome::{GarbageReport, PlanReport, PlanStep, RestoreReport};
 pub use plan::Plan;
@@ -52,10 +54,10 @@ impl Opened {
     }
 }
 
-fn open(file: &Path, monitor: &dyn Monitor) -> Result<Opened, Failure> {
-    let reader = Reader::open(file).map_err(|e| e.into_failure("restoring", file))?;
+fn open(file: &Path, doing: &str, monitor: &dyn Monitor) -> Result<Opened, Failure> {
+    let reader = Reader::open(file).map_err(|e| e.into_failure(doing, file))?;
     // This reads and checks the whole bundle: nothing is written before it is known to be whole.
-    let contents = reader.contents(monitor).map_err(|e| e.into_failure("restoring", file))?;
+    let contents = reader.contents(monitor).map_err(|e| e.into_failure(doing, file))?;
     Ok(Opened { reader, contents })
 }
 
@@ -153,7 +155,7 @@ pub fn plan(
     monitor: &dyn Monitor,
 ) -> Result<Plan, Failure> {
     options.check()?;
-    let opened = open(file, monitor)?;
+    let opened = open(file, "restoring", monitor)?;
     Ok(prepare(&opened, layout, options, OnTaken::Say, monitor)?.plan)
 }
 
@@ -171,7 +173,7 @@ pub fn restore(
 ) -> Result<RestoreReport, Failure> {
     let started = Instant::now();
     options.check()?;
-    let opened = open(file, monitor)?;
+    let opened = open(file, "restoring", monitor)?;
     let prepared = prepare(&opened, layout, options, OnTaken::Refuse, monitor)?;
     let mut report = execute(prepared, &opened.contents, options, monitor)?;
     report.seconds = started.elapsed().as_secs_f64();

@@ -167,6 +167,24 @@ pub(in crate::restore) fn plan(inputs: &Inputs) -> Result<Planned, Failure> {
     Ok(planner.finish())
 }
 
+/// What the archived service had and the standing system, which `inputs` has as its target, has
+/// not; `settings` are those of its container.
+///
+/// # Errors
+/// As [`plan`].
+pub(in crate::restore) fn check(
+    inputs: &Inputs,
+    settings: Option<&ServiceSettings>,
+) -> Result<Vec<Held>, Failure> {
+    let mut planner = Planner::new(inputs)?;
+    // From there on a plan is about what is placed, and nothing is.
+    for phase in PHASES.iter().take_while(|phase| !matches!(phase.gives, Part::Referred)) {
+        (phase.run)(&mut planner)?;
+    }
+    let Planner { archived, draft, .. } = &planner;
+    references::open(inputs, archived, draft, settings).map_err(unreadable)
+}
+
 /// A plan while it is made.
 struct Planner<'a> {
     inputs: &'a Inputs<'a>,
