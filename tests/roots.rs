@@ -551,3 +551,23 @@ fn a_check_says_what_is_missing_and_what_leads_nowhere_until_it_is_mended() {
     fs::write(roots.at("new/opt/vendor/tool"), "x").unwrap();
     assert_eq!(check(), (0, vec![]));
 }
+
+#[test]
+fn what_a_failed_restore_made_is_kept_when_that_is_asked_for_until_gc_removes_it() {
+    let roots = Roots::new(&[]).with_target();
+    roots.validate_with("['false']");
+    let failing = |more: &[&str]| {
+        let failed = roots.restore("rootfs:new", &[&["--rules", "rules"], more].concat());
+        assert_eq!(code(&failed), 11, "{failed:?}");
+        complaint(&failed)
+    };
+    assert!(failing(&[]).contains("nothing new was left"));
+    assert_eq!(roots.copies().len(), 0);
+    assert!(failing(&["--keep-failed"]).contains("kept for a look"));
+    let copies = roots.copies();
+    assert_eq!(copies.len(), 1, "{copies:?}");
+    assert!(roots.at(&copies[0]).join("srv/data").exists());
+    // It says that there is no engine here, and removes what it can.
+    roots.regrow(&["gc"]);
+    assert_eq!((roots.copies().len(), roots.records()), (0, 0));
+}

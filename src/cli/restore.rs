@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use regrow::failure::{Failure, FailureKind};
 use regrow::report;
 use regrow::restore::{
-    Downloads, Plan, PlanFile, RestoreOptions, Start, TargetSpec, Which, plan as plan_restore,
-    restore,
+    Downloads, OnFailure, Plan, PlanFile, RestoreOptions, Start, TargetSpec, Which,
+    plan as plan_restore, restore,
 };
 
 use super::context::{Context, EngineName};
@@ -33,6 +33,10 @@ pub(crate) struct Args {
     /// Start the new container
     #[arg(long)]
     start: bool,
+    /// When the restore fails, keep what it made for a look, labelled; `gc`
+    /// removes it
+    #[arg(long, conflicts_with = "dry_run")]
+    keep_failed: bool,
     /// Print the plan, change nothing that lasts
     #[arg(long)]
     dry_run: bool,
@@ -79,6 +83,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
         tag: args.tag.clone(),
         start: if args.start { Start::Yes } else { Start::No },
         downloads: Downloads::of(|name| std::env::var(name).ok()),
+        on_failure: if args.keep_failed { OnFailure::Keep } else { OnFailure::Remove },
         approved: args.plan.as_deref().map(Plan::load).transpose()?,
     };
     if args.dry_run {
@@ -99,6 +104,7 @@ pub(crate) fn plan(args: &PlanArgs, context: &Context) -> anyhow::Result<Exit> {
         tag: None,
         start: Start::No,
         downloads: Downloads::default(),
+        on_failure: OnFailure::Remove,
         approved: None,
     };
     make_plan(&args.file, args.output.as_deref(), &options, context)

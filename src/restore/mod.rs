@@ -21,7 +21,7 @@ use std::path::Path;
 use std::time::Instant;
 
 pub use check::{CheckReport, check};
-pub use options::{RestoreOptions, Start};
+pub use options::{OnFailure, RestoreOptions, Start};
 pub use outcome::{GarbageReport, PlanReport, PlanStep, RestoreReport};
 pub use plan::Plan;
 pub use python::downloads::Downloads;
@@ -67,35 +67,42 @@ struct Prepared {
     plan: Plan,
 }
 
-/// Whether a name that something else has ends the preparation.
+/// What a system is staged for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum OnTaken {
-    /// It does, before anything is installed.
-    Refuse,
-    /// It is said in the plan.
-    Say,
+enum Purpose {
+    /// To become the result: a name that something else has ends it before anything is installed.
+    Restore,
+    /// To be looked at: such a name is said in the plan, and the system is removed in any case.
+    Plan,
 }
 
 /// Stages the target without packages; the names of the result that something else has.
 fn stage(
     opened: &Opened,
     options: &RestoreOptions,
-    on_taken: OnTaken,
+    purpose: Purpose,
     monitor: &dyn Monitor,
 ) -> Result<(Target<Staged>, Vec<Taken>), Failure> {
     monitor.phase("staging the new system");
+    let on_failure = match purpose {
+        Purpose::Restore => options.on_failure,
+        Purpose::Plan => OnFailure::Remove,
+    };
     let image = match &options.target {
         TargetSpec::Image(image) => image,
         TargetSpec::Rootfs(dir) => {
-            return Ok((Target::new(Box::new(RootTarget::open(dir, monitor)?)), vec![]));
+            return Ok((
+                Target::new(Box::new(RootTarget::open(dir, on_failure, monitor)?)),
+                vec![],
+            ));
         }
     };
     let site = EngineSite::find(image, &opened.manifest().survey, options)?;
     let taken = site.taken().to_vec();
     match taken.first() {
-        Some(taken) if on_taken == OnTaken::Refuse => Err(taken.failure()),
+        Some(taken) if purpose == Purpose::Restore => Err(taken.failure()),
         _ => {
-            let built = site.stage(opened.manifest(), options.start)?;
+            let built = site.stage(opened.manifest(), options.start, on_failure)?;
             Ok((Target::new(Box::new(built)), taken))
         }
     }
@@ -106,14 +113,14 @@ fn prepare(
     opened: &Opened,
     layout: &LayoutDb,
     options: &RestoreOptions,
-    on_taken: OnTaken,
+    purpose: Purpose,
     monitor: &dyn Monitor,
 ) -> Result<Prepared, Failure> {
     let manifest = opened.manifest();
     if let Some(approved) = &options.approved {
         difference::check_inputs(approved, manifest, options)?;
     }
-    let (mut staged, taken) = stage(opened, options, on_taken, monitor)?;
+    let (mut staged, taken) = stage(opened, options, purpose, monitor)?;
     crate::failure::check_cancelled("restoring", &options.target.to_string())?;
     let equipped = stage::install(&mut staged, &manifest.survey, layout, monitor)?;
     monitor.phase("reading the new system");
@@ -156,7 +163,7 @@ pub fn plan(
 ) -> Result<Plan, Failure> {
     options.check()?;
     let opened = open(file, "restoring", monitor)?;
-    Ok(prepare(&opened, layout, options, OnTaken::Say, monitor)?.plan)
+    Ok(prepare(&opened, layout, options, Purpose::Plan, monitor)?.plan)
 }
 
 /// Restores `file`: makes the plan and executes it.
@@ -174,8 +181,16 @@ pub fn restore(
     let started = Instant::now();
     options.check()?;
     let opened = open(file, "restoring", monitor)?;
-    let prepared = prepare(&opened, layout, options, OnTaken::Refuse, monitor)?;
-    let mut report = execute(prepared, &opened.contents, options, monitor)?;
+    let restored = prepare(&opened, layout, options, Purpose::Restore, monitor)
+        .and_then(|prepared| execute(prepared, &opened.contents, options, monitor));
+    let mut report = restored.map_err(|failure| match options.on_failure {
+        OnFailure::Remove => failure,
+        OnFailure::Keep => failure.safe(
+            "the old service and the bundle are as they were; what was made of the new system is \
+             kept for a look, containers and images with the label regrow.staging, a root beside \
+             the one that was named, and `regrow gc` removes it",
+        ),
+    })?;
     report.seconds = started.elapsed().as_secs_f64();
     Ok(report)
 }

@@ -19,7 +19,7 @@ use crate::engine::{
     run_id,
 };
 use crate::failure::{Failure, FailureKind};
-use crate::restore::options::{RestoreOptions, Start};
+use crate::restore::options::{OnFailure, RestoreOptions, Start};
 use crate::restore::target::layer::{LayerTar, layer};
 use crate::restore::target::volumes::{self, VolumePlan};
 use crate::restore::target::{Builder, Named, Publication, Published, Taken, Terms, Wanted};
@@ -110,11 +110,15 @@ impl EngineSite {
         self,
         manifest: &Manifest,
         start: Start,
+        on_failure: OnFailure,
     ) -> Result<EngineTarget, Failure> {
         let EngineSite { engine, base, name, tag, names, taken: _ } = self;
         let failed = |e: EngineError| failure("restoring onto", &base.id, e);
         let bundle = manifest.id.as_str();
         let staging = Staging::new(&engine, run_id(bundle.get(..12).unwrap_or(bundle)));
+        if on_failure == OnFailure::Keep {
+            staging.keep();
+        }
         let spec = ContainerSpec::new(&base.id, IDLE).config("User", "0:0");
         let container = staging.container(&engine, None, &spec).map_err(failed)?;
         engine.start(&container).map_err(|e| {
