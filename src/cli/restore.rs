@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use regrow::failure::{Failure, FailureKind};
 use regrow::report;
 use regrow::restore::{
-    Downloads, Plan, PlanFile, RestoreOptions, Start, TargetSpec, Which, plan as plan_restore,
-    restore,
+    Checks, Downloads, Plan, PlanFile, RestoreOptions, Start, TargetSpec, Which,
+    plan as plan_restore, restore,
 };
 
 use super::context::{Context, EngineName};
@@ -33,6 +33,9 @@ pub(crate) struct Args {
     /// Start the new container
     #[arg(long)]
     start: bool,
+    /// Do not ask whether the new service does what the old one did
+    #[arg(long)]
+    no_check: bool,
     /// Print the plan, change nothing that lasts
     #[arg(long)]
     dry_run: bool,
@@ -79,6 +82,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
         tag: args.tag.clone(),
         start: if args.start { Start::Yes } else { Start::No },
         downloads: Downloads::of(|name| std::env::var(name).ok()),
+        checks: if args.no_check { Checks::Skip } else { Checks::Run },
         approved: args.plan.as_deref().map(Plan::load).transpose()?,
     };
     if args.dry_run {
@@ -99,6 +103,7 @@ pub(crate) fn plan(args: &PlanArgs, context: &Context) -> anyhow::Result<Exit> {
         tag: None,
         start: Start::No,
         downloads: Downloads::default(),
+        checks: Checks::Run,
         approved: None,
     };
     make_plan(&args.file, args.output.as_deref(), &options, context)

@@ -314,6 +314,7 @@ mod tests {
             tag: None,
             start: Start::No,
             downloads: Downloads::default(),
+            checks: crate::restore::Checks::Run,
             approved: None,
         };
         let plan = plan();

@@ -1,9 +1,10 @@
 //! Restore: from a bundle to a revived service on a current OS.
 //!
 //! Bundle → check whole → stage the target with today's packages → plan → place → commands →
-//! seal → validators → publish. Until the last step the only trace is what carries our label; a
+//! seal → validators → observation → publish. Until the last step the only trace is what carries our label; a
 //! failure anywhere removes it and leaves the old container, the bundle and all names as they were.
 
+mod checks;
 mod difference;
 mod files;
 mod options;
@@ -19,7 +20,7 @@ mod value;
 use std::path::Path;
 use std::time::Instant;
 
-pub use options::{RestoreOptions, Start};
+pub use options::{Checks, RestoreOptions, Start};
 pub use outcome::{GarbageReport, PlanReport, PlanStep, RestoreReport};
 pub use plan::Plan;
 pub use python::downloads::Downloads;
@@ -33,6 +34,8 @@ use crate::bundle::{Contents, Manifest, Reader};
 use crate::failure::Failure;
 use crate::layout::LayoutDb;
 use crate::monitor::Monitor;
+use crate::observe::Renamed;
+use checks::Old;
 use packages::stage;
 use python::execute;
 use target::engine::{EngineSite, archived_settings};
@@ -63,6 +66,8 @@ fn open(file: &Path, monitor: &dyn Monitor) -> Result<Opened, Failure> {
 struct Prepared {
     target: Target<AtRest>,
     plan: Plan,
+    /// What of the observed old system has another name in the new one.
+    renamed: Renamed,
 }
 
 /// Whether a name that something else has ends the preparation.
@@ -121,7 +126,7 @@ fn prepare(
         TargetSpec::Image(_) => (VolumesAs::Volumes, archived_settings(manifest)?),
         TargetSpec::Rootfs(_) => (VolumesAs::Files, None),
     };
-    let planned = planner::plan(&Inputs {
+    let mut planned = planner::plan(&Inputs {
         manifest,
         survey: &manifest.survey,
         contents: &opened.contents,
@@ -132,12 +137,13 @@ fn prepare(
         settings: settings.as_ref(),
         volumes,
     })?;
+    let renamed = std::mem::take(&mut planned.renamed);
     let terms = target.terms(planned.wanted())?;
     let plan = Plan::new(&manifest.id, &options.target, (planned, terms), taken)?;
     if let Some(approved) = &options.approved {
         difference::check_plan(approved, &plan)?;
     }
-    Ok(Prepared { target, plan })
+    Ok(Prepared { target, plan, renamed })
 }
 
 /// The plan of a restore of `file`. The packages are really installed, in a staged system that is
@@ -173,7 +179,7 @@ pub fn restore(
     options.check()?;
     let opened = open(file, monitor)?;
     let prepared = prepare(&opened, layout, options, OnTaken::Refuse, monitor)?;
-    let mut report = execute(prepared, &opened.contents, options, monitor)?;
+    let mut report = execute(prepared, &opened, options, monitor)?;
     report.seconds = started.elapsed().as_secs_f64();
     Ok(report)
 }
@@ -181,11 +187,12 @@ pub fn restore(
 /// Does what the plan says, and publishes the result.
 fn execute(
     prepared: Prepared,
-    contents: &Contents,
+    opened: &Opened,
     options: &RestoreOptions,
     monitor: &dyn Monitor,
 ) -> Result<RestoreReport, Failure> {
-    let Prepared { target, plan } = prepared;
+    let Prepared { target, plan, renamed } = prepared;
+    let contents = &opened.contents;
     let work = plan.work();
     let mut report = RestoreReport::of(plan.report());
     crate::failure::check_cancelled("restoring", &options.target.to_string())?;
@@ -197,7 +204,18 @@ fn execute(
     report.losses.extend(rebuilt.losses);
     stage::execute(&mut placed, &work.commands, contents, monitor)?;
     let mut sealed = placed.seal()?;
-    stage::validate(&mut sealed, &work.checks, monitor)?;
+    match options.checks {
+        Checks::Run => {
+            let lends = matches!(options.target, TargetSpec::Image(_));
+            let old = Old { manifest: opened.manifest(), renamed: &renamed, lends };
+            report.held.extend(checks::validate(&mut sealed, &work.checks, &old, monitor)?);
+            let scratch = std::env::temp_dir();
+            let found = checks::observe(&mut sealed, &plan.content, &old, &scratch, monitor)?;
+            report.held.extend(found.held);
+            report.limitations.extend(found.limitations);
+        }
+        Checks::Skip => report.limitations.push(checks::SKIPPED.to_owned()),
+    }
     crate::failure::check_cancelled("restoring", &options.target.to_string())?;
     monitor.phase("publishing");
     let (published, left) = sealed.publish()?;

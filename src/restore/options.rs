@@ -16,6 +16,16 @@ pub enum Start {
     Yes,
 }
 
+/// Whether the new system is checked and observed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Checks {
+    /// It is.
+    #[default]
+    Run,
+    /// It is not, and that is said.
+    Skip,
+}
+
 /// How to restore.
 #[derive(Debug, Clone)]
 pub struct RestoreOptions {
@@ -31,6 +41,8 @@ pub struct RestoreOptions {
     pub start: Start,
     /// What is lent to commands that download.
     pub downloads: Downloads,
+    /// Whether the new system is checked and observed.
+    pub checks: Checks,
     /// The plan that was approved: exactly this is executed, or nothing.
     pub approved: Option<Plan>,
 }
