@@ -51,6 +51,7 @@ pub mod internals;
 pub mod layout;
 pub mod monitor;
 mod namespace;
+mod observe;
 mod pack;
 mod packages;
 mod pax;

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 pub(crate) use crate::facts::{
     AddedFact, AlternativeFact, AnswerFact, AppFact, Choices, DiversionFact, HoldFact, IntentFact,
-    IntentWhy, MountFact, OsRelease, PackageFact, RepositoryFact, StatOverrideFact, Survey,
+    IntentWhy, MountFact, Observation, OsRelease, PackageFact, RepositoryFact, StatOverrideFact,
+    Survey,
 };
 use crate::packages::{Installed, Unit, Wanted, Why};
 use crate::tree::{RootPath, Tree, TreeError, read_file};

@@ -87,12 +87,20 @@ pub enum HeldKind {
     Diversion,
     /// Something of an environment of a language.
     Environment,
+    /// What the health check answers.
+    Health,
+    /// A port that was listened on.
+    Listener,
+    /// An error that the service writes to its log.
+    Log,
     /// A name that the result should have and that something else has.
     Name,
     /// Owner and mode that were fixed by hand.
     Ownership,
     /// A package that was kept at its version.
     Package,
+    /// A program that ran.
+    Process,
     /// A changed program.
     Program,
     /// Something that led to a file, and leads nowhere in the new system.
@@ -101,8 +109,12 @@ pub enum HeldKind {
     Repository,
     /// What a rule asks a person about.
     Rule,
+    /// The account that a program runs as.
+    RunsAs,
     /// A service that was switched on.
     Service,
+    /// Something outside the service that it needs, and that is not here while it is checked.
+    Surroundings,
     /// A version that no rule leads from or to.
     Version,
 }

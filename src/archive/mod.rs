@@ -1,15 +1,18 @@
 //! Archive: from a source to a bundle.
 //!
 //! Source → survey → walk → evidence → verdict → bundle → read-back → final name. Nothing in the
-//! source is executed, with one exception: an export runs the old version's own tools in a
-//! throw-away copy without network (`export`).
+//! source is executed, but for two things, which run in a throw-away copy without network (`copy`):
+//! an export by the old version's own tools (`export`), and the service itself, started once to see
+//! what it does (`observe`).
 
+mod copy;
 mod deletions;
 mod environments;
 mod examine;
 mod export;
 mod judged;
 mod losses;
+mod observe;
 mod outcome;
 mod pristine;
 mod since;
@@ -20,6 +23,7 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use copy::Copies;
 use examine::READINGS;
 pub use examine::{ExamineOptions, Examined, Explained, Since, examine, explain};
 pub use judged::Judged;
@@ -54,11 +58,23 @@ pub enum Exports {
     Skip,
 }
 
+/// Whether the service is started once in a throw-away copy, and watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Observing {
+    /// It is, where it was a container of an engine.
+    #[default]
+    Run,
+    /// Nothing of it is started.
+    Skip,
+}
+
 /// How to archive what was examined.
 #[derive(Debug, Clone, Default)]
 pub struct ArchiveOptions {
     /// What happens with databases.
     pub exports: Exports,
+    /// Whether the service is watched.
+    pub observing: Observing,
 }
 
 /// Fails early where a bundle could not be published under `output`, before anything is read.
@@ -94,10 +110,17 @@ pub fn archive(
 ) -> Result<ArchiveReport, Failure> {
     let started = Instant::now();
     let mut writer = Writer::create(output).map_err(|e| e.into_failure("writing", output))?;
+    let scratch = scratch_dir(Some(output));
+    let mut copies = Copies::new(source, &scratch);
     let mut exports = match options.exports {
-        Exports::Run => export::run(source, &examined, &scratch_dir(Some(output)), monitor)?,
+        Exports::Run => export::run(source, &examined, &mut copies, monitor)?,
         Exports::Skip => vec![],
     };
+    let observed = match options.observing {
+        Observing::Run => observe::observe(source, &examined, &mut copies, monitor)?,
+        Observing::Skip => observe::Observed::default(),
+    };
+    copies.clean(monitor);
     exports.extend(export::lists(&examined.survey.environments)?);
     // A bundle holds them in the order of their paths.
     exports.sort_by_cached_key(|export| RootPath::parse(export.name.as_bytes()).ok());
@@ -112,7 +135,9 @@ pub fn archive(
     manifest.exports = write_exports(&exports, &mut writer, output)?;
     manifest.losses = losses.iter().map(Lost::to_loss).collect();
     manifest.limitations = limitations;
+    manifest.limitations.extend(observed.limitation);
     manifest.survey = survey;
+    manifest.survey.observation = observed.observation.clone();
     manifest.settings = source.settings().clone();
     source.check_unchanged()?;
     crate::failure::check_cancelled("archiving", &source.to_string())?;
@@ -126,6 +151,7 @@ pub fn archive(
         classes,
         exports: exports.iter().map(|e| e.name.clone()).collect(),
         secrets,
+        observation: observed.observation,
         losses,
         limitations,
         held: vec![],

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde::Serialize;
 
 use crate::bundle::Loss;
+use crate::survey::Observation;
 use crate::tree::LinkGroup;
 use crate::verdict::{Class, Held};
 
@@ -23,6 +24,9 @@ pub struct ArchiveReport {
     pub classes: ClassTotals,
     /// Names of the exports in it.
     pub exports: Vec<String>,
+    /// What the service did while it was watched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observation: Option<Observation>,
     /// Paths that hold keys or passwords and are kept unencrypted.
     pub secrets: Vec<String>,
     /// What was found and could not be kept.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use regrow::failure::{Failure, FailureKind};
 use regrow::report;
 use regrow::restore::{
-    Downloads, OnFailure, Plan, PlanFile, RestoreOptions, Start, TargetSpec, Which,
+    Checks, Downloads, OnFailure, Plan, PlanFile, RestoreOptions, Start, TargetSpec, Which,
     plan as plan_restore, restore,
 };
 
@@ -37,6 +37,9 @@ pub(crate) struct Args {
     /// removes it
     #[arg(long, conflicts_with = "dry_run")]
     keep_failed: bool,
+    /// Do not ask whether the new service does what the old one did
+    #[arg(long)]
+    no_check: bool,
     /// Print the plan, change nothing that lasts
     #[arg(long)]
     dry_run: bool,
@@ -84,6 +87,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
         start: if args.start { Start::Yes } else { Start::No },
         downloads: Downloads::of(|name| std::env::var(name).ok()),
         on_failure: if args.keep_failed { OnFailure::Keep } else { OnFailure::Remove },
+        checks: if args.no_check { Checks::Skip } else { Checks::Run },
         approved: args.plan.as_deref().map(Plan::load).transpose()?,
     };
     if args.dry_run {
@@ -105,6 +109,7 @@ pub(crate) fn plan(args: &PlanArgs, context: &Context) -> anyhow::Result<Exit> {
         start: Start::No,
         downloads: Downloads::default(),
         on_failure: OnFailure::Remove,
+        checks: Checks::Run,
         approved: None,
     };
     make_plan(&args.file, args.output.as_deref(), &options, context)

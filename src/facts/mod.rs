@@ -5,6 +5,7 @@
 //! version does not know is left alone, and kept where it stands beside the others.
 
 mod choices;
+mod observation;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,7 @@ pub use choices::{
     AddedFact, AlternativeFact, AnswerFact, Choices, DiversionFact, HoldFact, RepositoryFact,
     StatOverrideFact,
 };
+pub use observation::{CheckFact, Health, ListenerFact, Observation, ProcessFact, Protocol, Reach};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -143,6 +145,9 @@ pub struct Survey {
     /// What somebody decided about packages.
     #[serde(default)]
     pub choices: Choices,
+    /// What the service did while it was watched; `None` where it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observation: Option<Observation>,
     /// What a later version found out and this one has no field for.
     #[serde(flatten)]
     pub further: BTreeMap<String, Value>,

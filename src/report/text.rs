@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::{Explanation, Inspection, RuleList, Verification};
 use crate::archive::{ArchiveReport, ClassTotals};
 use crate::bundle::Loss;
+use crate::facts::Observation;
 use crate::restore::{CheckReport, GarbageReport, PlanReport, PlanStep, RestoreReport};
 use crate::tree::escaped;
 use crate::verdict::Held;
@@ -43,6 +44,12 @@ impl Text {
         }
     }
 
+    fn observation(&mut self, seen: Option<&Observation>) {
+        if let Some(seen) = seen {
+            self.line(format_args!("Observed: {}", escaped(seen.summary().as_bytes())));
+        }
+    }
+
     fn problems(&mut self, losses: &[Loss], held: &[Held], limitations: &[String]) {
         let loss = |l: &Loss| format!("{}: {} ({})", l.subject, l.what, l.why);
         self.items("Lost", losses.iter().map(loss));
@@ -68,6 +75,7 @@ pub fn archive_text(report: &ArchiveReport) -> String {
     ));
     text.classes(&report.classes);
     text.items("Exports", report.exports.iter().cloned());
+    text.observation(report.observation.as_ref());
     text.items("Secrets, kept unencrypted", report.secrets.iter().cloned());
     text.problems(&report.losses, &report.held, &report.limitations);
     text.0
@@ -78,6 +86,7 @@ pub fn inspection_text(report: &Inspection) -> String {
     let mut text = Text(String::new());
     let survey = report.survey;
     text.line(format_args!("{}: {}", escaped(survey.source.as_bytes()), survey.os.name));
+    text.observation(survey.observation.as_ref());
     text.classes(&report.classes);
     for entry in report.entries.iter() {
         let path = escaped(entry.bytes);
@@ -240,6 +249,7 @@ mod tests {
             bundle_bytes: 4096,
             classes: ClassTotals::from([("mutable", ClassTotal { paths: 2, bytes: 10 })]),
             exports: vec![],
+            observation: None,
             secrets: vec!["/etc/key".to_owned()],
             losses: vec![],
             limitations: vec![],

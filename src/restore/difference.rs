@@ -315,6 +315,7 @@ mod tests {
             start: Start::No,
             downloads: Downloads::default(),
             on_failure: OnFailure::Remove,
+            checks: crate::restore::Checks::Run,
             approved: None,
         };
         let plan = plan();

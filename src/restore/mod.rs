@@ -1,10 +1,11 @@
 //! Restore: from a bundle to a revived service on a current OS.
 //!
 //! Bundle → check whole → stage the target with today's packages → plan → place → commands →
-//! seal → validators → publish. Until the last step the only trace is what carries our label; a
+//! seal → validators → observation → publish. Until the last step the only trace is what carries our label; a
 //! failure anywhere removes it and leaves the old container, the bundle and all names as they were.
 
 mod check;
+mod checks;
 mod difference;
 mod files;
 mod options;
@@ -21,7 +22,7 @@ use std::path::Path;
 use std::time::Instant;
 
 pub use check::{CheckReport, check};
-pub use options::{OnFailure, RestoreOptions, Start};
+pub use options::{Checks, OnFailure, RestoreOptions, Start};
 pub use outcome::{GarbageReport, PlanReport, PlanStep, RestoreReport};
 pub use plan::Plan;
 pub use python::downloads::Downloads;
@@ -35,6 +36,8 @@ use crate::bundle::{Contents, Manifest, Reader};
 use crate::failure::Failure;
 use crate::layout::LayoutDb;
 use crate::monitor::Monitor;
+use crate::observe::Renamed;
+use checks::Old;
 use packages::stage;
 use python::execute;
 use target::engine::{EngineSite, archived_settings};
@@ -65,6 +68,8 @@ fn open(file: &Path, doing: &str, monitor: &dyn Monitor) -> Result<Opened, Failu
 struct Prepared {
     target: Target<AtRest>,
     plan: Plan,
+    /// What of the observed old system has another name in the new one.
+    renamed: Renamed,
 }
 
 /// What a system is staged for.
@@ -130,7 +135,7 @@ fn prepare(
         TargetSpec::Image(_) => (VolumesAs::Volumes, archived_settings(manifest)?),
         TargetSpec::Rootfs(_) => (VolumesAs::Files, None),
     };
-    let planned = planner::plan(&Inputs {
+    let mut planned = planner::plan(&Inputs {
         manifest,
         survey: &manifest.survey,
         contents: &opened.contents,
@@ -141,12 +146,13 @@ fn prepare(
         settings: settings.as_ref(),
         volumes,
     })?;
+    let renamed = std::mem::take(&mut planned.renamed);
     let terms = target.terms(planned.wanted())?;
     let plan = Plan::new(&manifest.id, &options.target, (planned, terms), taken)?;
     if let Some(approved) = &options.approved {
         difference::check_plan(approved, &plan)?;
     }
-    Ok(Prepared { target, plan })
+    Ok(Prepared { target, plan, renamed })
 }
 
 /// The plan of a restore of `file`. The packages are really installed, in a staged system that is
@@ -182,7 +188,7 @@ pub fn restore(
     options.check()?;
     let opened = open(file, "restoring", monitor)?;
     let restored = prepare(&opened, layout, options, Purpose::Restore, monitor)
-        .and_then(|prepared| execute(prepared, &opened.contents, options, monitor));
+        .and_then(|prepared| execute(prepared, &opened, options, monitor));
     let mut report = restored.map_err(|failure| match options.on_failure {
         OnFailure::Remove => failure,
         OnFailure::Keep => failure.safe(
@@ -198,11 +204,12 @@ pub fn restore(
 /// Does what the plan says, and publishes the result.
 fn execute(
     prepared: Prepared,
-    contents: &Contents,
+    opened: &Opened,
     options: &RestoreOptions,
     monitor: &dyn Monitor,
 ) -> Result<RestoreReport, Failure> {
-    let Prepared { target, plan } = prepared;
+    let Prepared { target, plan, renamed } = prepared;
+    let contents = &opened.contents;
     let work = plan.work();
     let mut report = RestoreReport::of(plan.report());
     crate::failure::check_cancelled("restoring", &options.target.to_string())?;
@@ -214,7 +221,18 @@ fn execute(
     report.losses.extend(rebuilt.losses);
     stage::execute(&mut placed, &work.commands, contents, monitor)?;
     let mut sealed = placed.seal()?;
-    stage::validate(&mut sealed, &work.checks, monitor)?;
+    match options.checks {
+        Checks::Run => {
+            let lends = matches!(options.target, TargetSpec::Image(_));
+            let old = Old { manifest: opened.manifest(), renamed: &renamed, lends };
+            report.held.extend(checks::validate(&mut sealed, &work.checks, &old, monitor)?);
+            let scratch = std::env::temp_dir();
+            let found = checks::observe(&mut sealed, &plan.content, &old, &scratch, monitor)?;
+            report.held.extend(found.held);
+            report.limitations.extend(found.limitations);
+        }
+        Checks::Skip => report.limitations.push(checks::SKIPPED.to_owned()),
+    }
     crate::failure::check_cancelled("restoring", &options.target.to_string())?;
     monitor.phase("publishing");
     let (published, left) = sealed.publish()?;

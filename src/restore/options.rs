@@ -26,6 +26,16 @@ pub enum OnFailure {
     Keep,
 }
 
+/// Whether the new system is checked and observed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Checks {
+    /// It is.
+    #[default]
+    Run,
+    /// It is not, and that is said.
+    Skip,
+}
+
 /// How to restore.
 #[derive(Debug, Clone)]
 pub struct RestoreOptions {
@@ -43,6 +53,8 @@ pub struct RestoreOptions {
     pub downloads: Downloads,
     /// What becomes of the new system when the restore fails.
     pub on_failure: OnFailure,
+    /// Whether the new system is checked and observed.
+    pub checks: Checks,
     /// The plan that was approved: exactly this is executed, or nothing.
     pub approved: Option<Plan>,
 }

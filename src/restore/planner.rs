@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::bundle::Loss;
 use crate::failure::Failure;
 use crate::layout::{self, LayoutMatcher, Recognised, Worth};
+use crate::observe::Renamed;
 use crate::packages::Installed;
 use crate::restore::files::accounts::{self, Merged, Owned};
 use crate::restore::files::carry;
@@ -21,6 +22,7 @@ use crate::restore::files::migration::{
     withhold,
 };
 use crate::restore::files::references;
+use crate::restore::files::renamed::renamed;
 use crate::restore::files::services;
 use crate::restore::files::settle::settle;
 use crate::restore::files::state;
@@ -145,6 +147,9 @@ pub(in crate::restore) struct Planned {
     pub(in crate::restore) steps: Vec<Step>,
     pub(in crate::restore) held: Vec<Held>,
     pub(in crate::restore) losses: Vec<Loss>,
+    /// What of the observed old system has another name now: no part of a plan, as nothing is done
+    /// about it.
+    pub(in crate::restore) renamed: Renamed,
 }
 
 impl Planned {
@@ -235,8 +240,9 @@ impl<'a> Planner<'a> {
         let packages = packages.map(|unit| (format!("{}:{}", unit.name, unit.arch), unit.version));
         let packages = packages.collect();
         let Decisions { steps, held, losses, commands: _ } = self.decisions;
+        let renamed = renamed(self.inputs.survey.observation.as_ref(), &self.migrations);
         let Planner { draft, volumes, settings, .. } = self;
-        Planned { packages, draft, volumes, settings, steps, held, losses }
+        Planned { packages, draft, volumes, settings, steps, held, losses, renamed }
     }
 
     fn apply(&mut self, wanted: &dyn Fn(&layout::Step) -> bool) -> Result<(), Failure> {

@@ -8,6 +8,7 @@ pub(super) mod localhost;
 pub(super) mod merge;
 pub(super) mod migration;
 pub(super) mod references;
+pub(super) mod renamed;
 pub(super) mod services;
 pub(super) mod settle;
 pub(super) mod state;

@@ -1,5 +1,5 @@
-//! What is run in the staged system: the installation of packages, in its family's way, the plan's
-//! commands, and the validators.
+//! What is run in the staged system: the installation of packages, in its family's way, and the
+//! plan's commands.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -195,28 +195,4 @@ fn same_content(a: &mut File, b: &mut File) -> std::io::Result<bool> {
     a.read_to_end(&mut left)?;
     b.read_to_end(&mut right)?;
     Ok(left == right)
-}
-
-/// Asks the applications whether their files are right.
-///
-/// # Errors
-/// The first validator that does not exit 0 (step).
-pub(in crate::restore) fn validate(
-    system: &mut dyn System,
-    validators: &[&[String]],
-    monitor: &dyn Monitor,
-) -> Result<(), Failure> {
-    for argv in validators {
-        monitor.phase(&format!("checking with {}", line(argv)));
-        let ran = system.run_one(Command { argv: argv.to_vec(), stdin: None, env: vec![] })?;
-        if ran.code != 0 {
-            return Err(Failure::new(FailureKind::Step, "checking with", line(argv))
-                .why(format!("it ended with {}: {}", ran.code, ran.complaint()))
-                .nothing_left()
-                .next(
-                    "write a rule for what it complains about, then run the same command again",
-                ));
-        }
-    }
-    Ok(())
 }
