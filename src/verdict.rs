@@ -79,6 +79,8 @@ pub enum HeldKind {
     Account,
     /// The choice among programs that serve one purpose.
     Alternative,
+    /// A program that something runs by its name, and that is not there.
+    Command,
     /// A file of configuration that both sides changed.
     Configuration,
     /// Data that the new version cannot read.

@@ -66,7 +66,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("pack", &["pax", "tree"]),
     ("packages", &["tree"]),
     ("pax", &["tree"]),
-    ("references", &["service", "tree", "verdict"]),
+    ("references", &["accounts", "packages", "service", "tree", "verdict"]),
     ("report", &["archive", "bundle", "classify", "facts", "layout", "restore", "tree", "verdict"]),
     (
         "restore",

@@ -29,7 +29,7 @@ mod records;
 pub(crate) mod rpm;
 pub mod version;
 
-pub(crate) use beside::{NEW_DEFAULT, OLD_TEXT};
+pub(crate) use beside::{NEW_DEFAULT, OLD_TEXT, is_put_beside};
 pub(crate) use dpkg::{Alternative, AlternativeStatus, Moment, StatOverride, ever_listed};
 pub use file_record::{Digest, FileRecord, Presence, RecordedKind, Role};
 pub(crate) use glob::matches;

@@ -8,9 +8,12 @@
 mod finding;
 mod links;
 mod question;
+mod records;
+mod words;
 
 pub(crate) use finding::{Cure, Finding};
 pub(crate) use question::{Kept, Question};
+pub(crate) use records::Records;
 
 use crate::tree::TreeError;
 
@@ -24,10 +27,14 @@ const LOOKS: &[Look] = &[links::look];
 ///
 /// # Errors
 /// One of the systems cannot be read.
-pub(crate) fn check(question: &Question<'_>) -> Result<Vec<Finding>, TreeError> {
+pub(crate) fn check(
+    question: &Question<'_>,
+    records: &Records<'_>,
+) -> Result<Vec<Finding>, TreeError> {
     let mut findings = Vec::new();
     for look in LOOKS {
         findings.extend(look(question)?);
     }
+    findings.extend(words::look(question, records)?);
     Ok(findings)
 }

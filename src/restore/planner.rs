@@ -186,8 +186,8 @@ pub(in crate::restore) fn check(
     for phase in PHASES.iter().take_while(|phase| !matches!(phase.gives, Part::Referred)) {
         (phase.run)(&mut planner)?;
     }
-    let Planner { archived, draft, .. } = &planner;
-    references::open(inputs, archived, draft, settings).map_err(unreadable)
+    let Planner { archived, installed, merged, draft, .. } = &planner;
+    references::open(inputs, archived, (installed, merged), draft, settings).map_err(unreadable)
 }
 
 /// A plan while it is made.
@@ -343,8 +343,9 @@ fn adapt(planner: &mut Planner<'_>) -> Result<(), Failure> {
 
 /// Looks for what the kept files name and the new system does not have.
 fn check_references(planner: &mut Planner<'_>) -> Result<(), Failure> {
-    let Planner { inputs, archived, draft, settings, decisions, .. } = planner;
-    references::check(inputs, archived, draft, settings, decisions).map_err(unreadable)
+    let Planner { inputs, archived, installed, merged, draft, settings, decisions, .. } = planner;
+    let new = (&*installed, &*merged);
+    references::check(inputs, archived, new, draft, settings, decisions).map_err(unreadable)
 }
 
 /// Puts the last nodes into the draft and lists all of them.

@@ -191,6 +191,10 @@ pub enum TextOf {
     WorkingDirectory,
     /// An argument or the line of the health check.
     HealthCheck,
+    /// As whom it is run.
+    User,
+    /// A further group.
+    Group,
 }
 
 impl TextOf {
@@ -202,6 +206,8 @@ impl TextOf {
             TextOf::Environment => "environment",
             TextOf::WorkingDirectory => "working directory",
             TextOf::HealthCheck => "health check",
+            TextOf::User => "user",
+            TextOf::Group => "group",
         }
     }
 }
@@ -219,6 +225,12 @@ impl ServiceSettings {
             .chain(of(TextOf::Environment, &mut self.environment))
             .chain(of(TextOf::WorkingDirectory, directory))
             .chain(check.map(|text| (TextOf::HealthCheck, text)))
+    }
+
+    /// The texts that are names or numbers of accounts, to be replaced in place.
+    pub fn accounts_mut(&mut self) -> impl Iterator<Item = (TextOf, &mut String)> {
+        let user = std::iter::once((TextOf::User, &mut self.user));
+        user.chain(self.groups.iter_mut().map(|group| (TextOf::Group, group)))
     }
 }
 

@@ -1,14 +1,20 @@
 //! The check of references in a restore: cures are applied to the draft, the rest is held.
 
-use crate::packages::{NEW_DEFAULT, OLD_TEXT};
-use crate::references::{self, Cure, Finding, Kept, Question};
+use crate::accounts::AccountDb;
+use crate::bundle::ManifestEntry;
+use crate::packages::{Installed, NEW_DEFAULT, OLD_TEXT};
+use crate::references::{self, Cure, Finding, Kept, Question, Records};
+use crate::restore::files::accounts::Merged;
 use crate::restore::value::archived::Archived;
 use crate::restore::value::decisions::Decisions;
 use crate::restore::value::inputs::Inputs;
 use crate::restore::value::step::Step;
-use crate::service::ServiceSettings;
-use crate::tree::{Draft, DraftContent, DraftNode, Kind, Overlaid, RootPath, Tree, TreeError};
-use crate::verdict::{Held, HeldKind};
+use crate::service::{ServiceSettings, TextOf};
+use crate::tree::{
+    Draft, DraftContent, DraftNode, Kind, Overlaid, RootPath, Tree, TreeError, resolve,
+    resolve_parent,
+};
+use crate::verdict::{Class, Held, HeldKind, Reason};
 
 /// Looks for references that lead nowhere any more once `draft` is placed, cures what can be, and
 /// holds the rest.
@@ -18,6 +24,7 @@ use crate::verdict::{Held, HeldKind};
 pub(in crate::restore) fn check(
     inputs: &Inputs,
     archived: &Archived,
+    (installed, merged): (&Installed, &Merged),
     draft: &mut Draft,
     settings: &mut Option<ServiceSettings>,
     decisions: &mut Decisions,
@@ -30,7 +37,9 @@ pub(in crate::restore) fn check(
         kept: &kept,
         settings: inputs.settings.zip(settings.as_ref()),
     };
-    let findings = references::check(&question)?;
+    let mut findings = find(inputs, archived, (installed, merged), &merged.accounts, &question)?;
+    // What changes a text knows it by the place that it has until something moves it.
+    findings.sort_by_key(|finding| matches!(finding.cure, Some(Cure::Move { .. })));
     for finding in findings {
         decisions.held.extend(finding.held);
         if let Some(cure) = finding.cure {
@@ -48,6 +57,7 @@ pub(in crate::restore) fn check(
 pub(in crate::restore) fn open(
     inputs: &Inputs,
     archived: &Archived,
+    system: (&Installed, &Merged),
     draft: &Draft,
     settings: Option<&ServiceSettings>,
 ) -> Result<Vec<Held>, TreeError> {
@@ -61,7 +71,9 @@ pub(in crate::restore) fn open(
     };
     let mut open = gone(&missing);
     open.extend(undecided(inputs, archived, &kept));
-    open.extend(references::check(&question)?.into_iter().filter_map(Finding::into_held));
+    let accounts = AccountDb::load(inputs.target)?.accounts;
+    let found = find(inputs, archived, system, &accounts, &question)?;
+    open.extend(found.into_iter().filter_map(Finding::into_held));
     Ok(open)
 }
 
@@ -99,6 +111,63 @@ fn undecided(inputs: &Inputs, archived: &Archived, kept: &[Kept]) -> Vec<Held> {
 /// Whether there is something where a kept path belongs.
 fn stands(tree: &dyn Tree, kept: &Kept) -> bool {
     !matches!(tree.entry(&kept.path), Ok(None))
+}
+
+/// What leads nowhere any more in the system that `question` asks about; it has `accounts`.
+fn find(
+    inputs: &Inputs,
+    archived: &Archived,
+    (installed, merged): (&Installed, &Merged),
+    accounts: &AccountDb,
+    question: &Question<'_>,
+) -> Result<Vec<Finding>, TreeError> {
+    let entry = |path: &RootPath| inputs.manifest.entries.find(path);
+    let records = Records {
+        lasted: &|path| lasted(path, &entry, archived.source(), question.new),
+        package: &|path| {
+            let place = resolve_parent(archived.source(), path).ok().flatten();
+            place.and_then(|place| entry(&place)).and_then(|entry| entry.package)
+        },
+        package_now: &|path| installed.claims(path).next().map(|claim| claim.package.to_owned()),
+        theirs: inputs.target,
+        accounts: &AccountDb::load(archived)?.accounts,
+        accounts_now: accounts,
+        ids: &merged.ids,
+    };
+    references::check(question, &records)
+}
+
+/// Whether what the old system had at `path` was there to stay.
+fn lasted(
+    path: &RootPath,
+    recorded: &dyn Fn(&RootPath) -> Option<ManifestEntry>,
+    old: &dyn Tree,
+    new: &dyn Tree,
+) -> bool {
+    let place = resolve_parent(old, path).ok().flatten();
+    let end = resolve(old, path).ok().flatten();
+    // A link that is made again will lead there.
+    let is_made_again = |entry: &ManifestEntry| {
+        let is_link = entry.node.as_ref().is_some_and(|n| matches!(n.kind, Kind::Symlink { .. }));
+        let leads = || end.as_ref().is_some_and(|end| matches!(new.entry(end), Ok(Some(_))));
+        is_generated(&entry.reason) && (!is_link || leads())
+    };
+    let stays = |entry: ManifestEntry| {
+        !matches!(entry.class, Class::Ephemeral | Class::Identity)
+            && !is_of_environment(&entry.reason)
+            && !is_made_again(&entry)
+    };
+    let all = [place.as_ref(), end.as_ref()].into_iter().flatten();
+    all.filter_map(recorded).all(stays)
+}
+
+fn is_generated(reason: &Reason) -> bool {
+    matches!(reason, Reason::Rule { worth, .. } if worth == "generated")
+}
+
+/// What environments bring is brought by them again, or named by them.
+fn is_of_environment(reason: &Reason) -> bool {
+    reason.code().starts_with("environment-")
 }
 
 /// What will be the service's own in the new system. A file that was moved is known by its content.
@@ -144,17 +213,63 @@ fn apply(
             }
         }
         Cure::Setting { which, from, to, what } => {
-            let texts = settings.map(ServiceSettings::texts_mut).into_iter().flatten();
+            let Some(settings) = settings else { return };
             let mut changed = false;
-            for (_, text) in texts.filter(|(of, _)| *of == which) {
-                if text.contains(&from) {
-                    *text = text.replace(&from, &to);
+            let mut change = |(of, text): (TextOf, &mut String)| {
+                if of == which && has_word(text, &from) {
+                    *text = with_word(text, &from, &to);
                     changed = true;
                 }
-            }
+            };
+            settings.texts_mut().for_each(&mut change);
+            settings.accounts_mut().for_each(&mut change);
             if changed {
                 decisions.step(Step::Setting { which, what });
             }
+        }
+    }
+}
+
+/// Whether `word` stands in `text` and does not go on at either end.
+fn has_word(text: &str, word: &str) -> bool {
+    with_word(text, word, "") != text
+}
+
+/// `text` with `new` for every `word` that does not go on at either end.
+fn with_word(text: &str, word: &str, new: &str) -> String {
+    let goes_on = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
+    let (mut result, mut rest, mut before) = (String::new(), text, None);
+    while let Some(at) = rest.find(word).filter(|_| !word.is_empty()) {
+        let (head, tail) = (&rest[..at], &rest[at + word.len()..]);
+        let begins = !head.chars().next_back().or(before).is_some_and(goes_on);
+        result.push_str(head);
+        if begins && !tail.starts_with(goes_on) {
+            result.push_str(new);
+        } else {
+            result.push_str(word);
+        }
+        before = word.chars().next_back();
+        rest = tail;
+    }
+    result.push_str(rest);
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_words_of_a_setting_are_replaced() {
+        let cases = [
+            ("/a/b", "/a/b", "/c"),
+            ("x=/a/b:/a/b/c:/a/bc:/x/a/b", "/a/b", "x=/c:/a/b/c:/a/bc:/x/a/b"),
+            ("/a/b /a/b", "/a/b", "/c /c"),
+            ("é/a/b", "/a/b", "é/a/b"),
+            ("", "/a/b", ""),
+        ];
+        for (text, word, expected) in cases {
+            assert_eq!(with_word(text, word, "/c"), expected, "{text}");
         }
     }
 }
