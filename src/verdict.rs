@@ -87,6 +87,12 @@ pub enum HeldKind {
     Diversion,
     /// Something of an environment of a language.
     Environment,
+    /// A program's library that the new system does not have.
+    Library,
+    /// A language of messages and dates that the new system cannot speak.
+    Locale,
+    /// Modules for a version of their interpreter that the new system does not have.
+    Modules,
     /// A name that the result should have and that something else has.
     Name,
     /// Owner and mode that were fixed by hand.

@@ -1,12 +1,14 @@
 //! The check of references in a restore: cures are applied to the draft, the rest is held.
 
 use crate::references::{self, Cure, Kept, Question};
+use crate::restore::files::settle::stand;
 use crate::restore::value::archived::Archived;
 use crate::restore::value::decisions::Decisions;
 use crate::restore::value::inputs::Inputs;
 use crate::restore::value::step::Step;
 use crate::service::ServiceSettings;
-use crate::tree::{Draft, DraftContent, DraftNode, Kind, Overlaid, TreeError};
+use crate::tree::{Draft, DraftContent, DraftNode, Kind, Overlaid, Tree, TreeError};
+use crate::verdict::{Held, HeldKind};
 
 /// Looks for references that lead nowhere any more once `draft` is placed, cures what can be, and
 /// holds the rest.
@@ -20,22 +22,34 @@ pub(in crate::restore) fn check(
     settings: &mut Option<ServiceSettings>,
     decisions: &mut Decisions,
 ) -> Result<(), TreeError> {
-    let kept = kept(archived, draft);
-    let placed = Overlaid::new(inputs.target, draft, inputs.contents);
-    let question = Question {
-        old: archived.source(),
-        new: &placed,
-        kept: &kept,
-        settings: inputs.settings.zip(settings.as_ref()),
-    };
-    let findings = references::check(&question)?;
-    for finding in findings {
-        decisions.held.extend(finding.held);
-        if let Some(cure) = finding.cure {
-            apply(cure, draft, settings.as_mut(), decisions);
+    for round in 0..references::ROUNDS {
+        let kept = kept(archived, draft);
+        let placed = Overlaid::new(inputs.target, draft, inputs.contents);
+        let question = Question {
+            old: archived.source(),
+            new: &placed,
+            kept: &kept,
+            settings: inputs.settings.zip(settings.as_ref()),
+        };
+        let findings = references::check(round, &question)?;
+        for finding in findings {
+            let held = finding.held.filter(|held| !is_told(held, &decisions.held));
+            decisions.held.extend(held);
+            if let Some(cure) = finding.cure {
+                apply(cure, inputs.target, draft, settings.as_mut(), decisions)?;
+            }
         }
     }
     Ok(())
+}
+
+/// Whether a rule has said already what is to be done about it.
+fn is_told(held: &Held, others: &[Held]) -> bool {
+    held.kind == HeldKind::Modules
+        && others.iter().any(|other| {
+            let rest = held.subject.strip_prefix(&other.subject);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
 }
 
 /// What will be the service's own in the new system. A file that was moved is known by its content.
@@ -59,10 +73,11 @@ fn kept(archived: &Archived, draft: &Draft) -> Vec<Kept> {
 
 fn apply(
     cure: Cure,
+    target: &dyn Tree,
     draft: &mut Draft,
     settings: Option<&mut ServiceSettings>,
     decisions: &mut Decisions,
-) {
+) -> Result<(), TreeError> {
     match cure {
         Cure::Text { path, text, what } => {
             if draft.write(&path, text) {
@@ -77,6 +92,7 @@ fn apply(
         }
         Cure::Move { from, to, what } => {
             if draft.rename(&from, &to) > 0 {
+                stand(&to, draft, target)?;
                 decisions.adapt(&to, what);
             }
         }
@@ -94,4 +110,5 @@ fn apply(
             }
         }
     }
+    Ok(())
 }
