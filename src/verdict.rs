@@ -95,6 +95,12 @@ pub enum HeldKind {
     Listener,
     /// An error that the service writes to its log.
     Log,
+    /// A program's library that the new system does not have.
+    Library,
+    /// A language of messages and dates that the new system cannot speak.
+    Locale,
+    /// Modules for a version of their interpreter that the new system does not have.
+    Modules,
     /// A name that the result should have and that something else has.
     Name,
     /// Owner and mode that were fixed by hand.

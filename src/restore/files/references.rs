@@ -5,6 +5,7 @@ use crate::bundle::ManifestEntry;
 use crate::packages::{Installed, NEW_DEFAULT, OLD_TEXT};
 use crate::references::{self, Cure, Finding, Kept, Question, Records};
 use crate::restore::files::accounts::Merged;
+use crate::restore::files::settle::stand;
 use crate::restore::value::archived::Archived;
 use crate::restore::value::decisions::Decisions;
 use crate::restore::value::inputs::Inputs;
@@ -29,21 +30,23 @@ pub(in crate::restore) fn check(
     settings: &mut Option<ServiceSettings>,
     decisions: &mut Decisions,
 ) -> Result<(), TreeError> {
-    let kept = kept(archived, draft);
-    let placed = Overlaid::new(inputs.target, draft, inputs.contents);
-    let question = Question {
-        old: archived.source(),
-        new: &placed,
-        kept: &kept,
-        settings: inputs.settings.zip(settings.as_ref()),
-    };
-    let mut findings = find(inputs, archived, (installed, merged), &merged.accounts, &question)?;
-    // What changes a text knows it by the place that it has until something moves it.
-    findings.sort_by_key(|finding| matches!(finding.cure, Some(Cure::Move { .. })));
-    for finding in findings {
-        decisions.held.extend(finding.held);
-        if let Some(cure) = finding.cure {
-            apply(cure, draft, settings.as_mut(), decisions);
+    for round in 0..references::ROUNDS {
+        let kept = kept(archived, draft);
+        let placed = Overlaid::new(inputs.target, draft, inputs.contents);
+        let question = Question {
+            old: archived.source(),
+            new: &placed,
+            kept: &kept,
+            settings: inputs.settings.zip(settings.as_ref()),
+        };
+        let system = (installed, merged);
+        let findings = find(round, inputs, archived, system, &merged.accounts, &question)?;
+        for finding in findings {
+            let held = finding.held.filter(|held| !is_told(held, &decisions.held));
+            decisions.held.extend(held);
+            if let Some(cure) = finding.cure {
+                apply(cure, inputs.target, draft, settings.as_mut(), decisions)?;
+            }
         }
     }
     Ok(())
@@ -72,8 +75,10 @@ pub(in crate::restore) fn open(
     let mut open = gone(&missing);
     open.extend(undecided(inputs, archived, &kept));
     let accounts = AccountDb::load(inputs.target)?.accounts;
-    let found = find(inputs, archived, system, &accounts, &question)?;
-    open.extend(found.into_iter().filter_map(Finding::into_held));
+    for round in 0..references::ROUNDS {
+        let found = find(round, inputs, archived, system, &accounts, &question)?;
+        open.extend(found.into_iter().filter_map(Finding::into_held));
+    }
     Ok(open)
 }
 
@@ -115,6 +120,7 @@ fn stands(tree: &dyn Tree, kept: &Kept) -> bool {
 
 /// What leads nowhere any more in the system that `question` asks about; it has `accounts`.
 fn find(
+    round: usize,
     inputs: &Inputs,
     archived: &Archived,
     (installed, merged): (&Installed, &Merged),
@@ -134,7 +140,7 @@ fn find(
         accounts_now: accounts,
         ids: &merged.ids,
     };
-    references::check(question, &records)
+    references::check(round, question, &records)
 }
 
 /// Whether what the old system had at `path` was there to stay.
@@ -170,6 +176,15 @@ fn is_of_environment(reason: &Reason) -> bool {
     reason.code().starts_with("environment-")
 }
 
+/// Whether a rule has said already what is to be done about it.
+fn is_told(held: &Held, others: &[Held]) -> bool {
+    held.kind == HeldKind::Modules
+        && others.iter().any(|other| {
+            let rest = held.subject.strip_prefix(&other.subject);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+}
+
 /// What will be the service's own in the new system. A file that was moved is known by its content.
 fn kept(archived: &Archived, draft: &Draft) -> Vec<Kept> {
     let moved = |node: &&DraftNode| !archived.has(&node.entry.path);
@@ -191,10 +206,11 @@ fn kept(archived: &Archived, draft: &Draft) -> Vec<Kept> {
 
 fn apply(
     cure: Cure,
+    target: &dyn Tree,
     draft: &mut Draft,
     settings: Option<&mut ServiceSettings>,
     decisions: &mut Decisions,
-) {
+) -> Result<(), TreeError> {
     match cure {
         Cure::Text { path, text, what } => {
             if draft.write(&path, text) {
@@ -209,11 +225,12 @@ fn apply(
         }
         Cure::Move { from, to, what } => {
             if draft.rename(&from, &to) > 0 {
+                stand(&to, draft, target)?;
                 decisions.adapt(&to, what);
             }
         }
         Cure::Setting { which, from, to, what } => {
-            let Some(settings) = settings else { return };
+            let Some(settings) = settings else { return Ok(()) };
             let mut changed = false;
             let mut change = |(of, text): (TextOf, &mut String)| {
                 if of == which && has_word(text, &from) {
@@ -228,6 +245,7 @@ fn apply(
             }
         }
     }
+    Ok(())
 }
 
 /// Whether `word` stands in `text` and does not go on at either end.
