@@ -3,10 +3,14 @@
 //! Only the words, so that a bundle can carry verdicts without knowing how they are reached;
 //! the ladder that reaches them is in `classify`.
 
+mod comeback;
+mod harm;
 mod reason;
 
 use std::fmt;
 
+pub use comeback::Comeback;
+pub use harm::Harm;
 pub use reason::Reason;
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +73,8 @@ pub struct Held {
     pub candidates: Vec<String>,
     /// Where the texts to look at are.
     pub files: Vec<String>,
+    /// What happens when nobody decides: that of the kind, unless more is known.
+    pub harm: Harm,
 }
 
 /// What sort of thing is left to a person. The words are a contract: more may come, none changes.
@@ -127,6 +133,50 @@ pub enum HeldKind {
     Version,
 }
 
+impl HeldKind {
+    /// The word as it stands in every output, and what happens when nobody decides. Where that
+    /// differs, the worst counts, and [`Held::harm`] can say better.
+    fn told(self) -> (&'static str, Harm) {
+        match self {
+            HeldKind::Account => ("account", Harm::OpensAccess),
+            HeldKind::Alternative => ("alternative", Harm::DoesNotStart),
+            HeldKind::Command => ("command", Harm::DoesNotStart),
+            HeldKind::Configuration => ("configuration", Harm::DoesNotStart),
+            HeldKind::Data => ("data", Harm::LosesData),
+            HeldKind::Diversion => ("diversion", Harm::LosesData),
+            HeldKind::Environment => ("environment", Harm::DoesNotStart),
+            HeldKind::Health => ("health", Harm::DoesNotStart),
+            HeldKind::Library => ("library", Harm::DoesNotStart),
+            HeldKind::Listener => ("listener", Harm::DoesNotStart),
+            HeldKind::Locale => ("locale", Harm::Cosmetic),
+            HeldKind::Log => ("log", Harm::DoesNotStart),
+            HeldKind::Modules => ("modules", Harm::DoesNotStart),
+            HeldKind::Name => ("name", Harm::DoesNotStart),
+            HeldKind::Ownership => ("ownership", Harm::OpensAccess),
+            HeldKind::Package => ("package", Harm::Cosmetic),
+            HeldKind::Process => ("process", Harm::DoesNotStart),
+            HeldKind::Program => ("program", Harm::LosesData),
+            HeldKind::Reference => ("reference", Harm::DoesNotStart),
+            HeldKind::Repository => ("repository", Harm::Cosmetic),
+            HeldKind::Rule => ("rule", Harm::DoesNotStart),
+            HeldKind::RunsAs => ("runs-as", Harm::OpensAccess),
+            HeldKind::Service => ("service", Harm::DoesNotStart),
+            HeldKind::Surroundings => ("surroundings", Harm::Cosmetic),
+            HeldKind::Version => ("version", Harm::DoesNotStart),
+        }
+    }
+
+    /// The word as it stands in every output.
+    pub fn word(self) -> &'static str {
+        self.told().0
+    }
+
+    /// What happens when nobody decides about one of this kind.
+    pub fn harm(self) -> Harm {
+        self.told().1
+    }
+}
+
 impl Held {
     /// A question of `kind` about `subject`.
     pub fn new(kind: HeldKind, subject: impl fmt::Display, why: impl fmt::Display) -> Held {
@@ -137,7 +187,20 @@ impl Held {
             was: None,
             candidates: vec![],
             files: vec![],
+            harm: kind.harm(),
         }
+    }
+
+    /// Sorts by harm, the worst first, then by subject.
+    pub fn sort(held: &mut [Held]) {
+        held.sort_by(|a, b| (a.harm, &a.subject).cmp(&(b.harm, &b.subject)));
+    }
+
+    /// What happens to this one when nobody decides.
+    #[must_use]
+    pub fn harm(mut self, harm: Harm) -> Held {
+        self.harm = harm;
+        self
     }
 
     /// What it was in the old system.
@@ -176,19 +239,24 @@ struct HeldJson {
     candidates: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     files: Vec<String>,
+    /// What was written before it was known has that of its kind.
+    #[serde(default)]
+    harm: Option<Harm>,
 }
 
 impl From<Held> for HeldJson {
     fn from(held: Held) -> HeldJson {
-        let Held { kind, subject, why, was, candidates, files } = held;
-        HeldJson { kind, subject, reason: why.clone(), why, was, candidates, files }
+        let Held { kind, subject, why, was, candidates, files, harm } = held;
+        let (reason, harm) = (why.clone(), Some(harm));
+        HeldJson { kind, subject, reason, why, was, candidates, files, harm }
     }
 }
 
 impl From<HeldJson> for Held {
     fn from(json: HeldJson) -> Held {
-        let HeldJson { kind, subject, reason: _, why, was, candidates, files } = json;
-        Held { kind, subject, why, was, candidates, files }
+        let HeldJson { kind, subject, reason: _, why, was, candidates, files, harm } = json;
+        let harm = harm.unwrap_or(kind.harm());
+        Held { kind, subject, why, was, candidates, files, harm }
     }
 }
 
@@ -239,9 +307,26 @@ mod tests {
         let held = Held::new(HeldKind::Package, "samba", "it was on hold").was("4.13");
         let json = serde_json::json!({
             "kind": "package", "subject": "samba", "reason": "it was on hold",
-            "why": "it was on hold", "was": "4.13",
+            "why": "it was on hold", "was": "4.13", "harm": "cosmetic",
         });
         assert_eq!(serde_json::to_value(&held).unwrap(), json);
         assert_eq!(serde_json::from_value::<Held>(json).unwrap(), held);
+        let word = serde_json::to_value(held.kind).unwrap();
+        assert_eq!(word, held.kind.word());
+    }
+
+    #[test]
+    fn the_worst_comes_first_and_an_item_can_be_worse_than_its_kind() {
+        let held = |kind, subject| Held::new(kind, subject, "?");
+        let mut all = vec![
+            held(HeldKind::Package, "c"),
+            held(HeldKind::Version, "b"),
+            held(HeldKind::Data, "d"),
+            held(HeldKind::Version, "a"),
+            held(HeldKind::Repository, "e").harm(Harm::OpensAccess),
+        ];
+        Held::sort(&mut all);
+        let order: Vec<&str> = all.iter().map(|held| held.subject.as_str()).collect();
+        assert_eq!(order, ["a", "b", "e", "d", "c"]);
     }
 }

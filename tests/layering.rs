@@ -67,7 +67,13 @@ const EDGES: &[(&str, &[&str])] = &[
     ("packages", &["tree"]),
     ("pax", &["tree"]),
     ("references", &["accounts", "packages", "service", "tree", "verdict"]),
-    ("report", &["archive", "bundle", "classify", "facts", "layout", "restore", "tree", "verdict"]),
+    (
+        "report",
+        &[
+            "archive", "bundle", "classify", "facts", "failure", "layout", "restore", "tree",
+            "verdict",
+        ],
+    ),
     (
         "restore",
         &[

@@ -28,7 +28,7 @@ use examine::READINGS;
 pub use examine::{ExamineOptions, Examined, Explained, Since, examine, explain};
 pub use judged::Judged;
 pub use losses::Lost;
-pub use outcome::{ArchiveReport, ClassTotal, ClassTotals};
+pub use outcome::{ArchiveReport, ClassTotal, ClassTotals, Counted, Totals};
 pub use pristine::Pristine;
 pub use since::{SinceError, parse_since};
 pub use verdicts::{Shown, Verdicts};
@@ -129,7 +129,7 @@ pub fn archive(
     let mut manifest = Manifest::new();
     manifest.volumes = volumes(source);
     manifest.entries = write_entries(source, &entries, &mut losses, &mut writer, output, monitor)?;
-    let (classes, secrets) = (entries.totals(), secrets(&entries));
+    let (totals, secrets) = (entries.totals(), secrets(&entries));
     // The manifest holds them now, and memory should once.
     drop(entries);
     manifest.exports = write_exports(&exports, &mut writer, output)?;
@@ -148,7 +148,7 @@ pub fn archive(
         bundle: published.path.to_string_lossy().into_owned(),
         id: published.id,
         bundle_bytes: published.bytes,
-        classes,
+        totals,
         exports: exports.iter().map(|e| e.name.clone()).collect(),
         secrets,
         observation: observed.observation,

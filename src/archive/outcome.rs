@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
 
-use crate::bundle::Loss;
+use crate::bundle::{Listed, Loss};
 use crate::survey::Observation;
-use crate::tree::LinkGroup;
-use crate::verdict::{Class, Held};
+use crate::tree::{DirectoryTotal, FileType, LinkGroup, outline};
+use crate::verdict::{Class, Comeback, Held, Reason};
 
 /// What `archive` did.
 #[derive(Debug, Clone, Serialize)]
@@ -20,8 +20,9 @@ pub struct ArchiveReport {
     pub id: String,
     /// Its size.
     pub bundle_bytes: u64,
-    /// Paths by class.
-    pub classes: ClassTotals,
+    /// How much there is of what.
+    #[serde(flatten)]
+    pub totals: Totals,
     /// Names of the exports in it.
     pub exports: Vec<String>,
     /// What the service did while it was watched.
@@ -48,22 +49,71 @@ pub struct ClassTotal {
     pub bytes: u64,
 }
 
-/// Totals by the word of a class, of what is there.
+/// Totals by the word of a class, or of where paths come back from; of what is there.
 pub type ClassTotals = BTreeMap<&'static str, ClassTotal>;
 
-impl ClassTotal {
-    /// Adds up `paths`: each a class, the size of a regular file (0 for anything else), and what it
-    /// shares with its other names. A file counts once, whatever the number of its names.
-    pub fn by_class(paths: impl Iterator<Item = (Class, u64, Option<LinkGroup>)>) -> ClassTotals {
-        let mut totals = ClassTotals::new();
+/// What a path adds to the totals.
+#[derive(Debug, Clone, Copy)]
+pub struct Counted<'a> {
+    /// The bytes of the path.
+    pub path: &'a [u8],
+    /// Its class.
+    pub class: Class,
+    /// Why.
+    pub reason: &'a Reason,
+    /// Bytes; 0 unless a regular file.
+    pub size: u64,
+    /// What kind of node it is.
+    pub file_type: FileType,
+    /// What it shares with its other names.
+    pub links: Option<LinkGroup>,
+}
+
+impl<'a> From<Listed<'a>> for Counted<'a> {
+    fn from(listed: Listed<'a>) -> Counted<'a> {
+        let Listed { path, class, reason, size, file_type, links, .. } = listed;
+        Counted { path, class, reason, size, file_type, links }
+    }
+}
+
+/// How much there is of what.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Totals {
+    /// By class.
+    pub classes: ClassTotals,
+    /// By where it comes back from.
+    pub comes_back: ClassTotals,
+    /// What the bundle keeps, by directory.
+    pub directories: Vec<DirectoryTotal>,
+}
+
+/// In how many lines what is kept is told by directory.
+const DIRECTORIES: usize = 8;
+
+impl Totals {
+    /// Adds up `paths`. A file counts its bytes once, whatever the number of its names.
+    pub fn of<'a>(paths: impl Iterator<Item = Counted<'a>>) -> Totals {
+        let mut totals = Totals::default();
         let mut counted = HashSet::new();
-        for (class, size, links) in paths {
-            let total = totals.entry(class.word()).or_default();
-            total.paths += 1;
-            if links.is_none_or(|group| counted.insert(group)) {
-                total.bytes = total.bytes.saturating_add(size);
+        let mut kept = Vec::new();
+        for path in paths {
+            let first = path.links.is_none_or(|group| counted.insert(group));
+            let bytes = if first { path.size } else { 0 };
+            let comeback = Comeback::of(path.class, path.reason);
+            totals.classes.entry(path.class.word()).or_default().add(bytes);
+            totals.comes_back.entry(comeback.word()).or_default().add(bytes);
+            if comeback == Comeback::Bundle && path.file_type != FileType::Dir {
+                kept.push((path.path, bytes));
             }
         }
+        totals.directories = outline(kept.into_iter(), DIRECTORIES);
         totals
+    }
+}
+
+impl ClassTotal {
+    fn add(&mut self, bytes: u64) {
+        self.paths += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
     }
 }

@@ -7,9 +7,9 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use super::{ClassTotal, ClassTotals, Judged, Pristine};
+use super::{Counted, Judged, Pristine, Totals};
 use crate::environments::PartOf;
-use crate::tree::{Packed, Repeated, RootPath, path_order};
+use crate::tree::{FileType, LinkGroup, Packed, Repeated, RootPath, path_order};
 use crate::verdict::{Class, Origin, Reason};
 
 /// Judged paths in path order: those that are there, and among them those that are gone.
@@ -80,13 +80,17 @@ impl Verdicts {
         find(&self.present).or_else(|| find(&self.absent))
     }
 
-    /// Paths and bytes by class; deletions are not there to be counted.
-    pub fn totals(&self) -> ClassTotals {
-        let Side { entries, remarks, .. } = &self.present;
-        let remarks = remarks.iter().enumerate();
-        ClassTotal::by_class(
-            remarks.map(|(at, remark)| (remark.class, entries.size(at), entries.links(at))),
-        )
+    /// How much there is of what; deletions are not there to be counted.
+    pub fn totals(&self) -> Totals {
+        let there = (0..self.present.entries.len()).map(|number| self.present.shown(number));
+        Totals::of(there.map(|Shown { path, class, reason, size, file_type, links, .. }| Counted {
+            path,
+            class,
+            reason,
+            size,
+            file_type,
+            links,
+        }))
     }
 
     /// How many there are.
@@ -111,6 +115,12 @@ pub struct Shown<'a> {
     pub reason: &'a Reason,
     /// Bytes; 0 unless a regular file.
     pub size: u64,
+    /// What kind of node it is, or was.
+    pub file_type: FileType,
+    /// What it shares with its other names.
+    pub links: Option<LinkGroup>,
+    /// The package that owns it.
+    pub package: Option<&'a str>,
     /// Where it came from.
     pub origin: Origin,
     /// It was removed, and stays so.
@@ -169,6 +179,9 @@ impl Side {
             class: remark.class,
             reason: &remark.reason,
             size: self.entries.size(number),
+            file_type: self.entries.file_type(number),
+            links: self.entries.links(number),
+            package: remark.package.as_deref(),
             origin: remark.origin,
             deleted: remark.deleted,
             secret: remark.secret,
@@ -248,6 +261,9 @@ mod tests {
                 class: judged.class,
                 reason: &judged.reason,
                 size: judged.entry.kind.size(),
+                file_type: judged.entry.kind.file_type(),
+                links: judged.entry.links,
+                package: judged.package.as_deref(),
                 origin: judged.origin,
                 deleted: judged.deleted,
                 secret: judged.secret,

@@ -12,8 +12,8 @@ use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use super::digest::Digest;
 use super::entry::{ManifestEntry, Node};
 use crate::tree::{
-    Entry, Kind, LinkGroup, Meta, Packed, Repeated, RootPath, Time, Xattrs, escaped, is_within,
-    parent_of, path_order,
+    Entry, FileType, Kind, LinkGroup, Meta, Packed, Repeated, RootPath, Time, Xattrs, escaped,
+    is_within, parent_of, path_order,
 };
 use crate::verdict::{Class, Origin, Reason};
 
@@ -76,8 +76,12 @@ pub struct Listed<'a> {
     pub deleted: bool,
     /// Bytes; 0 unless a regular file.
     pub size: u64,
+    /// What kind of node it is; of a deletion it says nothing.
+    pub file_type: FileType,
     /// What it shares with its other names.
     pub links: Option<LinkGroup>,
+    /// The package that owns it.
+    pub package: Option<&'a str>,
     /// The volume it lies in.
     pub volume: Option<&'a str>,
     /// Where its pristine text was found.
@@ -175,7 +179,9 @@ impl Entries {
             origin: remark.origin,
             deleted: remark.deleted,
             size: self.nodes.size(number),
+            file_type: self.nodes.file_type(number),
             links: self.nodes.links(number),
+            package: remark.package.as_deref(),
             volume: remark.volume.as_deref(),
             pristine: remark.pristine.as_deref(),
             secret: remark.secret,
@@ -314,13 +320,17 @@ mod tests {
                 origin: entry.origin,
                 deleted: entry.is_deleted(),
                 size: entry.size(),
+                file_type: listed.file_type,
                 links: entry.node.as_ref().and_then(|node| node.links),
+                package: entry.package.as_deref(),
                 volume: entry.volume.as_deref(),
                 pristine: entry.pristine.as_deref(),
                 secret: entry.secret,
                 stored: entry.stored,
             };
             assert_eq!(listed, expected);
+            let file_type = entry.node.as_ref().map(|node| node.kind.file_type());
+            assert!(file_type.is_none_or(|kind| kind == listed.file_type));
         }
         let mut others = all();
         others[4].digest = Some(Digest::of(b"other"));

@@ -35,7 +35,7 @@ pub(super) struct Global {
     /// The engine that a restore builds in
     #[arg(long, global = true, value_enum)]
     pub(super) engine: Option<EngineName>,
-    /// Say more on stderr
+    /// List each thing instead of counting many, and say more on stderr
     #[arg(short, long, global = true)]
     pub(super) verbose: bool,
     /// Say only what went wrong on stderr

@@ -1,11 +1,11 @@
 //! `regrow inspect` and `regrow explain`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use regrow::archive::{ExamineOptions, examine, explain};
 use regrow::bundle;
 use regrow::failure::{Failure, FailureKind};
-use regrow::report::{self, Explanation, Inspection};
+use regrow::report::{self, Explanation, Inspection, PageFile};
 use regrow::source::Source;
 use regrow::tree::RootPath;
 
@@ -19,6 +19,9 @@ pub(crate) struct Args {
     /// A bundle, or a source: docker:NAME, podman:NAME, rootfs:DIR,
     /// tar:FILE[:IMAGE], oci:DIR[:TAG]
     subject: String,
+    /// Write the report as one HTML page too; an existing file is not overwritten
+    #[arg(long, value_name = "OUT")]
+    html: Option<PathBuf>,
     #[command(flatten)]
     look: Look,
 }
@@ -58,21 +61,27 @@ fn open_source(text: &str, look: &Look, context: &Context) -> Result<Source, Fai
 
 /// Runs `inspect`.
 pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
+    let page = args.html.as_deref().map(PageFile::create).transpose()?;
     match subject(&args.subject) {
         Subject::Bundle(path) => {
             let reader = bundle::Reader::open(path).map_err(|e| e.into_failure("opening", path))?;
-            let report = Inspection::of_manifest(reader.manifest());
-            context.output.print(&report, report::inspection_text);
+            tell(&Inspection::of_manifest(reader.manifest()), page, context)?;
         }
         Subject::Source(text) => {
             let options = args.look.examine_options()?;
             let source = open_source(text, &args.look, context)?;
             let examined = examine(&source, &context.layout()?, &options, context.monitor)?;
-            let report = Inspection::of_examined(&examined);
-            context.output.print(&report, report::inspection_text);
+            tell(&Inspection::of_examined(&examined), page, context)?;
         }
     }
     Ok(Exit::Done)
+}
+
+/// Writes the page, if one is wanted, and prints the report.
+fn tell(report: &Inspection, page: Option<PageFile>, context: &Context) -> Result<(), Failure> {
+    page.map_or(Ok(()), |page| page.save(|to| report::inspection_page(report, to)))?;
+    context.output.print(report, report::inspection_text);
+    Ok(())
 }
 
 /// Runs `explain`.

@@ -23,6 +23,7 @@ use regrow::tree::escaped;
 use context::{Context, Global};
 use exit_code::Exit;
 use output::Output;
+use terminal::Screen;
 
 /// Brings a dead service back to life on a current OS.
 #[derive(Parser)]
@@ -68,7 +69,7 @@ pub(crate) fn main() -> ExitCode {
     let context = Context {
         global: &cli.global,
         monitor: &*monitor,
-        output: if cli.global.json { Output::Json } else { Output::Text },
+        output: Output::new(&cli.global, &Screen::of_stdout(|name| std::env::var(name).ok())),
     };
     let result = run(&cli.command, &context);
     drop(monitor);

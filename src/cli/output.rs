@@ -3,29 +3,79 @@
 use std::io::{BufWriter, Write};
 
 use regrow::failure::Failure;
+use regrow::report::{Role, Span, Text, View};
 use serde::Serialize;
 
+use super::context::Global;
+use super::terminal::Screen;
+
 /// The form of the result on stdout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Output {
     /// For people.
-    Text,
+    Text(View, Colour),
     /// One JSON value.
     Json,
 }
 
+/// Whether roles of words become colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Colour {
+    Yes,
+    No,
+}
+
 impl Output {
+    /// What was asked for, and what `screen` can show.
+    pub(crate) fn new(global: &Global, screen: &Screen) -> Output {
+        match global.json {
+            true => Output::Json,
+            false => {
+                let view = View { all: global.verbose, width: screen.width };
+                Output::Text(view, if screen.colours { Colour::Yes } else { Colour::No })
+            }
+        }
+    }
+
     /// Prints `value` as JSON, or what `text` makes of it.
-    pub(crate) fn print<T: Serialize>(self, value: &T, text: impl FnOnce(&T) -> String) {
+    pub(crate) fn print<T: Serialize>(self, value: &T, text: impl FnOnce(&T, &View) -> Text) {
         let stdout = std::io::stdout().lock();
         match self {
-            Output::Text => put(stdout, |to| to.write_all(text(value).as_bytes())),
+            Output::Text(view, colour) => {
+                let text = text(value, &view);
+                put(BufWriter::new(stdout), |to| {
+                    text.wrapped(view.width).try_for_each(|line| write_line(to, &line, colour))
+                });
+            }
             // Every type given here serialises: maps have string keys.
             Output::Json => put(BufWriter::with_capacity(1 << 16, stdout), |to| {
                 serde_json::to_writer(&mut *to, value)?;
                 to.write_all(b"\n")
             }),
         }
+    }
+}
+
+/// One line of a report. Colours come last: the words hold nothing that a terminal obeys.
+fn write_line(to: &mut impl Write, line: &[Span], colour: Colour) -> std::io::Result<()> {
+    for Span { role, text } in line {
+        match (colour, sequence(*role)) {
+            (Colour::Yes, Some(sequence)) => write!(to, "\x1b[{sequence}m{text}\x1b[0m")?,
+            _ => to.write_all(text.as_bytes())?,
+        }
+    }
+    to.write_all(b"\n")
+}
+
+/// How a terminal shows a role: the number of its colour or weight, of the sixteen colours that
+/// everybody sets up for their own eyes.
+fn sequence(role: Role) -> Option<&'static str> {
+    match role {
+        Role::Plain => None,
+        Role::Title => Some("1"),
+        Role::Alarm => Some("1;31"),
+        Role::Subject => Some("36"),
+        Role::Faint => Some("2"),
     }
 }
 

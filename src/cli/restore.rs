@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use regrow::bundle;
 use regrow::failure::{Failure, FailureKind};
-use regrow::report;
+use regrow::report::{self, PageFile};
 use regrow::restore::{
     Checks, Downloads, OnFailure, Plan, PlanFile, RestoreOptions, Start, TargetSpec, Which,
     plan as plan_restore, restore,
@@ -43,6 +44,9 @@ pub(crate) struct Args {
     /// Print the plan, change nothing that lasts
     #[arg(long)]
     dry_run: bool,
+    /// Write the report as one HTML page too; an existing file is not overwritten
+    #[arg(long, value_name = "OUT")]
+    html: Option<PathBuf>,
 }
 
 /// Arguments of `plan`.
@@ -59,6 +63,9 @@ pub(crate) struct PlanArgs {
     /// Save the plan as a file too, for `regrow restore --plan`
     #[arg(short, long, value_name = "PLAN")]
     output: Option<PathBuf>,
+    /// Write the plan as one HTML page too; an existing file is not overwritten
+    #[arg(long, value_name = "OUT")]
+    html: Option<PathBuf>,
 }
 
 fn target(text: &str) -> Result<TargetSpec, Failure> {
@@ -91,11 +98,16 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
         approved: args.plan.as_deref().map(Plan::load).transpose()?,
     };
     if args.dry_run {
-        return make_plan(&args.file, None, &options, context);
+        return make_plan(&args.file, Saved::new(None, args.html.as_deref())?, &options, context);
     }
+    let page = Saved::new(None, args.html.as_deref())?.page;
     let outcome = restore(&args.file, &context.layout()?, &options, context.monitor)?;
     let exit = exit(&outcome.losses, &outcome.held);
     context.output.print(&outcome, report::restore_text);
+    if let Some(page) = page {
+        let reader = open(&args.file)?;
+        page.save(|to| report::restore_page(&outcome, reader.manifest(), to))?;
+    }
     Ok(exit)
 }
 
@@ -112,20 +124,44 @@ pub(crate) fn plan(args: &PlanArgs, context: &Context) -> anyhow::Result<Exit> {
         checks: Checks::Run,
         approved: None,
     };
-    make_plan(&args.file, args.output.as_deref(), &options, context)
+    let saved = Saved::new(args.output.as_deref(), args.html.as_deref())?;
+    make_plan(&args.file, saved, &options, context)
 }
 
-/// Makes the plan, saves it to `output`, and prints it.
+/// The files that a report goes to besides stdout. They are begun before anything else is done, so
+/// that one that cannot be written ends the run early.
+struct Saved {
+    plan: Option<PlanFile>,
+    page: Option<PageFile>,
+}
+
+impl Saved {
+    fn new(plan: Option<&Path>, page: Option<&Path>) -> Result<Saved, Failure> {
+        Ok(Saved {
+            plan: plan.map(PlanFile::create).transpose()?,
+            page: page.map(PageFile::create).transpose()?,
+        })
+    }
+}
+
+fn open(file: &Path) -> Result<bundle::Reader, Failure> {
+    bundle::Reader::open(file).map_err(|e| e.into_failure("opening", file))
+}
+
+/// Makes the plan, saves it, and prints it.
 fn make_plan(
     file: &Path,
-    output: Option<&Path>,
+    saved: Saved,
     options: &RestoreOptions,
     context: &Context,
 ) -> anyhow::Result<Exit> {
-    let output = output.map(PlanFile::create).transpose()?;
     let plan = plan_restore(file, &context.layout()?, options, context.monitor)?;
-    output.map_or(Ok(()), |output| output.save(&plan))?;
     let planned = plan.report();
+    saved.plan.map_or(Ok(()), |output| output.save(&plan))?;
+    if let Some(page) = saved.page {
+        let reader = open(file)?;
+        page.save(|to| report::plan_page(&planned, reader.manifest(), to))?;
+    }
     let exit = exit(&planned.losses, &planned.held);
     context.output.print(&planned, report::plan_text);
     Ok(exit)

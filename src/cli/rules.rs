@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use regrow::failure::{Failure, FailureKind};
 use regrow::layout;
-use regrow::report::{self, RuleList};
+use regrow::report::{self, RuleList, Text};
 
 use super::context::Context;
 use super::exit_code::Exit;
@@ -54,16 +54,20 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
             let text = layout::render(&rule).map_err(|e| {
                 Failure::new(FailureKind::Internal, "showing the rule of", app).because(e)
             })?;
-            context.output.print(&rule, |_| text);
+            context.output.print(&rule, |_, _| Text::plain(&text));
         }
         What::Lint { paths } => {
             let checked = layout::lint_paths(paths)?;
-            context.output.print(&checked, |n| format!("{n} rules are well-formed\n"));
+            context
+                .output
+                .print(&checked, |n, _| Text::plain(&format!("{n} rules are well-formed")));
         }
         What::Schema => {
             let schema = layout::schema();
             // `#` writes JSON with indentation.
-            context.output.print(&schema, |schema| format!("{:#}\n", schema.as_value()));
+            context
+                .output
+                .print(&schema, |schema, _| Text::plain(&format!("{:#}", schema.as_value())));
         }
     }
     Ok(Exit::Done)

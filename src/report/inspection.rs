@@ -2,11 +2,11 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::archive::{ClassTotal, ClassTotals, Examined, Explained, Lost, Shown, Verdicts};
+use crate::archive::{Counted, Examined, Explained, Lost, Shown, Totals, Verdicts};
 use crate::bundle::{Entries, Listed, Loss, Manifest};
 use crate::classify::{climb, decide};
 use crate::facts::Survey;
-use crate::tree::RootPath;
+use crate::tree::{FileType, RootPath};
 use crate::verdict::{Class, Origin, Reason};
 
 /// Every path with its verdict.
@@ -14,8 +14,9 @@ use crate::verdict::{Class, Origin, Reason};
 pub struct Inspection<'a> {
     /// The facts of the source.
     pub survey: &'a Survey,
-    /// Paths by class.
-    pub classes: ClassTotals,
+    /// How much there is of what.
+    #[serde(flatten)]
+    pub totals: Totals,
     /// All paths in order.
     pub entries: InspectedEntries<'a>,
     /// What was found and could not be kept.
@@ -79,6 +80,15 @@ pub struct InspectedEntry<'a> {
     /// It was removed, and stays so.
     #[serde(skip_serializing_if = "is_false")]
     pub deleted: bool,
+    /// The package that owns it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package: Option<&'a str>,
+    /// What kind of node it is.
+    #[serde(skip)]
+    pub file_type: FileType,
+    /// It is kept, and holds a key or a password.
+    #[serde(skip_serializing_if = "is_false")]
+    pub secret: bool,
 }
 
 /// A reason as its sentence.
@@ -100,16 +110,42 @@ fn spelled(bytes: &[u8]) -> (Option<&str>, Option<String>) {
 impl<'a> InspectedEntry<'a> {
     fn of_shown(shown: Shown<'a>) -> InspectedEntry<'a> {
         let Shown { path: bytes, class, reason, size, origin, deleted, .. } = shown;
+        let Shown { package, file_type, secret, .. } = shown;
         let (path, path_hex) = spelled(bytes);
-        let because = reason;
-        InspectedEntry { bytes, path, path_hex, class, reason, because, size, origin, deleted }
+        InspectedEntry {
+            bytes,
+            path,
+            path_hex,
+            class,
+            reason,
+            because: reason,
+            size,
+            origin,
+            deleted,
+            package,
+            file_type,
+            secret,
+        }
     }
 
     fn of_listed(listed: Listed<'a>) -> InspectedEntry<'a> {
         let Listed { path: bytes, class, reason, size, origin, deleted, .. } = listed;
+        let Listed { package, file_type, secret, .. } = listed;
         let (path, path_hex) = spelled(bytes);
-        let because = reason;
-        InspectedEntry { bytes, path, path_hex, class, reason, because, size, origin, deleted }
+        InspectedEntry {
+            bytes,
+            path,
+            path_hex,
+            class,
+            reason,
+            because: reason,
+            size,
+            origin,
+            deleted,
+            package,
+            file_type,
+            secret,
+        }
     }
 }
 
@@ -118,7 +154,7 @@ impl<'a> Inspection<'a> {
     pub fn of_examined(examined: &'a Examined) -> Inspection<'a> {
         Inspection {
             survey: &examined.survey,
-            classes: examined.entries.totals(),
+            totals: examined.entries.totals(),
             entries: InspectedEntries::Examined(&examined.entries),
             losses: examined.losses.iter().map(Lost::to_loss).collect(),
             limitations: examined.limitations.clone(),
@@ -129,12 +165,8 @@ impl<'a> Inspection<'a> {
     pub fn of_manifest(manifest: &'a Manifest) -> Inspection<'a> {
         Inspection {
             survey: &manifest.survey,
-            classes: ClassTotal::by_class(
-                manifest
-                    .entries
-                    .listed()
-                    .filter(|listed| !listed.deleted)
-                    .map(|listed| (listed.class, listed.size, listed.links)),
+            totals: Totals::of(
+                manifest.entries.listed().filter(|listed| !listed.deleted).map(Counted::from),
             ),
             entries: InspectedEntries::Manifest(&manifest.entries),
             losses: manifest.losses.clone(),

@@ -3,16 +3,21 @@
 //! The JSON names of the fields are a contract; they may grow and never change. No decision is
 //! made here: the same value is printed either way.
 
+mod html;
 mod inspection;
+mod styled;
 mod text;
+mod units;
 
 use std::time::Duration;
 
 use serde::Serialize;
 
+pub use html::{PageFile, inspection_page, plan_page, restore_page};
 pub use inspection::{Explanation, InspectedEntries, InspectedEntry, Inspection};
+pub use styled::{Role, Span, Text};
 pub use text::{
-    archive_text, check_text, explanation_text, garbage_text, inspection_text, plan_text,
+    View, archive_text, check_text, explanation_text, garbage_text, inspection_text, plan_text,
     restore_text, rules_text, verification_text,
 };
 

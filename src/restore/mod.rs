@@ -37,6 +37,7 @@ use crate::failure::Failure;
 use crate::layout::LayoutDb;
 use crate::monitor::Monitor;
 use crate::observe::Renamed;
+use crate::verdict::Held;
 use checks::Old;
 use packages::stage;
 use python::execute;
@@ -246,5 +247,6 @@ fn execute(
         }
         Published::Root(dir) => report.root = Some(dir.to_string_lossy().into_owned()),
     }
+    Held::sort(&mut report.held);
     Ok(report)
 }

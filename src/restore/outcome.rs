@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::bundle::Loss;
 use crate::restore::value::step::Step;
+use crate::tree::DirectoryTotal;
 use crate::verdict::Held;
 
 /// One step of a plan, as it is printed.
@@ -17,15 +18,19 @@ pub struct PlanStep {
     pub subject: String,
     /// Why.
     pub reason: String,
+    /// Of a regular file that is placed: its size.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
 }
 
 impl PlanStep {
-    /// The words of `step`.
-    pub(in crate::restore) fn of(step: &Step) -> PlanStep {
+    /// The words of `step`, which places a file of `bytes` if it places one.
+    pub(in crate::restore) fn of(step: &Step, bytes: Option<u64>) -> PlanStep {
         PlanStep {
             action: step.action().to_owned(),
             subject: step.subject().into_owned(),
             reason: step.reason().into_owned(),
+            bytes,
         }
     }
 }
@@ -41,7 +46,9 @@ pub struct PlanReport {
     pub target: String,
     /// In order.
     pub steps: Vec<PlanStep>,
-    /// Left to a person.
+    /// What is placed, by directory.
+    pub directories: Vec<DirectoryTotal>,
+    /// Left to a person, the most harmful first.
     pub held: Vec<Held>,
     /// What will be lost.
     pub losses: Vec<Loss>,
@@ -56,6 +63,8 @@ pub struct RestoreReport {
     pub plan: String,
     /// The bundle's id.
     pub bundle: String,
+    /// What it was restored onto.
+    pub target: String,
     /// The new container's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
@@ -67,7 +76,9 @@ pub struct RestoreReport {
     pub root: Option<String>,
     /// What was done.
     pub steps: Vec<PlanStep>,
-    /// Left to a person.
+    /// What was placed, by directory.
+    pub directories: Vec<DirectoryTotal>,
+    /// Left to a person, the most harmful first.
     pub held: Vec<Held>,
     /// What was lost.
     pub losses: Vec<Loss>,
@@ -80,14 +91,16 @@ pub struct RestoreReport {
 impl RestoreReport {
     /// What there is to say of an execution before it begins.
     pub(in crate::restore) fn of(plan: PlanReport) -> RestoreReport {
-        let PlanReport { id, bundle, target: _, steps, held, losses, limitations } = plan;
+        let PlanReport { id, bundle, target, steps, directories, held, losses, limitations } = plan;
         RestoreReport {
             plan: id,
             bundle,
+            target,
             container: None,
             container_id: None,
             root: None,
             steps,
+            directories,
             held,
             losses,
             limitations,

@@ -16,9 +16,9 @@ use crate::restore::planner::Planned;
 use crate::restore::target::volumes::VolumePlan;
 use crate::restore::target::{Publication, Taken, TargetSpec, Terms, Wanted};
 use crate::restore::value::rebuild::Rebuild;
-use crate::restore::value::step::{PlannedCommand, Step};
+use crate::restore::value::step::{Placing, PlannedCommand, Step};
 use crate::service::ServiceSettings;
-use crate::tree::Draft;
+use crate::tree::{DirectoryTotal, Draft, DraftNode, Kind, RootPath, outline};
 use crate::verdict::Held;
 
 /// Everything that a restore changes.
@@ -64,6 +64,34 @@ impl PlanContent {
         let PlanContent { draft, volumes, settings, .. } = self;
         Wanted { draft, volumes, settings: settings.as_ref() }
     }
+
+    /// What is placed, in the root and in volumes, each with its path.
+    fn placed(&self) -> impl Iterator<Item = (RootPath, &DraftNode)> {
+        let in_root = self.draft.nodes().map(|node| (node.entry.path.clone(), node));
+        let in_volumes = self.volumes.iter().flat_map(|volume| {
+            let place = |node: &DraftNode| volume.destination.join(&node.entry.path);
+            volume.content.nodes().map(move |node| (place(node), node))
+        });
+        in_root.chain(in_volumes)
+    }
+
+    /// The steps as they are printed, and what is placed by directory.
+    fn told(&self) -> (Vec<PlanStep>, Vec<DirectoryTotal>) {
+        let files = self.placed().filter(|(_, node)| !node.entry.kind.is_dir());
+        let sizes: BTreeMap<RootPath, Option<u64>> = files
+            .map(|(path, node)| match node.entry.kind {
+                Kind::File { size } => (path, Some(size)),
+                _ => (path, None),
+            })
+            .collect();
+        let size = |step: &Step| match step {
+            Step::Place(Placing { path, .. }) => sizes.get(path).copied().flatten(),
+            _ => None,
+        };
+        let steps = self.steps.iter().map(|step| PlanStep::of(step, size(step))).collect();
+        let paths = sizes.iter().map(|(path, size)| (path.as_bytes(), size.unwrap_or(0)));
+        (steps, outline(paths, DIRECTORIES))
+    }
 }
 
 /// A command that judges the files of an application.
@@ -71,6 +99,8 @@ pub(in crate::restore) struct Check<'a> {
     pub(in crate::restore) app: &'a str,
     pub(in crate::restore) argv: &'a [String],
 }
+/// In how many lines what is placed is told by directory.
+const DIRECTORIES: usize = 8;
 
 /// What of a plan runs in the new system, each in the order of the steps.
 #[derive(Default)]
@@ -139,12 +169,17 @@ impl Plan {
     /// The plan as it is printed.
     pub fn report(&self) -> PlanReport {
         let content = &self.content;
+        let taken = self.taken.iter().map(Taken::held);
+        let mut held: Vec<Held> = taken.chain(content.held.iter().cloned()).collect();
+        Held::sort(&mut held);
+        let (steps, directories) = content.told();
         PlanReport {
             id: self.id.clone(),
             bundle: content.bundle.clone(),
             target: content.target.clone(),
-            steps: content.steps.iter().map(PlanStep::of).collect(),
-            held: self.taken.iter().map(Taken::held).chain(content.held.iter().cloned()).collect(),
+            steps,
+            directories,
+            held,
             losses: content.losses.clone(),
             limitations: content.limitations.clone(),
         }
@@ -185,7 +220,7 @@ pub(in crate::restore) mod testing {
     use crate::restore::value::config_merge::Outcome;
     use crate::restore::value::step::Removal;
     use crate::tree::memory::MemoryTree;
-    use crate::tree::{ContentId, DraftContent, DraftNode, RootPath, Tree};
+    use crate::tree::{ContentId, DraftContent, Tree};
     use crate::verdict::HeldKind;
 
     pub(in crate::restore) fn path(text: &str) -> RootPath {
@@ -280,6 +315,6 @@ mod tests {
         let report = plan().report();
         let held: Vec<_> = report.held.iter().map(|held| (&*held.subject, &*held.why)).collect();
         let why = "a container of this name exists: a restore stops at it";
-        assert_eq!(held, [("web2", why), ("/etc/x", "which?")]);
+        assert_eq!(held, [("/etc/x", "which?"), ("web2", why)]);
     }
 }

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use super::repeated::Repeated;
 use super::{
-    Entry, Kind, LinkGroup, Meta, RootPath, Time, Xattrs, near_partition_point, path_order,
+    Entry, FileType, Kind, LinkGroup, Meta, RootPath, Time, Xattrs, near_partition_point,
+    path_order,
 };
 
 /// Entries by number, in the order in which they were added. What looks up a path needs them in
@@ -148,6 +149,19 @@ impl Packed {
         match self.records[number].tag {
             Tag::File => self.records[number].size,
             _ => 0,
+        }
+    }
+
+    /// What kind of node it is.
+    pub(crate) fn file_type(&self, number: usize) -> FileType {
+        match self.records[number].tag {
+            Tag::File => FileType::File,
+            Tag::Dir => FileType::Dir,
+            Tag::Symlink => FileType::Symlink,
+            Tag::Fifo => FileType::Fifo,
+            Tag::Char => FileType::Char,
+            Tag::Block => FileType::Block,
+            Tag::Socket => FileType::Socket,
         }
     }
 
