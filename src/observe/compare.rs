@@ -23,6 +23,8 @@ pub(crate) struct Renamed {
     pub(crate) accounts: BTreeMap<String, String>,
     /// Programs, services and packages by their old names.
     pub(crate) programs: BTreeMap<String, BTreeSet<String>>,
+    /// Accounts that applications have of their own now.
+    pub(crate) own: BTreeSet<String>,
 }
 
 /// What `new` lacks that `old` had, and the errors that are new in it.
@@ -126,7 +128,10 @@ fn accounts(old: &Observation, new: &Observation, renamed: &Renamed) -> Vec<Held
         };
         let today = |account: &String| renamed.accounts.get(account).unwrap_or(account).to_owned();
         let lost: Vec<&String> = were.iter().filter(|was| !are.contains(&today(was))).collect();
-        if lost.is_empty() {
+        // A program that gives up the rights of root in favour of its own account does so by itself.
+        let gives_up =
+            were.iter().all(|was| was == "root") && are.iter().all(|is| renamed.own.contains(is));
+        if lost.is_empty() || gives_up {
             continue;
         }
         let list =
@@ -284,6 +289,10 @@ mod tests {
         let renamed = Renamed { accounts, ..Renamed::default() };
         let new = seen(&[("web", "root"), ("web", "web"), ("web", "more")], &[]);
         assert_eq!(compare(&old, &new, &renamed), []);
+        let rooted = seen(&[("web", "root")], &[]);
+        let renamed = Renamed { own: ["web".to_owned()].into(), ..Renamed::default() };
+        assert_eq!(compare(&rooted, &seen(&[("web", "web")], &[]), &renamed), []);
+        assert_eq!(compare(&rooted, &seen(&[("web", "x")], &[]), &renamed).len(), 1);
         // The engine alone does not tell as whom.
         assert_eq!(found(&old, &seen(&[("web", "")], &[])), []);
     }

@@ -12,6 +12,7 @@ mod compare;
 mod complaint;
 mod idle;
 mod look;
+mod runtime;
 mod sample;
 mod stage;
 mod switched;

@@ -10,6 +10,7 @@ use super::alone::alone;
 use super::complaint::{complaints, unresolved};
 use super::idle::is_idle;
 use super::look::{Look, logs, look};
+use super::runtime::runtime_directories;
 use super::sample::{Beside, Sample};
 use super::switched::{Switched, switched_on};
 use crate::engine::settings::{Renewal, carry};
@@ -170,6 +171,7 @@ impl Stage<'_> {
         let mut seen = Observation::default();
         if let Way::Services(services) = way {
             beside.ours = Some(1);
+            self.prepare(container)?;
             for service in services {
                 self.start(container, service)?;
                 seen.services.push(service.name.clone());
@@ -197,6 +199,18 @@ impl Stage<'_> {
         let network = &self.settings.network;
         let exposed = network.exposed.iter().map(|port| port.number);
         exposed.chain(network.published.iter().map(|published| published.port.number)).collect()
+    }
+
+    /// Makes what a whole system makes when it starts.
+    fn prepare(&self, container: &str) -> Result<(), EngineError> {
+        const PREPARE: &str = "while [ $# -gt 2 ]; do mkdir -p \"$3\"; chmod \"$1\" \"$3\"; \
+            chown \"$2\" \"$3\"; shift 3; done\n";
+        let mut argv = vec!["/bin/sh", "-c", PREPARE, "prepare"];
+        let made = runtime_directories(self.tree);
+        for directory in &made {
+            argv.extend([&*directory.mode, &*directory.owner, &*directory.path]);
+        }
+        self.exec(container, &Command::root(&argv))
     }
 
     /// Starts a service in the container, with its output in a file there.

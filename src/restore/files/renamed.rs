@@ -12,6 +12,11 @@ pub(in crate::restore) fn renamed(
 ) -> Renamed {
     let mut renamed = Renamed::default();
     let Some(old) = old else { return renamed };
+    let own = migrations.iter().flat_map(|migration| {
+        let AppMigration { rule, vars, .. } = migration;
+        rule.accounts.iter().filter_map(|account| account.to.expand_text(vars).ok())
+    });
+    renamed.own.extend(own);
     for process in &old.processes {
         let name = process.name.split(' ').next().unwrap_or_default();
         for AppMigration { rule, vars, .. } in migrations {
