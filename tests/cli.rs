@@ -62,6 +62,47 @@ fn an_output_that_cannot_be_written_is_refused_before_anything_is_read() {
 }
 
 #[test]
+fn a_page_is_written_beside_the_report_and_replaces_nothing() {
+    let place = Place::with_bundle();
+    let (good, page) = (place.text("good"), place.text("page.html"));
+    let ran = run(&["inspect", &good, "--html", &page], &[]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let html = fs::read_to_string(&page).unwrap();
+    assert!(html.starts_with("<!DOCTYPE html>") && html.contains("  /srv/data\n"), "{html}");
+    let plan = ["plan", &good, "--onto", IMAGE, "--html", &page];
+    let restore = ["restore", &good, "--onto", IMAGE, "--name", "cli-never", "--html", &page];
+    let source = place.source();
+    let inspect = ["inspect", &source, "--html", &page];
+    for args in [&plan[..], &restore[..], &inspect[..]] {
+        refused(args, 10, "E-PRECONDITION", "exists already");
+    }
+    assert_eq!(fs::read_to_string(&page).unwrap(), html);
+    let absent = place.text("absent/page.html");
+    refused(&["inspect", &good, "--html", &absent], 10, "E-PRECONDITION", "no such file");
+    assert_eq!(place.names(), ["good", "page.html", "root"]);
+}
+
+#[test]
+fn a_report_fits_one_screen_and_lists_each_path_when_it_is_asked_to() {
+    let place = Place::new();
+    for n in 0..5000 {
+        let dir = place.path(&format!("root/srv/{}/{}", n % 50, n % 7));
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join(format!("{n}.dat")), "x").unwrap();
+    }
+    let few = run(&["inspect", &place.source()], &[]);
+    assert!(few.stdout.lines().count() <= 40, "{}", few.stdout);
+    assert!(few.stdout.contains("/srv"), "{}", few.stdout);
+    assert!(few.stdout.contains("5,001 files"), "{}", few.stdout);
+    let all = run(&["inspect", "-v", &place.source()], &[]);
+    assert!(all.stdout.lines().filter(|line| line.contains(".dat ")).count() == 5000);
+    for ran in [few, all] {
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        assert!(!ran.stdout.contains('\x1b'), "colours go to terminals only");
+    }
+}
+
+#[test]
 fn a_full_disk_ends_the_archive_and_leaves_no_part_of_it() {
     if !rustix::process::geteuid().is_root() {
         eprintln!("skipped: only root can mount a small disk");

@@ -10,6 +10,7 @@ mod inspect;
 mod output;
 mod restore;
 mod rules;
+mod screen;
 mod signals;
 mod terminal;
 mod verify;
@@ -18,12 +19,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use regrow::failure::{Failure, FailureKind};
+use regrow::report::View;
 use regrow::tree::escaped;
 
 use context::{Context, Global};
 use exit_code::Exit;
 use output::Output;
-use terminal::Screen;
+use screen::Screen;
 
 /// Brings a dead service back to life on a current OS.
 #[derive(Parser)]
@@ -66,11 +68,8 @@ pub(crate) fn main() -> ExitCode {
     };
     signals::install();
     let monitor = terminal::monitor(&cli.global);
-    let context = Context {
-        global: &cli.global,
-        monitor: &*monitor,
-        output: Output::new(&cli.global, &Screen::of_stdout(|name| std::env::var(name).ok())),
-    };
+    let context =
+        Context { global: &cli.global, monitor: &*monitor, output: output_of(&cli.global) };
     let result = run(&cli.command, &context);
     drop(monitor);
     match result {
@@ -81,6 +80,15 @@ pub(crate) fn main() -> ExitCode {
             Exit::Failed(failure.kind()).into()
         }
     }
+}
+
+/// What was asked for, and what stdout can show.
+fn output_of(global: &Global) -> Output {
+    if global.json {
+        return Output::Json;
+    }
+    let screen = Screen::of_stdout(|name| std::env::var(name).ok());
+    Output::Text(View { all: global.verbose, width: screen.width }, screen.colour)
 }
 
 /// Every error of the library says all that a message needs. One that does not is a bug of ours,

@@ -6,8 +6,7 @@ use regrow::failure::Failure;
 use regrow::report::{Role, Span, Text, View};
 use serde::Serialize;
 
-use super::context::Global;
-use super::terminal::Screen;
+use super::screen::Colour;
 
 /// The form of the result on stdout.
 #[derive(Debug, Clone, Copy)]
@@ -18,25 +17,7 @@ pub(crate) enum Output {
     Json,
 }
 
-/// Whether roles of words become colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Colour {
-    Yes,
-    No,
-}
-
 impl Output {
-    /// What was asked for, and what `screen` can show.
-    pub(crate) fn new(global: &Global, screen: &Screen) -> Output {
-        match global.json {
-            true => Output::Json,
-            false => {
-                let view = View { all: global.verbose, width: screen.width };
-                Output::Text(view, if screen.colours { Colour::Yes } else { Colour::No })
-            }
-        }
-    }
-
     /// Prints `value` as JSON, or what `text` makes of it.
     pub(crate) fn print<T: Serialize>(self, value: &T, text: impl FnOnce(&T, &View) -> Text) {
         let stdout = std::io::stdout().lock();

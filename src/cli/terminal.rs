@@ -1,5 +1,4 @@
-//! What the terminal is: how wide it is and whether it has colours, and progress on stderr: a
-//! moving line for a terminal, one line a phase for a log.
+//! Progress on stderr: a moving line for a terminal, one line a phase for a log.
 
 use std::io::IsTerminal;
 use std::sync::Mutex;
@@ -10,34 +9,6 @@ use regrow::monitor::{Monitor, Silent};
 
 use super::context::Global;
 use super::output;
-
-/// What stdout can show.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Screen {
-    /// How many characters fit into a line; of a file or a pipe any number.
-    pub(crate) width: Option<usize>,
-    /// Whether colours are shown, and wanted.
-    pub(crate) colours: bool,
-}
-
-/// Narrower than this nothing is wrapped to.
-const NARROWEST: usize = 40;
-
-impl Screen {
-    /// What stdout is; `variable` looks up the environment.
-    pub(crate) fn of_stdout(variable: impl Fn(&str) -> Option<String>) -> Screen {
-        let stdout = std::io::stdout();
-        if !stdout.is_terminal() {
-            return Screen { width: None, colours: false };
-        }
-        let size = rustix::termios::tcgetwinsize(&stdout).ok();
-        // A terminal that does not know its width says 0.
-        let width = size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
-        let refused = variable("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let dumb = variable("TERM").is_none_or(|value| value.is_empty() || value == "dumb");
-        Screen { width: width.map(|width| width.max(NARROWEST)), colours: !refused && !dumb }
-    }
-}
 
 /// The monitor that fits the terminal and the wish for words.
 pub(crate) fn monitor(global: &Global) -> Box<dyn Monitor> {

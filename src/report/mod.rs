@@ -1,4 +1,4 @@
-//! Reports: what a run found or did, as values that serialise and as text for people.
+//! Reports: what a run found or did, as values that serialise, as text for people, and as a page.
 //!
 //! The JSON names of the fields are a contract; they may grow and never change. No decision is
 //! made here: the same value is printed either way.
@@ -8,6 +8,7 @@ mod inspection;
 mod styled;
 mod text;
 mod units;
+mod view;
 
 use std::time::Duration;
 
@@ -17,9 +18,10 @@ pub use html::{PageFile, inspection_page, plan_page, restore_page};
 pub use inspection::{Explanation, InspectedEntries, InspectedEntry, Inspection};
 pub use styled::{Role, Span, Text};
 pub use text::{
-    View, archive_text, check_text, explanation_text, garbage_text, inspection_text, plan_text,
+    archive_text, check_text, explanation_text, garbage_text, inspection_text, plan_text,
     restore_text, rules_text, verification_text,
 };
+pub use view::View;
 
 use crate::bundle::{Loss, Manifest, Verified};
 use crate::layout::Rule;

@@ -1,34 +1,28 @@
 //! Reports as text for people: the same values as in JSON, in one screen.
 //!
 //! What wants a decision stands first, then what is lost, then totals. What does not fit is counted,
-//! and named as far as there is room; [`View::all`] lists each.
+//! and named as far as there is room; `-v` lists each.
 
+mod files;
 mod questions;
 mod steps;
 
 use std::fmt::Display;
 
+use self::files::directories;
 use super::styled::{Line, Role, Text};
 use super::units::{count, counted, size, time};
+use super::view::View;
 use super::{Explanation, Inspection, RuleList, Verification};
 use crate::archive::{ArchiveReport, Totals};
 use crate::bundle::Loss;
 use crate::facts::{Observation, Survey};
 use crate::restore::{CheckReport, GarbageReport, PlanReport, RestoreReport};
-use crate::tree::{DirectoryTotal, escaped};
+use crate::tree::escaped;
 use crate::verdict::{Class, Comeback, Held};
 
 /// How many lines a screen has for a report.
 const SCREEN: usize = 40;
-
-/// How much is shown, and how wide.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct View {
-    /// Each thing on a line of its own, however many there are.
-    pub all: bool,
-    /// The width of the screen; without one lines are as long as they are.
-    pub width: Option<usize>,
-}
 
 /// A line whose words begin at its left edge.
 fn line(text: impl Display) -> Line {
@@ -51,20 +45,6 @@ fn list(title: &str, items: &[String], room: usize, view: &View) -> Text {
         text.push(line(format!("  and {} more, -v lists them", count(more as u64))));
     }
     text
-}
-
-/// Files by directory, in columns; `indent` stands before each.
-fn directories(all: &[DirectoryTotal], indent: &str, text: &mut Text) {
-    let files = |d: &DirectoryTotal| counted(d.files, "file", "files");
-    let path = all.iter().map(|d| d.path.chars().count()).max().unwrap_or(0).min(48);
-    let column = all.iter().map(|d| files(d).len()).max().unwrap_or(0);
-    for directory in all {
-        let line = Line::hanging(indent.len() + 2)
-            .and(Role::Subject, format!("{indent}{:path$}", directory.path))
-            .and(Role::Plain, format!("  {:>column$}", files(directory)))
-            .and(Role::Plain, format!("  {:>8}", size(directory.bytes)));
-        text.push(line);
-    }
 }
 
 /// What becomes of the paths of each class.
@@ -281,6 +261,7 @@ mod tests {
     use super::*;
     use crate::archive::ClassTotal;
     use crate::restore::PlanStep;
+    use crate::tree::DirectoryTotal;
     use crate::verdict::HeldKind;
 
     const ALL: View = View { all: true, width: None };

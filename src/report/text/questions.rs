@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::View;
 use crate::bundle::Loss;
 use crate::report::styled::{Line, Role, Text};
 use crate::report::units::counted;
+use crate::report::view::View;
 use crate::verdict::{Harm, Held, HeldKind};
 
 /// How many characters the names of what is not shown take at most.

@@ -1,8 +1,9 @@
 //! The steps of a plan: a line for each kind of them, or for each of them.
 
-use super::{View, directories};
+use super::files::directories;
 use crate::report::styled::{Line, Role, Text};
 use crate::report::units::{count, size};
+use crate::report::view::View;
 use crate::restore::PlanStep;
 use crate::tree::DirectoryTotal;
 
