@@ -1,23 +1,23 @@
 //! Reports as text for people: the same values, no other content.
 
-use std::fmt::Write;
-
 use super::{Explanation, Inspection, RuleList, Verification};
 use crate::archive::{ArchiveReport, ClassTotals};
 use crate::bundle::Loss;
 use crate::restore::{GarbageReport, PlanReport, PlanStep, RestoreReport};
-use crate::tree::escaped;
+use crate::tree::{escaped, printable};
 use crate::verdict::Held;
 
 /// How many lines of one kind are shown before the rest is only counted.
 const SHOWN: usize = 40;
 
-/// Builds text; writing to a string cannot fail.
+/// Builds text. Whatever a line says, and whoever said it, it stays one line, and holds nothing
+/// that a terminal would obey.
 struct Text(String);
 
 impl Text {
     fn line(&mut self, args: std::fmt::Arguments<'_>) {
-        self.0.write_fmt(args).and_then(|()| self.0.write_char('\n')).ok();
+        self.0.push_str(&printable(&args.to_string()));
+        self.0.push('\n');
     }
 
     fn classes(&mut self, classes: &ClassTotals) {
@@ -193,6 +193,21 @@ mod tests {
             "Onto debian:trixie, 2 steps:\n  install    samba  (why)\n  \
              place      /a\\u{1b}[2J  (why)\n"
         );
+    }
+
+    #[test]
+    fn nothing_that_others_named_reaches_a_terminal_as_it_is() {
+        let bad = "\x1b]0;x\x07\r\n\u{9b}31m\u{202e}\x7f";
+        let held = Held::new(HeldKind::Rule, bad, bad);
+        let text = || bad.to_owned();
+        let loss = Loss { subject: text(), what: text(), why: text() };
+        let mut report = plan(vec![held], vec![loss]);
+        report.limitations.push(text());
+        report.target = text();
+        report.steps.push(PlanStep { action: text(), subject: text(), reason: text() });
+        let lines = plan_text(&report);
+        assert!(lines.lines().all(|line| !line.contains(crate::tree::is_unprintable)), "{lines:?}");
+        assert_eq!(lines.lines().count(), 4 + 2 + 2 + 2, "{lines}");
     }
 
     #[test]

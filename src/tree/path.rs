@@ -252,6 +252,9 @@ impl PartialOrd for RootPath {
     }
 }
 
+/// The longest name of one component that a file system of Linux knows.
+pub(crate) const NAME_LIMIT: usize = 255;
+
 /// Shows `bytes` to a person: printable text as it is, everything else escaped, so that a name
 /// can neither move the cursor nor forge a line.
 pub fn escaped(bytes: &[u8]) -> String {
@@ -260,12 +263,7 @@ pub fn escaped(bytes: &[u8]) -> String {
         for c in chunk.valid().chars() {
             match c {
                 '\\' => text.push_str("\\\\"),
-                // Bidirectional controls reorder what a person reads.
-                '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                    text.extend(c.escape_unicode());
-                }
-                c if c.is_control() => text.extend(c.escape_default()),
-                c => text.push(c),
+                c => show(c, &mut text),
             }
         }
         for b in chunk.invalid() {
@@ -273,6 +271,39 @@ pub fn escaped(bytes: &[u8]) -> String {
         }
     }
     text
+}
+
+/// Shows a line of text to a person that may hold names from elsewhere: as [`escaped`], but
+/// backslashes stay, as what was escaped before has some.
+pub fn printable(line: &str) -> Cow<'_, str> {
+    if !line.contains(is_unprintable) {
+        return Cow::Borrowed(line);
+    }
+    let mut text = String::with_capacity(line.len());
+    line.chars().for_each(|c| show(c, &mut text));
+    Cow::Owned(text)
+}
+
+fn show(c: char, text: &mut String) {
+    match c {
+        c if !is_unprintable(c) => text.push(c),
+        c if c.is_control() => text.extend(c.escape_default()),
+        c => text.extend(c.escape_unicode()),
+    }
+}
+
+/// Whether a terminal obeys `c` instead of showing it, shows what follows in another order or on
+/// another line, or shows nothing at all.
+pub fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            // Bidirectional controls reorder what a person reads.
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+            // Ends of a line or a paragraph.
+            | '\u{2028}' | '\u{2029}'
+            // Without width, so that two names look alike. The joiners of some scripts stay.
+            | '\u{ad}' | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2065}' | '\u{206a}'..='\u{206f}'
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 impl fmt::Display for RootPath {
@@ -327,6 +358,26 @@ impl<'de> Deserialize<'de> for RootPath {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_shows_what_a_terminal_would_obey_and_keeps_what_was_escaped_before() {
+        assert_eq!(
+            printable("plain \\x1b text ü 日本 👩\u{200d}🔧"),
+            "plain \\x1b text ü 日本 👩\u{200d}🔧"
+        );
+        let shown = [
+            ("\0\x07\x08\x1b[2J", "\\u{0}\\u{7}\\u{8}\\u{1b}[2J"),
+            ("a\nb\rc\td", "a\\nb\\rc\\td"),
+            ("\x7f\u{80}\u{9b}31m\u{9f}", "\\u{7f}\\u{80}\\u{9b}31m\\u{9f}"),
+            ("\u{202a}\u{202e}\u{2066}\u{2069}", "\\u{202a}\\u{202e}\\u{2066}\\u{2069}"),
+            ("\u{200f}\u{61c}\u{2028}\u{2029}", "\\u{200f}\\u{61c}\\u{2028}\\u{2029}"),
+            ("\u{200b}\u{feff}\u{e0041}", "\\u{200b}\\u{feff}\\u{e0041}"),
+        ];
+        for (text, expected) in shown {
+            assert_eq!(printable(text), expected);
+            assert_eq!(escaped(text.as_bytes()), expected);
+        }
+    }
 
     #[test]
     fn a_literal_is_a_path_that_stands_as_it_is() {
