@@ -12,8 +12,8 @@ use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use super::digest::Digest;
 use super::entry::{ManifestEntry, Node};
 use crate::tree::{
-    Entry, Kind, LinkGroup, Meta, Packed, Repeated, RootPath, Time, Xattrs, escaped, is_within,
-    parent_of, path_order,
+    Entry, FileType, Kind, LinkGroup, Meta, Packed, Repeated, RootPath, Time, Xattrs, escaped,
+    is_within, parent_of, path_order,
 };
 use crate::verdict::{Class, Origin, Reason};
 
@@ -148,6 +148,11 @@ impl Entries {
     /// All of them, as far as a list shows them.
     pub fn listed(&self) -> impl Iterator<Item = Listed<'_>> {
         (0..self.len()).map(|number| self.list(number))
+    }
+
+    /// Of each, what kind of node it is; `None` of a deletion.
+    pub(super) fn kinds(&self) -> impl Iterator<Item = Option<FileType>> {
+        (0..self.len()).map(|at| (!self.remarks.get(at).deleted).then(|| self.nodes.file_type(at)))
     }
 
     /// Those of which a list shows what is wanted; the others are not put together.
