@@ -7,6 +7,7 @@ pub(super) mod container;
 pub(super) mod localhost;
 pub(super) mod merge;
 pub(super) mod migration;
+pub(super) mod own_state;
 pub(super) mod services;
 pub(super) mod settle;
 pub(super) mod state;
