@@ -33,6 +33,7 @@ mod json;
 mod manifest;
 mod pending;
 mod reader;
+mod shape;
 mod source_tree;
 mod texts;
 mod verify;

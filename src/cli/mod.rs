@@ -66,6 +66,8 @@ pub(crate) fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
+    // Also what a bug of ours says goes through the door.
+    std::panic::set_hook(Box::new(|info| output::line(&info.to_string())));
     signals::install();
     let monitor = terminal::monitor(&cli.global);
     let context =

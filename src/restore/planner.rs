@@ -21,6 +21,7 @@ use crate::restore::files::migration::{
     AppMigration, adapt_settings, apply_steps, mentions, migrations, rebuilds, today, validators,
     withhold,
 };
+use crate::restore::files::own_state;
 use crate::restore::files::references;
 use crate::restore::files::renamed::renamed;
 use crate::restore::files::services;
@@ -307,7 +308,8 @@ fn carry_environments(planner: &mut Planner<'_>) -> Result<(), Failure> {
 fn settle_paths(planner: &mut Planner<'_>) -> Result<(), Failure> {
     let old = Owned { archived: &planner.archived, ids: &planner.merged.ids };
     planner.draft = settle(&planner.draft, &old, planner.inputs.target).map_err(unreadable)?;
-    Ok(())
+    let Planner { inputs, draft, decisions, .. } = planner;
+    own_state::stay(draft, inputs.target, decisions).map_err(unreadable)
 }
 
 fn carry_choices(planner: &mut Planner<'_>) -> Result<(), Failure> {

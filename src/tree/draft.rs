@@ -149,6 +149,19 @@ impl Draft {
         self.deletions.retain(|path| !path.ancestors().iter().any(is_in_the_way));
     }
 
+    /// Takes `path` and everything below it out of the draft, deletions included; whether there
+    /// was anything.
+    pub fn forget(&mut self, path: &RootPath) -> bool {
+        let before = self.deletions.len();
+        self.deletions.retain(|gone| !gone.is_within(path));
+        !self.take(path).is_empty() || self.deletions.len() < before
+    }
+
+    /// Takes the node at `path` out of the draft, and nothing below it.
+    pub fn remove(&mut self, path: &RootPath) {
+        self.nodes.remove(path);
+    }
+
     /// Forgets the deletion of `path`.
     pub fn keep(&mut self, path: &RootPath) {
         self.deletions.remove(path);

@@ -7,6 +7,7 @@ pub(super) mod container;
 pub(super) mod localhost;
 pub(super) mod merge;
 pub(super) mod migration;
+pub(super) mod own_state;
 pub(super) mod references;
 pub(super) mod renamed;
 pub(super) mod services;
