@@ -10,3 +10,4 @@ pub(super) mod migration;
 pub(super) mod services;
 pub(super) mod settle;
 pub(super) mod state;
+pub(super) mod withdrawn;
