@@ -60,6 +60,20 @@ pub struct IntentFact {
     pub stands_for: Vec<String>,
 }
 
+/// A package that cannot be had again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WithdrawnFact {
+    /// Binary package name.
+    pub name: String,
+    /// Version as recorded.
+    pub version: String,
+    /// What speaks against it, or what is missing.
+    pub why: String,
+    /// The installed packages that it needs: its files do not run without them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
+}
+
 /// Why a package is asked for again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -135,6 +149,9 @@ pub struct Survey {
     pub packages: Vec<PackageFact>,
     /// What to install again.
     pub intents: Vec<IntentFact>,
+    /// Packages that cannot be had again: their files are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withdrawn: Vec<WithdrawnFact>,
     /// Recognised applications.
     pub apps: Vec<AppFact>,
     /// What package managers of languages installed.

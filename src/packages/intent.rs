@@ -148,6 +148,7 @@ mod tests {
             arch: "amd64".to_owned(),
             version: "1".to_owned(),
             source: None,
+            maker: String::new(),
             status: Status::Installed,
             essential: false,
             priority: String::new(),

@@ -10,6 +10,7 @@
 
 pub(crate) mod apk;
 pub(crate) mod apt;
+mod apt_history;
 mod beside;
 mod control;
 pub(crate) mod dpkg;
@@ -20,6 +21,7 @@ mod installed;
 mod intent;
 mod ledger;
 mod manager;
+mod mark;
 mod md5;
 mod own_state;
 mod ownership;
@@ -27,7 +29,9 @@ mod package;
 pub(crate) mod pacman;
 mod problem;
 mod records;
+mod release_table;
 pub(crate) mod rpm;
+mod supply;
 pub mod version;
 
 pub(crate) use beside::{NEW_DEFAULT, OLD_TEXT, is_put_beside};
@@ -38,10 +42,11 @@ pub(crate) use index::Brought;
 pub(crate) use installed::Installed;
 pub(crate) use intent::Wanted;
 pub use intent::Why;
-pub(crate) use ledger::{Claim, Decisions, PackageLists, Unit};
+pub(crate) use ledger::{Claim, Decisions, Unit};
 pub(crate) use manager::Manager;
 pub use md5::Md5;
 pub(crate) use own_state::OWN_STATE;
 pub(crate) use package::Conffile;
 pub use package::{Package, Status};
 pub(crate) use problem::Problem;
+pub(crate) use supply::{Distribution, Tables};

@@ -27,6 +27,7 @@ use crate::restore::files::renamed::renamed;
 use crate::restore::files::services;
 use crate::restore::files::settle::settle;
 use crate::restore::files::state;
+use crate::restore::files::withdrawn;
 use crate::restore::python::environments;
 use crate::restore::target::Wanted;
 use crate::restore::target::volumes::{self, VolumePlan};
@@ -253,7 +254,7 @@ impl<'a> Planner<'a> {
 }
 
 fn packages(planner: &mut Planner<'_>) -> Result<(), Failure> {
-    planner.decisions.packages(planner.inputs.packages);
+    planner.decisions.packages(planner.inputs.packages, &planner.inputs.survey.withdrawn);
     Ok(())
 }
 
@@ -263,7 +264,9 @@ fn find_journeys(planner: &mut Planner<'_>) -> Result<(), Failure> {
 }
 
 fn collect(planner: &mut Planner<'_>) -> Result<(), Failure> {
-    planner.draft = planner.archived.draft();
+    let Planner { inputs, archived, installed, decisions, .. } = planner;
+    planner.draft = archived.draft();
+    withdrawn::settle(inputs, installed, &mut planner.draft, decisions);
     Ok(())
 }
 

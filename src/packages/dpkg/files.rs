@@ -76,6 +76,7 @@ impl Lists {
                 arch: arch.to_owned(),
                 version: String::new(),
                 source: None,
+                maker: String::new(),
                 status: Status::Broken(Broken::RecordLost),
                 essential: false,
                 priority: String::new(),

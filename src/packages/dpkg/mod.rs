@@ -13,6 +13,7 @@ mod listed;
 mod script;
 mod stat_override;
 mod status;
+mod supply;
 mod ucf;
 mod wanted;
 

@@ -13,3 +13,4 @@ pub(super) mod renamed;
 pub(super) mod services;
 pub(super) mod settle;
 pub(super) mod state;
+pub(super) mod withdrawn;

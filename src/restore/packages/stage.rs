@@ -70,6 +70,14 @@ pub(in crate::restore) fn install(
 /// What the old system was asked for, and what its environments are rebuilt with.
 fn intents(survey: &Survey, family: &dyn Family) -> Vec<IntentFact> {
     let mut intents = survey.intents.clone();
+    // Files of what cannot be installed run only with what it needs; that nobody asked for itself.
+    for name in survey.withdrawn.iter().flat_map(|fact| &fact.needs) {
+        let is_known = intents.iter().any(|intent| intent.name == *name);
+        if !is_known && !survey.withdrawn.iter().any(|fact| fact.name == *name) {
+            let why = IntentWhy::Leaf;
+            intents.push(IntentFact { name: name.clone(), why, stands_for: vec![] });
+        }
+    }
     for fact in survey.environments.iter().filter(|fact| fact.rebuild) {
         let Some(name) = family.maker(fact.kind) else { continue };
         if !intents.iter().any(|intent| intent.name == name) {
