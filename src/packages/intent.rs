@@ -156,6 +156,7 @@ mod tests {
             depends: groups(depends),
             recommends: groups(recommends),
             provides: provides.iter().map(ToString::to_string).collect(),
+            takes_over: vec![],
             conffiles: vec![],
         }
     }
