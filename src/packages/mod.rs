@@ -41,7 +41,7 @@ pub use intent::Why;
 pub(crate) use ledger::{Claim, Decisions, PackageLists, Unit};
 pub(crate) use manager::Manager;
 pub use md5::Md5;
-pub(crate) use moving::{Moving, Told};
+pub(crate) use moving::Moving;
 pub(crate) use package::Conffile;
 pub use package::{Package, Status};
 pub(crate) use problem::Problem;
