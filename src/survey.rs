@@ -29,7 +29,7 @@ pub(crate) fn os_release(tree: &dyn Tree) -> Result<OsRelease, TreeError> {
 }
 
 /// Reads `KEY=value` lines; quotes around a value are taken off, unknown keys are left alone.
-fn parse_os_release(bytes: &[u8]) -> OsRelease {
+pub(crate) fn parse_os_release(bytes: &[u8]) -> OsRelease {
     let text = String::from_utf8_lossy(bytes);
     let fields: BTreeMap<&str, &str> = text
         .lines()

@@ -87,6 +87,8 @@ pub enum IntentWhy {
     Leaf,
     /// An environment is rebuilt with it; no bundle says so.
     Environment,
+    /// It has a part of another package today that was in use; no bundle says so.
+    Part,
 }
 
 /// A recognised application.

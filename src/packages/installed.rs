@@ -12,6 +12,7 @@ use super::intent::Wanted;
 use super::ledger::{Claim, Decisions, Generated, Ledger, Unit};
 use super::manager::Manager;
 use super::md5::Md5;
+use super::moving::Told;
 use super::pacman::Pacman;
 use super::problem::Problem;
 use super::rpm::Rpm;
@@ -146,6 +147,16 @@ impl Installed {
     /// As [`Ledger::scripts`].
     pub(crate) fn scripts(&self, moment: Moment) -> impl Iterator<Item = &Script> {
         self.ledgers().flat_map(move |ledger| ledger.scripts(moment))
+    }
+
+    /// As [`Ledger::told`]: `tree` is the one that these are the records of.
+    pub(crate) fn told(&self, tree: &dyn Tree) -> Vec<Told> {
+        self.ledgers().flat_map(|ledger| ledger.told(tree)).collect()
+    }
+
+    /// As [`Ledger::successors`].
+    pub(crate) fn successors(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.ledgers().flat_map(move |ledger| ledger.successors(name))
     }
 
     /// What was decided about packages, as the manager records it that the system is made with.

@@ -157,6 +157,7 @@ mod tests {
             depends: groups(depends),
             recommends: groups(recommends),
             provides: provides.iter().map(ToString::to_string).collect(),
+            takes_over: vec![],
             conffiles: vec![],
         }
     }

@@ -32,6 +32,9 @@ pub struct Package {
     pub recommends: Vec<Vec<String>>,
     /// Further names it answers to.
     pub provides: Vec<String>,
+    /// Packages whose files it may have taken over: it replaces them, and breaks, conflicts with or
+    /// provides them.
+    pub takes_over: Vec<String>,
     /// Its configuration files, by path.
     pub conffiles: Vec<Conffile>,
 }

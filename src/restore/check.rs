@@ -66,6 +66,7 @@ pub fn check(
             contents: &opened.contents,
             layout,
             packages: &PackagePlan::default(),
+            unserved: &[],
             state_before: None,
             target: standing.tree(),
             settings: was.as_ref().filter(|_| now.is_some()),

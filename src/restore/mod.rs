@@ -37,6 +37,7 @@ use crate::failure::Failure;
 use crate::layout::LayoutDb;
 use crate::monitor::Monitor;
 use crate::observe::Renamed;
+use crate::service::ServiceSettings;
 use crate::verdict::Held;
 use checks::Old;
 use packages::stage;
@@ -128,20 +129,22 @@ fn prepare(
     }
     let (mut staged, taken) = stage(opened, options, purpose, monitor)?;
     crate::failure::check_cancelled("restoring", &options.target.to_string())?;
-    let equipped = stage::install(&mut staged, &manifest.survey, layout, monitor)?;
-    monitor.phase("reading the new system");
-    let target = staged.rest(&std::env::temp_dir())?;
-    monitor.phase("planning");
     let (volumes, settings) = match options.target {
         TargetSpec::Image(_) => (VolumesAs::Volumes, archived_settings(manifest)?),
         TargetSpec::Rootfs(_) => (VolumesAs::Files, None),
     };
+    let command = settings.as_ref().map(ServiceSettings::words).unwrap_or_default();
+    let equipped = stage::install(&mut staged, manifest, &command, layout, monitor)?;
+    monitor.phase("reading the new system");
+    let target = staged.rest(&std::env::temp_dir())?;
+    monitor.phase("planning");
     let mut planned = planner::plan(&Inputs {
         manifest,
         survey: &manifest.survey,
         contents: &opened.contents,
         layout,
         packages: &equipped.packages,
+        unserved: &equipped.unserved,
         state_before: equipped.state_before.as_ref(),
         target: target.tree(),
         settings: settings.as_ref(),

@@ -27,13 +27,17 @@ use crate::restore::files::renamed::renamed;
 use crate::restore::files::services;
 use crate::restore::files::settle::settle;
 use crate::restore::files::state;
+use crate::restore::files::today::Today;
+use crate::restore::files::unread::{self, Known};
 use crate::restore::files::withdrawn;
+use crate::restore::packages::in_use::InUse;
 use crate::restore::python::environments;
 use crate::restore::target::Wanted;
 use crate::restore::target::volumes::{self, VolumePlan};
 use crate::restore::value::archived::Archived;
 use crate::restore::value::decisions::Decisions;
 use crate::restore::value::inputs::{Inputs, VolumesAs, unreadable};
+use crate::restore::value::packages::Unserved;
 use crate::restore::value::step::{PlannedCommand, Removal, Step};
 use crate::service::ServiceSettings;
 use crate::tree::{Draft, DraftContent, DraftNode, RootPath, Time, Tree};
@@ -47,6 +51,7 @@ enum Part {
     Draft,
     Imports,
     Moved,
+    Followed,
     Switches,
     Owners,
     Owned,
@@ -89,10 +94,12 @@ const PHASES: &[Phase] = &[
     // Data that nothing can read any more is not moved about.
     phase(&[Part::Draft, Part::Journeys], Part::Imports, take_databases),
     phase(&[Part::Imports], Part::Moved, move_files),
+    // What packages say of their files comes after what rules say.
+    phase(&[Part::Moved], Part::Followed, follow_packages),
     // Links lead to what was moved.
-    phase(&[Part::Moved], Part::Switches, switch_services),
+    phase(&[Part::Followed], Part::Switches, switch_services),
     // The owner of whatever is placed counts, so all of it has to be in the draft.
-    phase(&[Part::Moved], Part::Owners, map_owners),
+    phase(&[Part::Followed], Part::Owners, map_owners),
     // Only now are there the accounts of both systems, with the numbers of the new one.
     phase(&[Part::Owners], Part::Owned, change_owners),
     // The homes of owners are those of the merged accounts.
@@ -202,6 +209,10 @@ struct Planner<'a> {
     /// What the rules of those say about paths.
     places: LayoutMatcher,
     migrations: Vec<AppMigration>,
+    /// Today's names of services, as far as packages tell, without `.service`.
+    services: BTreeMap<String, String>,
+    /// Services that were on and that nothing in the new system is.
+    unserved: Vec<Unserved>,
     draft: Draft,
     imports: Vec<PlannedCommand>,
     merged: Merged,
@@ -226,6 +237,8 @@ impl<'a> Planner<'a> {
             today,
             places,
             migrations: vec![],
+            services: BTreeMap::new(),
+            unserved: vec![],
             draft: Draft::default(),
             imports: vec![],
             merged: Merged::default(),
@@ -280,9 +293,29 @@ fn move_files(planner: &mut Planner<'_>) -> Result<(), Failure> {
     planner.apply(&|step| !matches!(step, layout::Step::Chown { .. }))
 }
 
+fn follow_packages(planner: &mut Planner<'_>) -> Result<(), Failure> {
+    let Planner { inputs, installed, places, draft, decisions, .. } = planner;
+    let old = InUse::of(inputs.manifest, &[]);
+    let today = Today::read(installed, inputs.packages, inputs.target).map_err(unreadable)?;
+    planner.services = today.renamed(&old, inputs.target).map_err(unreadable)?;
+    let known = Known {
+        manifest: inputs.manifest,
+        store: inputs.contents,
+        target: inputs.target,
+        installed,
+        today: &today,
+        places,
+        services: &planner.services,
+    };
+    unread::follow(&known, draft, decisions)?;
+    planner.unserved = today.unserved(inputs.unserved, &old, &planner.services);
+    Ok(())
+}
+
 fn switch_services(planner: &mut Planner<'_>) -> Result<(), Failure> {
     let Planner { inputs, migrations, draft, decisions, .. } = planner;
-    services::rename(migrations, draft, decisions)?;
+    let names = services::Names { migrations, packages: &planner.services };
+    services::rename(&names, draft, decisions)?;
     let on: BTreeSet<Vec<u8>> = inputs
         .manifest
         .entries
@@ -290,7 +323,9 @@ fn switch_services(planner: &mut Planner<'_>) -> Result<(), Failure> {
         .filter(|entry| services::pulls_in(&entry.path))
         .map(|entry| entry.path.name().to_vec())
         .collect();
-    services::fit(draft, inputs.target, &|name| on.contains(name), decisions)
+    services::fit(draft, inputs.target, &|name| on.contains(name), decisions)?;
+    services::hold_unserved(&planner.unserved, decisions);
+    Ok(())
 }
 
 fn map_owners(planner: &mut Planner<'_>) -> Result<(), Failure> {

@@ -213,6 +213,15 @@ impl TextOf {
 }
 
 impl ServiceSettings {
+    /// What is run, and asked whether it works: the words of all commands.
+    pub fn words(&self) -> Vec<String> {
+        let runs =
+            |which| matches!(which, TextOf::Entrypoint | TextOf::Command | TextOf::HealthCheck);
+        let mut copy = self.clone();
+        let texts = copy.texts_mut().filter(|(which, _)| runs(*which));
+        texts.map(|(_, text)| text.clone()).collect()
+    }
+
     /// The texts that may name paths, users and programs of the system, to be replaced in place.
     pub fn texts_mut(&mut self) -> impl Iterator<Item = (TextOf, &mut String)> {
         fn of(which: TextOf, texts: &mut [String]) -> impl Iterator<Item = (TextOf, &mut String)> {

@@ -144,19 +144,6 @@ impl Packed {
         &self.arena[record.at..record.at + record.length as usize]
     }
 
-    /// What kind of node it is.
-    pub(crate) fn file_type(&self, number: usize) -> FileType {
-        match self.records[number].tag {
-            Tag::File => FileType::File,
-            Tag::Dir => FileType::Dir,
-            Tag::Symlink => FileType::Symlink,
-            Tag::Fifo => FileType::Fifo,
-            Tag::Char => FileType::Char,
-            Tag::Block => FileType::Block,
-            Tag::Socket => FileType::Socket,
-        }
-    }
-
     /// Bytes of a regular file, else 0.
     pub(crate) fn size(&self, number: usize) -> u64 {
         match self.records[number].tag {

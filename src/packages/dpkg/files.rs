@@ -85,6 +85,7 @@ impl Lists {
                 depends: vec![],
                 recommends: vec![],
                 provides: vec![],
+                takes_over: vec![],
                 conffiles: vec![],
             };
             let key = (name.to_owned(), arch.to_owned());

@@ -3,7 +3,7 @@
 //! dpkg replaces `status` by renaming and keeps the one before, so after a crash the older copy
 //! lacks one operation at most: it is the better source than a file that was cut short.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use flate2::read::GzDecoder;
@@ -285,11 +285,20 @@ fn package(stanza: &Stanza<'_>, unsaid: Option<Status>) -> Result<Record, Fault>
         depends,
         recommends: control::relations(stanza.text("Recommends")?),
         provides: control::relations(stanza.text("Provides")?).into_iter().flatten().collect(),
+        takes_over: takes_over(stanza)?,
         conffiles: vec![],
         name,
         arch,
         version,
     })))
+}
+
+/// The packages that one replaces and cannot stand beside, or answers for.
+fn takes_over(stanza: &Stanza<'_>) -> Result<Vec<String>, Fault> {
+    let names = |field| Ok(control::relations(stanza.text(field)?).into_iter().flatten());
+    let mut others = names("Breaks")?.chain(names("Conflicts")?).chain(names("Provides")?);
+    let others: BTreeSet<String> = others.by_ref().collect();
+    Ok(names("Replaces")?.filter(|name| others.contains(name)).collect())
 }
 
 /// A name goes into file names: nothing but what dpkg accepts.

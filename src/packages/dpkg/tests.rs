@@ -91,6 +91,7 @@ fn a_package_is_read_whole() {
             hold: true,
             depends: vec![group(&["d"]), group(&["a", "b"]), group(&["c"])],
             recommends: vec![group(&["e"])],
+            takes_over: vec![],
             provides: group(&["f", "g"]),
             conffiles: vec![
                 conffile("/etc/a", ONE, false, false),

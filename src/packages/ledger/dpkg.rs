@@ -5,6 +5,7 @@ use super::super::file_record::{Digest, RecordedKind, Role};
 use super::super::intent::Wanted;
 use super::super::manager::Manager;
 use super::super::md5::Md5;
+use super::super::moving::Told;
 use super::super::ownership::Owned;
 use super::super::package::{Package, Status};
 use super::super::problem::Problem;
@@ -90,6 +91,16 @@ impl Ledger for Dpkg {
 
     fn scripts(&self, moment: Moment) -> Vec<&Script> {
         self.scripts.iter().filter(|script| script.moment == moment).collect()
+    }
+
+    fn told(&self, tree: &dyn Tree) -> Vec<Told> {
+        Dpkg::told(self, tree)
+    }
+
+    fn successors(&self, name: &str) -> Vec<&str> {
+        let there = self.packages.iter().filter(|package| package.has_files());
+        let took = there.filter(|package| package.takes_over.iter().any(|old| old == name));
+        took.map(|package| package.name.as_str()).collect()
     }
 
     fn decisions(&self) -> Decisions<'_> {

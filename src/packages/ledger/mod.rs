@@ -15,6 +15,7 @@ use super::file_record::{Digest, RecordedKind};
 use super::intent::{Wanted, Why};
 use super::manager::Manager;
 use super::md5::Md5;
+use super::moving::Told;
 use super::problem::Problem;
 use super::supply::{Distribution, Supply};
 use crate::tree::{RootPath, Tree, TreeError};
@@ -154,6 +155,17 @@ pub(crate) trait Ledger: Send + Sync {
 
     /// The packages' scripts that run at `moment`, by path.
     fn scripts(&self, _moment: Moment) -> Vec<&Script> {
+        vec![]
+    }
+
+    /// What packages say of paths that their earlier versions had, as far as the scripts in `tree`,
+    /// whose records these are, tell.
+    fn told(&self, _tree: &dyn Tree) -> Vec<Told> {
+        vec![]
+    }
+
+    /// The installed packages that say they took over files of the package `name`.
+    fn successors(&self, _name: &str) -> Vec<&str> {
         vec![]
     }
 
