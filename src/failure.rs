@@ -8,7 +8,7 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::tree::escaped;
+use crate::tree::{escaped, printable};
 
 /// What sort of failure it is; the command line turns it into its exit code. The first line of
 /// each is what the README says of the code.
@@ -187,15 +187,16 @@ impl fmt::Display for Failure {
         let reason = self.reason();
         let reason = reason.trim_end_matches('.');
         let end = if reason.ends_with(['?', '!']) { "" } else { "." };
-        write!(
-            f,
+        let text = format!(
             "error[{}] {} \"{}\": {reason}{end} Kept: {}. Next: {}.",
             self.0.kind.code(),
             self.0.doing,
             self.0.subject,
             self.kept(),
             self.0.next
-        )
+        );
+        // Any part may hold what others named, or what a command said.
+        f.write_str(&printable(&text))
     }
 }
 
@@ -219,6 +220,14 @@ mod tests {
              error 28). Kept: the source is untouched. Next: free some space and run the same \
              command again."
         );
+    }
+
+    #[test]
+    fn no_part_of_a_message_moves_the_cursor_or_forges_a_line() {
+        let bad = "x\x1b[2J\n\u{9b}\u{202e}";
+        let failure = Failure::new(FailureKind::Step, bad, bad).why(bad).safe(bad).next(bad);
+        let failure = failure.because(std::io::Error::other(bad));
+        assert!(!failure.to_string().contains(crate::tree::is_unprintable), "{failure}");
     }
 
     #[test]

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 pub(crate) use crate::facts::{
     AddedFact, AlternativeFact, AnswerFact, AppFact, Choices, DiversionFact, HoldFact, IntentFact,
-    IntentWhy, MountFact, OsRelease, PackageFact, RepositoryFact, StatOverrideFact, Survey,
+    IntentWhy, MountFact, Observation, OsRelease, PackageFact, RepositoryFact, StatOverrideFact,
+    Survey, WithdrawnFact,
 };
 use crate::packages::{Installed, Unit, Wanted, Why};
 use crate::tree::{RootPath, Tree, TreeError, read_file};
@@ -28,7 +29,7 @@ pub(crate) fn os_release(tree: &dyn Tree) -> Result<OsRelease, TreeError> {
 }
 
 /// Reads `KEY=value` lines; quotes around a value are taken off, unknown keys are left alone.
-fn parse_os_release(bytes: &[u8]) -> OsRelease {
+pub(crate) fn parse_os_release(bytes: &[u8]) -> OsRelease {
     let text = String::from_utf8_lossy(bytes);
     let fields: BTreeMap<&str, &str> = text
         .lines()
@@ -63,6 +64,19 @@ pub(crate) fn packages(installed: &Installed) -> (Vec<PackageFact>, Vec<IntentFa
     };
     let facts = installed.units().map(fact).collect();
     (facts, installed.wanted().into_iter().map(intent).collect())
+}
+
+/// The packages among those `gone` that are installed, with what each needs.
+pub(crate) fn withdrawn(
+    installed: &Installed,
+    gone: &BTreeMap<String, String>,
+) -> Vec<WithdrawnFact> {
+    let fact = |unit: Unit| {
+        let why = gone.get(unit.name)?.clone();
+        let needs = installed.needs(unit.name);
+        Some(WithdrawnFact { name: unit.name.to_owned(), version: unit.version, why, needs })
+    };
+    installed.units().filter_map(fact).collect()
 }
 
 /// The architecture of the system in its package manager's words: what most packages are of that

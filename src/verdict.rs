@@ -85,6 +85,8 @@ pub enum HeldKind {
     Account,
     /// The choice among programs that serve one purpose.
     Alternative,
+    /// A program that something runs by its name, and that is not there.
+    Command,
     /// A file of configuration that both sides changed.
     Configuration,
     /// Data that the new version cannot read.
@@ -93,20 +95,40 @@ pub enum HeldKind {
     Diversion,
     /// Something of an environment of a language.
     Environment,
+    /// What the health check answers.
+    Health,
+    /// A port that was listened on.
+    Listener,
+    /// An error that the service writes to its log.
+    Log,
+    /// A program's library that the new system does not have.
+    Library,
+    /// A language of messages and dates that the new system cannot speak.
+    Locale,
+    /// Modules for a version of their interpreter that the new system does not have.
+    Modules,
     /// A name that the result should have and that something else has.
     Name,
     /// Owner and mode that were fixed by hand.
     Ownership,
     /// A package that was kept at its version.
     Package,
+    /// A program that ran.
+    Process,
     /// A changed program.
     Program,
+    /// Something that led to a file, and leads nowhere in the new system.
+    Reference,
     /// A repository of packages.
     Repository,
     /// What a rule asks a person about.
     Rule,
+    /// The account that a program runs as.
+    RunsAs,
     /// A service that was switched on.
     Service,
+    /// Something outside the service that it needs, and that is not here while it is checked.
+    Surroundings,
     /// A version that no rule leads from or to.
     Version,
 }
@@ -118,17 +140,28 @@ impl HeldKind {
         match self {
             HeldKind::Account => ("account", Harm::OpensAccess),
             HeldKind::Alternative => ("alternative", Harm::DoesNotStart),
+            HeldKind::Command => ("command", Harm::DoesNotStart),
             HeldKind::Configuration => ("configuration", Harm::DoesNotStart),
             HeldKind::Data => ("data", Harm::LosesData),
             HeldKind::Diversion => ("diversion", Harm::LosesData),
             HeldKind::Environment => ("environment", Harm::DoesNotStart),
+            HeldKind::Health => ("health", Harm::DoesNotStart),
+            HeldKind::Library => ("library", Harm::DoesNotStart),
+            HeldKind::Listener => ("listener", Harm::DoesNotStart),
+            HeldKind::Locale => ("locale", Harm::Cosmetic),
+            HeldKind::Log => ("log", Harm::DoesNotStart),
+            HeldKind::Modules => ("modules", Harm::DoesNotStart),
             HeldKind::Name => ("name", Harm::DoesNotStart),
             HeldKind::Ownership => ("ownership", Harm::OpensAccess),
             HeldKind::Package => ("package", Harm::Cosmetic),
+            HeldKind::Process => ("process", Harm::DoesNotStart),
             HeldKind::Program => ("program", Harm::LosesData),
+            HeldKind::Reference => ("reference", Harm::DoesNotStart),
             HeldKind::Repository => ("repository", Harm::Cosmetic),
             HeldKind::Rule => ("rule", Harm::DoesNotStart),
+            HeldKind::RunsAs => ("runs-as", Harm::OpensAccess),
             HeldKind::Service => ("service", Harm::DoesNotStart),
+            HeldKind::Surroundings => ("surroundings", Harm::Cosmetic),
             HeldKind::Version => ("version", Harm::DoesNotStart),
         }
     }

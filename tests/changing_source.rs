@@ -220,6 +220,29 @@ fn c03_c04_c05_a_file_that_changed_once_is_read_again() {
 }
 
 #[test]
+fn c03_c05_a_file_with_two_names_that_changed_is_one_file_as_it_was_read() {
+    let changes = [
+        "echo more >>root/srv/z-file",
+        "printf x >root/srv/z-file",
+        "chmod 600 root/srv/z-file",
+        "touch root/srv/z-hard",
+        "chown 7:8 root/srv/z-hard",
+        "mv root/srv/z-file root/srv/z-moved; echo new >root/srv/z-file",
+        "rm root/srv/z-file; mkfifo root/srv/z-file",
+    ];
+    for change in changes {
+        let place = Place::new();
+        place.write("srv/z-file", "a content");
+        fs::hard_link(place.root("srv/z-file"), place.root("srv/z-hard")).unwrap();
+        let Some(ran) = slow_then(&place, || drop(sh(place.dir(), change))) else { return };
+        assert!(matches!(ran.code, 0 | 3), "{change}: {}", ran.stderr);
+        let bundle = place.bundle();
+        assert!(bundle.has("srv/z-hard"), "{change}: {}", ran.stderr);
+        assert_eq!(bundle.text("srv/data"), "what nobody else has\n");
+    }
+}
+
+#[test]
 fn c06_what_vanishes_is_a_loss_and_what_appears_is_no_trouble() {
     let place = Place::new();
     let ran = slow_then(&place, || {

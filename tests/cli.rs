@@ -231,3 +231,51 @@ fn the_last_matching_glob_wins_in_every_command_that_takes_globs() {
         assert_eq!(report["class"], data, "explain {globs:?}");
     }
 }
+
+/// What a terminal obeys: of C0, DEL and C1 one each, an order of text, an end of line.
+const OBEYED: &str = "\x08\x1b]0;x\x07\x7f\u{9b}31m\u{202e}\u{2069}\u{2028}\r";
+
+/// Whether a terminal would obey something of it but the ends of its lines.
+fn is_obeyed(text: &str) -> bool {
+    text.chars().any(|c| regrow::tree::is_unprintable(c) && c != '\n')
+}
+
+#[test]
+fn nothing_of_a_source_a_bundle_or_the_command_line_is_obeyed_by_a_terminal() {
+    let place = Place::new();
+    let release = format!("ID=debian\nVERSION_ID=\"11\"\nPRETTY_NAME=\"{OBEYED}\"\n");
+    fs::write(place.path("root/etc/os-release"), release).unwrap();
+    let name = format!("root/srv/{OBEYED}");
+    fs::write(place.path(&name), "x").unwrap();
+    let package = format!("{OBEYED}Package: a{OBEYED}\nStatus: install ok installed\nVersion: 1\n");
+    fs::create_dir_all(place.path("root/var/lib/dpkg")).unwrap();
+    fs::write(place.path("root/var/lib/dpkg/status"), package).unwrap();
+    let (source, bundle) = (place.source(), place.text("out"));
+    let odd = format!("/srv/{OBEYED}");
+    let runs: [&[&str]; 10] = [
+        &["archive", &source, "-o", &bundle],
+        &["inspect", &source],
+        &["explain", &source, &odd],
+        &["verify", &bundle],
+        &["inspect", &bundle],
+        &["explain", &bundle, &odd],
+        &["explain", &source, "/\x1b[2J"],
+        &["inspect", "rootfs:/\x1b[2J\n\u{9b}"],
+        &["verify", "\x1b[2J\n"],
+        &["restore", &bundle, "--onto", "rootfs:/\x1b[2J\n\u{202e}"],
+    ];
+    for args in runs {
+        for json in [&[][..], &["--json"]] {
+            let args = [json, args].concat();
+            let ran = run(&args, &[]);
+            assert!(!is_obeyed(&ran.stdout), "{args:?}: {:?}", ran.stdout);
+            assert!(!is_obeyed(&ran.stderr), "{args:?}: {:?}", ran.stderr);
+            let names = ran.stderr.lines().all(|line| line.starts_with("regrow: "));
+            assert!(names, "{args:?}: a line was forged: {}", ran.stderr);
+        }
+    }
+    let ran = run(&["--json", "inspect", &bundle], &[]);
+    let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let entries = report["entries"].as_array().unwrap();
+    assert!(entries.iter().any(|entry| entry["path"] == odd), "JSON says what the name is");
+}

@@ -522,3 +522,52 @@ fn a_saved_plan_is_executed_as_it_is_or_not_at_all() {
     assert_eq!(installed, "version 1.0\n");
     assert!(roots.at("new/srv/data/plain").exists());
 }
+
+#[test]
+fn a_check_says_what_is_missing_and_what_leads_nowhere_until_it_is_mended() {
+    let roots = Roots::new(&[]).with_target();
+    let link = roots.at("old/srv/to-tool");
+    symlink("/opt/vendor/tool", &link).unwrap();
+    fs::create_dir_all(roots.at("old/opt/vendor")).unwrap();
+    fs::write(roots.at("old/opt/vendor/tool"), "x").unwrap();
+    fs::write(roots.at("old/srv/letter"), "x").unwrap();
+    let args = ["archive", "rootfs:old", "-o", "y.regrow", "--exclude", "/opt/vendor/tool"];
+    assert_eq!(code(&roots.regrow(&args)), 0);
+    let restored = roots.regrow(&["restore", "y.regrow", "--onto", "rootfs:new"]);
+    assert_eq!(code(&restored), 3, "{restored:?}");
+    assert!(String::from_utf8_lossy(&restored.stdout).contains("/srv/to-tool"), "{restored:?}");
+    fs::remove_file(roots.at("new/srv/letter")).unwrap();
+
+    let check = || {
+        let found = roots.regrow(&["check", "rootfs:new", "--against", "y.regrow", "--json"]);
+        let report: serde_json::Value = serde_json::from_slice(&found.stdout).unwrap();
+        let held = report["held"].as_array().unwrap().iter();
+        let held: Vec<String> =
+            held.map(|held| held["subject"].as_str().unwrap().to_owned()).collect();
+        (code(&found), held)
+    };
+    assert_eq!(check(), (3, vec!["/srv/letter".to_owned(), "/srv/to-tool".to_owned()]));
+    fs::write(roots.at("new/srv/letter"), "x").unwrap();
+    fs::write(roots.at("new/opt/vendor/tool"), "x").unwrap();
+    assert_eq!(check(), (0, vec![]));
+}
+
+#[test]
+fn what_a_failed_restore_made_is_kept_when_that_is_asked_for_until_gc_removes_it() {
+    let roots = Roots::new(&[]).with_target();
+    roots.validate_with("['false']");
+    let failing = |more: &[&str]| {
+        let failed = roots.restore("rootfs:new", &[&["--rules", "rules"], more].concat());
+        assert_eq!(code(&failed), 11, "{failed:?}");
+        complaint(&failed)
+    };
+    assert!(failing(&[]).contains("nothing new was left"));
+    assert_eq!(roots.copies().len(), 0);
+    assert!(failing(&["--keep-failed"]).contains("kept for a look"));
+    let copies = roots.copies();
+    assert_eq!(copies.len(), 1, "{copies:?}");
+    assert!(roots.at(&copies[0]).join("srv/data").exists());
+    // It says that there is no engine here, and removes what it can.
+    roots.regrow(&["gc"]);
+    assert_eq!((roots.copies().len(), roots.records()), (0, 0));
+}

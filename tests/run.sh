@@ -39,7 +39,7 @@ data_tests='cases formats layering rules schema'
 command_tests='cli'
 oracle_tests='apk_oracle dpkg_oracle pacman_oracle rpm_oracle'
 root_tests='broken_packages changing_source hostile_root namespace roots rule_commands'
-engine_tests='cli_engine engine plan_engine tar_sources'
+engine_tests='cli_engine engine observe plan_engine tar_sources'
 
 # ---- what parts need; each ends the part with exit code 7 where it cannot be had
 

@@ -3,6 +3,8 @@
 //! `inspect`, `explain`, `archive --dry-run` and `archive` itself all look at the same value, an
 //! [`Examined`]; nothing decides anew later on.
 
+use std::collections::BTreeMap;
+use std::io::Read;
 use std::sync::OnceLock;
 
 use rayon::prelude::*;
@@ -21,10 +23,12 @@ use crate::failure::{Failure, FailureKind};
 use crate::family;
 use crate::layout::{LayoutDb, LayoutMatcher, Recognised};
 use crate::monitor::Monitor;
-use crate::packages::{Installed, Manager, PackageLists, Role};
+use crate::packages::{Distribution, Installed, Role, Tables};
 use crate::source::Source;
-use crate::survey::{AppFact, Survey, architecture, os_release, packages};
-use crate::tree::{Entry, RootPath, Time, TreeError, take_reserved};
+use crate::survey::{
+    AppFact, OsRelease, Survey, WithdrawnFact, architecture, os_release, packages, withdrawn,
+};
+use crate::tree::{Entry, RootPath, Time, Tree, TreeError, take_reserved};
 use crate::verdict::{Class, Location};
 
 /// How many paths are read, and judged, at a time.
@@ -84,9 +88,12 @@ struct Knowledge {
     rules: LayoutMatcher,
     globs: Globs,
     baseline: Baseline,
+    os: OsRelease,
     offers: Offers,
-    /// The manager of the system, where package lists of it are not read.
-    unlisted: Option<Manager>,
+    /// The packages that cannot be had again.
+    withdrawn: Vec<WithdrawnFact>,
+    /// How many packages there are of which nothing tells.
+    unknown: usize,
 }
 
 impl Knowledge {
@@ -162,13 +169,14 @@ pub fn examine(
     }));
     lost.extend(losses::flags(source));
     lost.extend(losses::unread(&knowledge.installed, &knowledge.numbers));
+    lost.extend(losses::unproved(knowledge.unknown, &knowledge.os));
     let absent = deletions::deletions(&classifier, source, &knowledge.apps, &entries)
         .map_err(|e| unreadable(source, e, "looking for what was removed"))?;
     gone.extend(absent);
     gone.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
     gone.dedup_by(|b, a| a.entry.path == b.entry.path);
     gone.into_iter().for_each(|judged| entries.push(judged));
-    let mut survey = survey(source, &knowledge).map_err(|e| unreadable(source, e, "surveying"))?;
+    let mut survey = survey(source, &knowledge);
     survey.environments = environments::facts(&found, &entries);
     let mut limitations = source.limitations().to_vec();
     limitations.extend(survey.environments.iter().filter(|fact| fact.rebuild).map(|fact| {
@@ -176,12 +184,6 @@ pub fn examine(
     }));
     let claims = knowledge.installed.problems().filter(|problem| !problem.is_loss());
     limitations.extend(claims.map(ToString::to_string));
-    if let Some(manager) = knowledge.unlisted {
-        limitations.push(format!(
-            "which packages of {manager} a repository still offers is not known here: files of one \
-             that none offers are left out like any other package's"
-        ));
-    }
     Ok(Examined { survey, entries, apps: knowledge.apps, losses: lost, limitations })
 }
 
@@ -237,18 +239,55 @@ fn knowledge(
             .because(e)
             .next("write globs from the root, such as /srv/**")
     })?;
-    let lists =
-        installed.lists(tree).map_err(|e| unreadable(source, e, "reading package lists of"))?;
-    let unlisted = installed.manager().filter(|m| lists.get(m) == Some(&PackageLists::NotRead));
-    let withdrawn = lists.into_values().find_map(|lists| match lists {
-        PackageLists::Read { withdrawn } => Some(withdrawn),
-        PackageLists::NotRead | PackageLists::Absent => None,
-    });
-    let offers = withdrawn.map_or(Offers::Unknown, |missing| Offers::Known { missing });
+    let os = os_release(tree).map_err(failed)?;
+    let (gone, unknown) = gone(tree, &installed, &os).map_err(failed)?;
+    let withdrawn = withdrawn(&installed, &gone);
+    let offers = match unknown > 0 && gone.is_empty() {
+        true => Offers::Unknown,
+        false => Offers::Known { missing: gone.into_keys().collect() },
+    };
     let baseline = baseline(source, &options.since)?;
     let numbers = Numbers::load(tree).map_err(|e| unreadable(source, e, "reading accounts of"))?;
     let declared = Declared::load(tree, &installed);
-    Ok(Knowledge { installed, numbers, declared, apps, rules, globs, baseline, offers, unlisted })
+    Ok(Knowledge {
+        installed,
+        numbers,
+        declared,
+        apps,
+        rules,
+        globs,
+        baseline,
+        os,
+        offers,
+        withdrawn,
+        unknown,
+    })
+}
+
+/// What the binary knows of releases.
+struct Known;
+
+impl Tables for Known {
+    fn table(&self, distribution: &str) -> Option<Box<dyn Read>> {
+        crate::layout::offered(distribution)
+    }
+}
+
+/// The packages that cannot be had again, each with the reason, and how many there are of which
+/// nothing tells.
+fn gone(
+    tree: &dyn Tree,
+    installed: &Installed,
+    os: &OsRelease,
+) -> Result<(BTreeMap<String, String>, usize), TreeError> {
+    let OsRelease { id, version, codename, .. } = os;
+    let distribution = Distribution { id, version, codename, tables: &Known };
+    let (mut gone, mut unknown) = (BTreeMap::new(), 0);
+    for mut supply in installed.supply(tree, &distribution)?.into_values() {
+        gone.append(&mut supply.gone);
+        unknown += supply.unknown;
+    }
+    Ok((gone, unknown))
 }
 
 fn baseline(source: &Source, since: &Since) -> Result<Baseline, Failure> {
@@ -365,7 +404,7 @@ fn judge(
     Ok(judged)
 }
 
-fn survey(source: &Source, knowledge: &Knowledge) -> Result<Survey, TreeError> {
+fn survey(source: &Source, knowledge: &Knowledge) -> Survey {
     let (packages, intents) = packages(&knowledge.installed);
     let apps = knowledge
         .apps
@@ -380,19 +419,20 @@ fn survey(source: &Source, knowledge: &Knowledge) -> Result<Survey, TreeError> {
     let choices = family
         .map(|family| family.decided(source.tree(), &knowledge.installed))
         .unwrap_or_default();
-    Ok(Survey {
+    Survey {
         source: source.to_string(),
         name: source.name().to_owned(),
-        os: os_release(source.tree())?,
+        os: knowledge.os.clone(),
         manager: knowledge.installed.manager().map(|m| m.to_string()).unwrap_or_default(),
         architecture: architecture(&knowledge.installed),
         packages,
         intents,
+        withdrawn: knowledge.withdrawn.clone(),
         apps,
         mounts: source.mounts(),
         choices,
         ..Survey::default()
-    })
+    }
 }
 
 #[cfg(test)]
@@ -504,6 +544,55 @@ mod tests {
         };
         assert_eq!(class("on.service"), Some(Class::Immutable));
         assert_eq!(class("mine.service"), Some(Class::Mutable));
+    }
+
+    /// What becomes of `/usr/bin/app`, a file of the package `app` in a Debian 12 without lists.
+    fn app_of(name: &str, version: &str, maker: &str) -> (Class, Examined) {
+        let dir = root();
+        let status = format!(
+            "Package: {name}\nStatus: install ok installed\nVersion: {version}\n\
+             Maintainer: {maker}\nArchitecture: all\nDepends: bash, absent\n\n\
+             Package: bash\nStatus: install ok installed\nVersion: 5.2.15-2+b2\n\
+             Maintainer: M <doko@debian.org>\nArchitecture: amd64\n\n"
+        );
+        write(dir.path(), "var/lib/dpkg/status", &status);
+        write(dir.path(), "etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n");
+        for kind in ["list", "md5sums"] {
+            let info = |name: &str| dir.path().join(format!("var/lib/dpkg/info/{name}.{kind}"));
+            fs::rename(info("app"), info(name)).unwrap();
+        }
+        let (layout, options) = (LayoutDb::open(&[]).unwrap(), ExamineOptions::default());
+        let examined = examine(&open(dir.path()), &layout, &options, &Silent).unwrap();
+        let at = RootPath::parse(b"/usr/bin/app").unwrap();
+        (examined.entries.get(&at).unwrap().class, examined)
+    }
+
+    #[test]
+    fn without_lists_a_vendors_package_is_kept_and_debians_is_not() {
+        let team = "Debian Nginx Maintainers <nginx@alioth-lists.debian.net>";
+        let (class, examined) = app_of("vendor-tool", "2.1", "V <v@example.org>");
+        assert_eq!(class, Class::Mutable);
+        let withdrawn = &examined.survey.withdrawn;
+        assert_eq!(withdrawn.len(), 1);
+        assert_eq!(
+            (&*withdrawn[0].name, &withdrawn[0].needs),
+            ("vendor-tool", &vec!["bash".to_owned()])
+        );
+        assert!(examined.losses.is_empty());
+        let (class, examined) = app_of("nginx", "1.22.1-9+deb12u1", team);
+        assert_eq!((class, examined.survey.withdrawn.len()), (Class::Immutable, 0));
+        assert_eq!(app_of("nginx", "1.24.0-1~bookworm", team).0, Class::Mutable);
+        assert_eq!(app_of("nginx", "1.22.1-9+deb12u1+local1", team).0, Class::Mutable);
+    }
+
+    #[test]
+    fn a_system_of_which_nothing_is_known_is_named_once() {
+        let layout = LayoutDb::open(&[]).unwrap();
+        let dir = root();
+        let options = ExamineOptions::default();
+        let examined = examine(&open(dir.path()), &layout, &options, &Silent).unwrap();
+        let lost: Vec<_> = examined.losses.iter().map(|lost| (&*lost.subject, lost.what)).collect();
+        assert_eq!(lost, [("packages of this system", "not known to be had again")]);
     }
 
     #[test]

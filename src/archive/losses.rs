@@ -4,6 +4,7 @@ use crate::bundle::Loss;
 use crate::classify::Numbers;
 use crate::packages::Installed;
 use crate::source::Source;
+use crate::survey::OsRelease;
 use crate::tree::{Entry, TreeError, escaped, take_reserved};
 
 /// Something that was there and could not be kept, or not be read.
@@ -41,6 +42,20 @@ pub(super) fn unread(installed: &Installed, numbers: &Numbers) -> Vec<Lost> {
     let packages = packages.map(|problem| lost(problem.subject(), problem.to_string()));
     let accounts = numbers.unread().iter();
     packages.chain(accounts.map(|(path, why)| lost(path.to_string(), why.clone()))).collect()
+}
+
+/// Of a whole system nothing shows which packages can be had again: its own are left out, and with
+/// them those of others.
+pub(super) fn unproved(packages: usize, os: &OsRelease) -> Option<Lost> {
+    let system = if os.id.is_empty() { "this system" } else { os.id.as_str() };
+    (packages > 0).then(|| Lost {
+        subject: format!("packages of {system}"),
+        what: "not known to be had again",
+        why: format!(
+            "nothing shows of {packages} packages where they can be had again: their unchanged \
+             files are left out; --include keeps those of a package that nobody offers"
+        ),
+    })
 }
 
 /// Flags that a file system keeps beside the mode: no tar, and so no bundle, holds them.

@@ -1,25 +1,29 @@
 //! Archive: from a source to a bundle.
 //!
 //! Source → survey → walk → evidence → verdict → bundle → read-back → final name. Nothing in the
-//! source is executed, with one exception: an export runs the old version's own tools in a
-//! throw-away copy without network (`export`).
+//! source is executed, but for two things, which run in a throw-away copy without network (`copy`):
+//! an export by the old version's own tools (`export`), and the service itself, started once to see
+//! what it does (`observe`).
 
+mod copy;
 mod deletions;
 mod environments;
 mod examine;
 mod export;
 mod judged;
 mod losses;
+mod observe;
 mod outcome;
 mod pristine;
 mod since;
 mod verdicts;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use copy::Copies;
 use examine::READINGS;
 pub use examine::{ExamineOptions, Examined, Explained, Since, examine, explain};
 pub use judged::Judged;
@@ -40,7 +44,8 @@ use crate::monitor::Monitor;
 use crate::source::Source;
 use crate::survey::MountFact;
 use crate::tree::{
-    Content, Entry, Extent, Kind, Meta, RootPath, Time, Xattrs, escaped, is_within, path_order,
+    Content, Entry, Extent, Kind, LinkGroup, Meta, RootPath, Time, Xattrs, escaped, is_within,
+    path_order,
 };
 use crate::verdict::Class;
 
@@ -54,11 +59,23 @@ pub enum Exports {
     Skip,
 }
 
+/// Whether the service is started once in a throw-away copy, and watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Observing {
+    /// It is, where it was a container of an engine.
+    #[default]
+    Run,
+    /// Nothing of it is started.
+    Skip,
+}
+
 /// How to archive what was examined.
 #[derive(Debug, Clone, Default)]
 pub struct ArchiveOptions {
     /// What happens with databases.
     pub exports: Exports,
+    /// Whether the service is watched.
+    pub observing: Observing,
 }
 
 /// Fails early where a bundle could not be published under `output`, before anything is read.
@@ -94,10 +111,17 @@ pub fn archive(
 ) -> Result<ArchiveReport, Failure> {
     let started = Instant::now();
     let mut writer = Writer::create(output).map_err(|e| e.into_failure("writing", output))?;
+    let scratch = scratch_dir(Some(output));
+    let mut copies = Copies::new(source, &scratch);
     let mut exports = match options.exports {
-        Exports::Run => export::run(source, &examined, &scratch_dir(Some(output)), monitor)?,
+        Exports::Run => export::run(source, &examined, &mut copies, monitor)?,
         Exports::Skip => vec![],
     };
+    let observed = match options.observing {
+        Observing::Run => observe::observe(source, &examined, &mut copies, monitor)?,
+        Observing::Skip => observe::Observed::default(),
+    };
+    copies.clean(monitor);
     exports.extend(export::lists(&examined.survey.environments)?);
     // A bundle holds them in the order of their paths.
     exports.sort_by_cached_key(|export| RootPath::parse(export.name.as_bytes()).ok());
@@ -112,7 +136,9 @@ pub fn archive(
     manifest.exports = write_exports(&exports, &mut writer, output)?;
     manifest.losses = losses.iter().map(Lost::to_loss).collect();
     manifest.limitations = limitations;
+    manifest.limitations.extend(observed.limitation);
     manifest.survey = survey;
+    manifest.survey.observation = observed.observation.clone();
     manifest.settings = source.settings().clone();
     source.check_unchanged()?;
     crate::failure::check_cancelled("archiving", &source.to_string())?;
@@ -126,6 +152,7 @@ pub fn archive(
         totals,
         exports: exports.iter().map(|e| e.name.clone()).collect(),
         secrets,
+        observation: observed.observation,
         losses,
         limitations,
         held: vec![],
@@ -154,6 +181,7 @@ fn write_entries(
     monitor: &dyn Monitor,
 ) -> Result<Entries, Failure> {
     let mut records = Entries::default();
+    let mut names = SharedNames::default();
     // A directory is directly followed by what it holds, so the next of these tells.
     let mut mutable = entries.shown().filter(|shown| shown.class == Class::Mutable).peekable();
     for mut judged in entries.iter() {
@@ -173,11 +201,21 @@ fn write_entries(
                 None => Some(judged.entry.path.clone()),
             };
             let path = below.unwrap_or_else(RootPath::root);
-            match store_again(source, &mut judged.entry, area, &path, writer) {
-                Ok(()) => monitor.progress(records.len() as u64, None),
+            let stored = match names.as_stored(volume.as_deref(), &mut judged.entry) {
+                true => add(&judged.entry, None, area, &path, writer),
+                false => store_again(source, &mut judged.entry, area, &path, writer),
+            };
+            match stored {
+                Ok(()) => {
+                    names.stored(volume.as_deref(), &judged.entry);
+                    monitor.progress(records.len() as u64, None);
+                }
                 Err(Stored::Lost(why)) => {
                     losses.push(Lost::not_kept(judged.entry.path.to_string(), why));
-                    continue;
+                    // What is in a directory is recorded as lying in one.
+                    if !judged.entry.kind.is_dir() {
+                        continue;
+                    }
                 }
                 Err(Stored::Failed(error)) => return Err(error.into_failure("writing", output)),
             }
@@ -188,6 +226,33 @@ fn write_entries(
         records.push(record(judged, volume));
     }
     Ok(records)
+}
+
+/// What was stored of files with several names, by volume.
+///
+/// A file that changes while it is read is stored as it was then. It has one content, one owner and
+/// one mode under all its names, whatever was listed under the later ones before.
+#[derive(Default)]
+struct SharedNames(HashMap<(Option<String>, LinkGroup), Node>);
+
+impl SharedNames {
+    /// Makes `entry` what was stored under its first name; whether it was.
+    fn as_stored(&self, volume: Option<&str>, entry: &mut Entry) -> bool {
+        let group = entry.links.map(|links| (volume.map(str::to_owned), links));
+        let Some(first) = group.and_then(|group| self.0.get(&group)) else { return false };
+        (entry.kind, entry.meta) = (first.kind.clone(), first.meta.clone());
+        true
+    }
+
+    /// Remembers what was stored under the first name.
+    fn stored(&mut self, volume: Option<&str>, entry: &Entry) {
+        let Some(links) = entry.links else { return };
+        self.0.entry((volume.map(str::to_owned), links)).or_insert_with(|| Node {
+            kind: entry.kind.clone(),
+            meta: entry.meta.clone(),
+            links: None,
+        });
+    }
 }
 
 /// Why an entry was not stored.
@@ -244,17 +309,27 @@ fn store(
     path: &RootPath,
     writer: &mut Writer,
 ) -> Result<(), Stored> {
+    if !entry.kind.is_file() {
+        return add(entry, None, area, path, writer);
+    }
+    let tree = source.tree();
+    let lost = |e: crate::tree::TreeError| Stored::Lost(losses::chain(&e));
+    let extents = tree.extents(entry).map_err(lost)?;
+    let mut content = tree.open(entry).map_err(lost)?;
+    add(entry, Some((&mut *content, &extents)), area, path, writer)
+}
+
+/// Adds `entry` to the bundle; a further name of a file has no content.
+fn add(
+    entry: &Entry,
+    content: Option<(&mut dyn Content, &[Extent])>,
+    area: Area<'_>,
+    path: &RootPath,
+    writer: &mut Writer,
+) -> Result<(), Stored> {
     let placed = Entry { path: path.clone(), ..entry.clone() };
-    let outcome = if entry.kind.is_file() {
-        let tree = source.tree();
-        let lost = |e: crate::tree::TreeError| Stored::Lost(losses::chain(&e));
-        let extents = tree.extents(entry).map_err(lost)?;
-        let mut content = tree.open(entry).map_err(lost)?;
-        writer.add(area, &placed, Some(&mut *content), &extents)
-    } else {
-        writer.add(area, &placed, None, &[])
-    };
-    match outcome {
+    let (content, extents) = content.unzip();
+    match writer.add(area, &placed, content, extents.unwrap_or_default()) {
         Ok(_) => Ok(()),
         Err(error) if error.is_about_one_entry() => Err(Stored::Lost(losses::chain(&error))),
         Err(error) => Err(Stored::Failed(error)),

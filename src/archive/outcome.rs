@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde::Serialize;
 
 use crate::bundle::{Listed, Loss};
+use crate::survey::Observation;
 use crate::tree::{DirectoryTotal, FileType, LinkGroup, outline};
 use crate::verdict::{Class, Comeback, Held, Reason};
 
@@ -24,6 +25,9 @@ pub struct ArchiveReport {
     pub totals: Totals,
     /// Names of the exports in it.
     pub exports: Vec<String>,
+    /// What the service did while it was watched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observation: Option<Observation>,
     /// Paths that hold keys or passwords and are kept unencrypted.
     pub secrets: Vec<String>,
     /// What was found and could not be kept.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::entries::{Listed, Stored};
 use super::entry::ITSELF;
 use super::manifest::{Counts, Manifest};
-use super::{Area, BundleError, Digest};
+use super::{Area, BundleError, Digest, shape};
 use crate::tree::{RootPath, escaped};
 
 /// The members of an area, ascending.
@@ -81,6 +81,7 @@ pub(super) fn fill(
     manifest.entries.number_links();
     manifest.counts = Counts { entries: manifest.entries.len() as u64, stored: members, ..counts };
     check_references(manifest).map_err(misuse)?;
+    shape::check(manifest).map_err(misuse)?;
     manifest.id = manifest.computed_id().map_err(|error| misuse(error.to_string()))?;
     Ok(())
 }
@@ -92,14 +93,20 @@ pub(super) fn check_references(manifest: &Manifest) -> Result<(), String> {
         .iter()
         .filter_map(|member| Some((member.name.as_slice(), member.digest.as_ref()?)))
         .collect();
-    let mut names = HashSet::new();
+    let (mut names, mut members) = (HashSet::new(), HashSet::new());
     for export in &manifest.exports {
+        if !export.member.starts_with("exports/") || !members.insert(&export.member) {
+            return Err(format!("export `{}` has another's member", export.name.escape_debug()));
+        }
         if files.get(export.member.as_bytes()) != Some(&&export.digest) {
             return Err(format!("export `{}` has no such member", export.name.escape_debug()));
         }
         if !names.insert(&export.name) {
             return Err(format!("export `{}` is listed twice", export.name.escape_debug()));
         }
+    }
+    if files.keys().filter(|name| name.starts_with(b"exports/")).count() != members.len() {
+        return Err("a dump belongs to no export".to_owned());
     }
     let mut mentioned = 0;
     let elsewhere = |listed: Listed| listed.pristine.is_some_and(|found| found != ITSELF);

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::digest::Sha;
 use super::json::EntryJson;
 use super::manifest::Manifest;
-use super::{FORMAT, OLDEST_FORMAT};
+use super::{FORMAT, OLDEST_FORMAT, shape};
 
 /// Why a manifest cannot be read.
 #[derive(Debug)]
@@ -103,7 +103,8 @@ impl Manifest {
         if sums.id != manifest.id {
             return Err(ManifestError::Id);
         }
-        manifest.check().map_err(ManifestError::Malformed)?;
+        let checked = manifest.check().and_then(|()| shape::check(&manifest));
+        checked.map_err(ManifestError::Malformed)?;
         Ok((manifest, sums.whole))
     }
 }

@@ -154,6 +154,11 @@ impl Entries {
         (0..self.len()).map(|number| self.list(number))
     }
 
+    /// Of each, what kind of node it is; `None` of a deletion.
+    pub(super) fn kinds(&self) -> impl Iterator<Item = Option<FileType>> {
+        (0..self.len()).map(|at| (!self.remarks.get(at).deleted).then(|| self.nodes.file_type(at)))
+    }
+
     /// Those of which a list shows what is wanted; the others are not put together.
     pub fn wanted(&self, wanted: impl Fn(Listed) -> bool) -> impl Iterator<Item = ManifestEntry> {
         let numbers = (0..self.len()).filter(move |number| wanted(self.list(*number)));

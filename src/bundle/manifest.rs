@@ -5,7 +5,7 @@
 //!
 //! How it stands in `manifest.json` is in `document` and `json`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -144,11 +144,12 @@ impl Manifest {
 
     /// What holds for every manifest, whatever the members.
     pub(super) fn check(&self) -> Result<(), String> {
-        for (number, volume) in self.volumes.iter().enumerate() {
+        let mut names = HashSet::new();
+        for volume in &self.volumes {
             if !is_volume_name(&volume.name) {
                 return Err(format!("`{}` cannot be a volume's name", volume.name.escape_debug()));
             }
-            if self.volumes[..number].iter().any(|other| other.name == volume.name) {
+            if !names.insert(&volume.name) {
                 return Err(format!("volume `{}` is listed twice", volume.name));
             }
         }

@@ -33,6 +33,8 @@ mod json;
 mod manifest;
 mod pending;
 mod reader;
+mod shape;
+mod source_tree;
 mod texts;
 mod verify;
 mod writer;
@@ -51,6 +53,7 @@ pub use entry::{ManifestEntry, Node};
 pub use manifest::{Counts, ExportRecord, Loss, Manifest, MemberRecord, VolumeRecord};
 pub(crate) use pending::Pending;
 pub use reader::Reader;
+pub(crate) use source_tree::SourceTree;
 pub use verify::Verified;
 pub(crate) use writer::Writer;
 

@@ -211,7 +211,7 @@ impl<'m> Expected<'m> {
         if !kind_fits || found.digest != record.digest {
             return Err(differs(&member.name, "its kind, size or digest is not the manifest's"));
         }
-        self.counts.bytes += record.size;
+        self.count(&member.name, record.size)?;
         Ok(record.digest)
     }
 
@@ -245,7 +245,7 @@ impl<'m> Expected<'m> {
         }
         self.counts.stored += 1;
         if first.is_none() {
-            self.counts.bytes += node.kind.size();
+            self.count(&member.name, node.kind.size())?;
             if let Some(group) = group {
                 let (name, kind) = (member.name.clone(), node.kind.clone());
                 let first = FirstName { name, kind, digest };
@@ -253,6 +253,15 @@ impl<'m> Expected<'m> {
             }
         }
         Ok(digest)
+    }
+
+    fn count(&mut self, name: &[u8], bytes: u64) -> Result<(), BundleError> {
+        let sum = self.counts.bytes.checked_add(bytes);
+        self.counts.bytes = sum.ok_or_else(|| {
+            let at = format!("member `{}`", escaped(name));
+            BundleError::malformed(at, "no file system holds so many bytes")
+        })?;
+        Ok(())
     }
 
     /// Checks that everything came; returns the number of members but the manifest.

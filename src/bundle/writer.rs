@@ -16,7 +16,7 @@ use super::manifest::{Counts, Manifest, MemberRecord};
 use super::pending::Pending;
 use super::reader::Reader;
 use super::texts::{self, sum_line};
-use super::{Area, BundleError, is_volume_name};
+use super::{Area, BundleError, is_volume_name, shape};
 use crate::monitor::Monitor;
 use crate::pax::{self, Body, Member, WriteError, stored_runs};
 use crate::tree::{
@@ -110,6 +110,9 @@ impl Writer {
         extents: &[Extent],
     ) -> Result<Option<Digest>, BundleError> {
         let prefix = self.check(area, entry)?;
+        if let Some(why) = shape::unfit(entry.path.as_bytes(), &entry.kind) {
+            return Err(BundleError::Unfit { path: entry.path.clone(), why: why.to_owned() });
+        }
         let name = area.member(&entry.path);
         let group = entry.links.map(|links| (prefix.clone(), links));
         let first = group.as_ref().and_then(|group| self.first_names.get(group));

@@ -43,7 +43,7 @@ pub struct PackageEvidence {
     pub content: Content,
     /// Owner and mode against the record, of managers that have one.
     pub meta: Content,
-    /// `Some(false)`: the package lists of the source offer this package no more.
+    /// `Some(false)`: nothing shows that the package can be had again.
     pub offered: Option<bool>,
 }
 
@@ -128,6 +128,9 @@ pub struct Evidence {
     pub place: Place,
     /// What the package database says.
     pub package: Option<PackageEvidence>,
+    /// Of a link that no package brings: the package that cannot be had again and brings what the
+    /// link leads to.
+    pub leads_to: Option<String>,
     /// Owned by root, readable by all, writable by root alone, and without attributes, as nearly
     /// everything in a package is.
     pub plain: bool,
@@ -168,6 +171,7 @@ impl Evidence {
             user: None,
             place: Place::Ordinary,
             package: None,
+            leads_to: None,
             plain: true,
             usual_link: true,
             image: None,
@@ -208,10 +212,13 @@ impl Evidence {
                 lines.push(format!("against the recorded owner and mode: {}", package.meta));
             }
             match package.offered {
-                Some(true) => lines.push("a repository offers the package".into()),
-                Some(false) => lines.push("no repository offers the package".into()),
+                Some(true) => lines.push("the package can be had again".into()),
+                Some(false) => lines.push("nothing shows that the package can be had again".into()),
                 None => {}
             }
+        }
+        if let Some(package) = &self.leads_to {
+            lines.push(format!("leads to package {package}, which cannot be had again"));
         }
         if self.package.is_some() && !self.plain {
             lines.push("its owner, mode or attributes are not as nearly all packages'".into());

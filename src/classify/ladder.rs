@@ -106,10 +106,9 @@ fn mount(e: &Evidence) -> Option<(Class, Reason)> {
 }
 
 fn not_offered(e: &Evidence) -> Option<(Class, Reason)> {
-    let package = e.package.as_ref()?;
-    // A directory alone is made again by whatever needs it.
-    (package.offered == Some(false) && e.file_type != FileType::Dir)
-        .then(|| (Class::Mutable, Reason::NotOffered { package: package.name.clone() }))
+    let gone = e.package.as_ref().filter(|package| package.offered == Some(false));
+    let package = gone.map(|package| &package.name).or(e.leads_to.as_ref())?;
+    Some((Class::Mutable, Reason::NotOffered { package: package.clone() }))
 }
 
 fn conffile(e: &Evidence) -> Option<(Class, Reason)> {

@@ -251,6 +251,7 @@ impl Classifier<'_> {
         evidence: &mut Evidence,
     ) -> Result<(), TreeError> {
         let path = &entry.path;
+        evidence.leads_to = self.leads_to(entry)?;
         evidence.alternative = self.alternative(entry)?;
         let rule = self.rule(entry);
         evidence.rule = rule.map(rule_evidence);
@@ -344,9 +345,32 @@ impl Classifier<'_> {
             conffile: claim.role == Role::Config,
             content: recorded_content(self.tree, entry, claim)?,
             meta: recorded_meta(entry, claims, self.numbers),
-            offered: self.offers.offered(&name),
+            offered: self.offered(claims),
             name,
         }))
+    }
+
+    /// Whether one of the packages that bring a path can be had again.
+    fn offered(&self, claims: &[Claim]) -> Option<bool> {
+        let all = claims.iter().map(|claim| self.offers.offered(claim.package));
+        all.reduce(|one, other| if one == Some(false) { other } else { one }).flatten()
+    }
+
+    /// The package that brings what the link `entry` leads to, where that cannot be had again:
+    /// such a link is made when the package is installed.
+    fn leads_to(&self, entry: &Entry) -> Result<Option<String>, TreeError> {
+        let none_is_missing = match self.offers {
+            Offers::Unknown => true,
+            Offers::Known { missing } => missing.is_empty(),
+        };
+        if none_is_missing || !matches!(entry.kind, Kind::Symlink { .. }) {
+            return Ok(None);
+        }
+        // One that leads nowhere leads to no package.
+        let Ok(Some(end)) = resolve(self.tree, &entry.path) else { return Ok(None) };
+        let claims: Vec<Claim> = self.installed.claims(&end).collect();
+        let gone = self.offered(&claims) == Some(false);
+        Ok(claims.first().filter(|_| gone).map(|claim| claim.package.to_owned()))
     }
 
     fn managed(&self, path: &RootPath) -> Option<&Alternative> {

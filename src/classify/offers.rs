@@ -1,21 +1,21 @@
-//! [`Offers`]: whether repositories still offer what is installed.
+//! [`Offers`]: whether what is installed can be had again.
 
 use std::collections::BTreeSet;
 
-/// What a source's own package lists say of its installed packages.
+/// What is known of a source's installed packages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Offers {
-    /// There are no lists to tell.
+    /// Nothing tells of any.
     Unknown,
-    /// There are.
+    /// Something does.
     Known {
-        /// The installed packages that no repository offers any more.
+        /// The installed packages that cannot be had again.
         missing: BTreeSet<String>,
     },
 }
 
 impl Offers {
-    /// Whether a repository offers the installed `package`; `None` where nothing tells.
+    /// Whether the installed `package` can be had again; `None` where nothing tells.
     pub(crate) fn offered(&self, package: &str) -> Option<bool> {
         match self {
             Offers::Unknown => None,

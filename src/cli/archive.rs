@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use regrow::archive::{
-    ArchiveOptions, ExamineOptions, Exports, LogPolicy, Since, archive, examine, parse_since,
+    ArchiveOptions, ExamineOptions, Exports, LogPolicy, Observing, Since, archive, examine,
+    parse_since,
 };
 use regrow::failure::{Failure, FailureKind};
 use regrow::report;
@@ -28,6 +29,9 @@ pub(crate) struct Args {
     /// Do not run the old version to export databases
     #[arg(long)]
     no_export: bool,
+    /// Do not start the service once in a throw-away copy to see what it does
+    #[arg(long)]
+    no_observe: bool,
     /// Print the verdicts, write nothing
     #[arg(long)]
     dry_run: bool,
@@ -64,6 +68,7 @@ impl Look {
         OpenOptions {
             binds: if self.binds { Binds::Take } else { Binds::List },
             base: self.base.clone(),
+            ..OpenOptions::default()
         }
     }
 
@@ -111,8 +116,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
         context.output.print(&report, report::inspection_text);
         return Ok(Exit::Done);
     };
-    let options =
-        ArchiveOptions { exports: if args.no_export { Exports::Skip } else { Exports::Run } };
+    let options = ArchiveOptions {
+        exports: if args.no_export { Exports::Skip } else { Exports::Run },
+        observing: if args.no_observe { Observing::Skip } else { Observing::Run },
+    };
     let outcome = archive(&source, examined, output, &options, context.monitor)?;
     let exit = if outcome.losses.is_empty() { Exit::Done } else { Exit::WithLosses };
     context.output.print(&outcome, report::archive_text);

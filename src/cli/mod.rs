@@ -1,6 +1,7 @@
 //! The command line. Only this module knows clap, prints, and picks exit codes.
 
 mod archive;
+mod check;
 mod context;
 mod exit_code;
 mod gc;
@@ -45,6 +46,8 @@ enum Command {
     Restore(restore::Args),
     /// Show what a restore would do, changing nothing
     Plan(restore::PlanArgs),
+    /// Show what the service had and the revived one has not
+    Check(check::Args),
     /// Show what is kept, what is not, and why
     Inspect(inspect::Args),
     /// Show all evidence for one path
@@ -63,6 +66,8 @@ pub(crate) fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
+    // Also what a bug of ours says goes through the door.
+    std::panic::set_hook(Box::new(|info| output::line(&info.to_string())));
     signals::install();
     let monitor = terminal::monitor(&cli.global);
     let context =
@@ -104,6 +109,7 @@ fn run(command: &Command, context: &Context) -> anyhow::Result<Exit> {
         Command::Archive(args) => archive::run(args, context),
         Command::Restore(args) => restore::run(args, context),
         Command::Plan(args) => restore::plan(args, context),
+        Command::Check(args) => check::run(args, context),
         Command::Inspect(args) => inspect::run(args, context),
         Command::Explain(args) => inspect::explain_path(args, context),
         Command::Verify(args) => verify::run(args, context),

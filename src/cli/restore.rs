@@ -6,8 +6,8 @@ use regrow::bundle;
 use regrow::failure::{Failure, FailureKind};
 use regrow::report::{self, PageFile};
 use regrow::restore::{
-    Downloads, Plan, PlanFile, RestoreOptions, Start, TargetSpec, Which, plan as plan_restore,
-    restore,
+    Checks, Downloads, OnFailure, Plan, PlanFile, RestoreOptions, Start, TargetSpec, Which,
+    plan as plan_restore, restore,
 };
 
 use super::context::{Context, EngineName};
@@ -34,6 +34,13 @@ pub(crate) struct Args {
     /// Start the new container
     #[arg(long)]
     start: bool,
+    /// When the restore fails, keep what it made for a look, labelled; `gc`
+    /// removes it
+    #[arg(long, conflicts_with = "dry_run")]
+    keep_failed: bool,
+    /// Do not ask whether the new service does what the old one did
+    #[arg(long)]
+    no_check: bool,
     /// Print the plan, change nothing that lasts
     #[arg(long)]
     dry_run: bool,
@@ -86,6 +93,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
         tag: args.tag.clone(),
         start: if args.start { Start::Yes } else { Start::No },
         downloads: Downloads::of(|name| std::env::var(name).ok()),
+        on_failure: if args.keep_failed { OnFailure::Keep } else { OnFailure::Remove },
+        checks: if args.no_check { Checks::Skip } else { Checks::Run },
         approved: args.plan.as_deref().map(Plan::load).transpose()?,
     };
     if args.dry_run {
@@ -111,6 +120,8 @@ pub(crate) fn plan(args: &PlanArgs, context: &Context) -> anyhow::Result<Exit> {
         tag: None,
         start: Start::No,
         downloads: Downloads::default(),
+        on_failure: OnFailure::Remove,
+        checks: Checks::Run,
         approved: None,
     };
     let saved = Saved::new(args.output.as_deref(), args.html.as_deref())?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use regrow::monitor::{Monitor, Silent};
+use regrow::tree::printable;
 
 use super::context::Global;
 use super::output;
@@ -40,7 +41,7 @@ impl Monitor for Moving {
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {pos} {elapsed}") {
             bar.set_style(style);
         }
-        bar.set_message(what.to_owned());
+        bar.set_message(printable(what).into_owned());
         bar.enable_steady_tick(Duration::from_millis(120));
     }
 

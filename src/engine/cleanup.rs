@@ -77,6 +77,8 @@ struct Ledger {
     made: Vec<Made>,
     published: Vec<Made>,
     closed: bool,
+    /// What is not removed on purpose stays.
+    kept: bool,
 }
 
 impl Staging {
@@ -124,6 +126,11 @@ impl Staging {
         let mut ledger = self.ledger();
         ledger.made.retain(|m| m != made);
         ledger.published.push(made.clone());
+    }
+
+    /// Leaves everything to be looked at, with its label, unless it is discarded.
+    pub fn keep(&self) {
+        self.ledger().kept = true;
     }
 
     /// Removes everything that is registered or carries the label of this run, and was not
@@ -190,7 +197,9 @@ fn draft_name(run: &str) -> String {
 impl Drop for Staging {
     fn drop(&mut self) {
         // Nobody is there to be told; what is still there afterwards is found by its label.
-        drop(self.remove_all());
+        if !self.ledger().kept {
+            drop(self.remove_all());
+        }
     }
 }
 

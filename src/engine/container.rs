@@ -215,6 +215,17 @@ impl Engine {
         Container::from_raw(self.json(call("GET", name, &["json"], "inspecting")?)?)
     }
 
+    /// The command lines of what runs in the container, as the engine's own machine lists them:
+    /// the only way in where the container has no shell.
+    pub fn top(&self, id: &str) -> Result<Vec<String>, EngineError> {
+        let answer = self.json(call("GET", id, &["top"], "listing the processes of")?)?;
+        let titles = items(&answer["Titles"]);
+        let at = titles.iter().position(|t| matches!(t.as_str(), Some("CMD" | "COMMAND")));
+        let column = at.unwrap_or(titles.len().saturating_sub(1));
+        let lines = items(&answer["Processes"]).iter();
+        Ok(lines.filter_map(|line| line[column].as_str().map(str::to_owned)).collect())
+    }
+
     /// All of the container's root as a tar, without what is mounted into it.
     ///
     /// Whole seconds, nothing before 1970, no ACLs, no user attributes; holes are written out.

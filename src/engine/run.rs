@@ -12,7 +12,7 @@ use bollard::exec::{StartExecOptions, StartExecResults};
 use bollard::query_parameters::AttachContainerOptions;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 
@@ -149,6 +149,25 @@ impl Engine {
         };
         let outcome = self.converse(&about, (output, input), stdin, stdout, limit);
         self.ended(outcome, |_| self.exec_code(&exec, &about))
+    }
+
+    /// Starts `command` in the running container `id` and leaves it to itself: its output is lost,
+    /// and it ends with the container.
+    pub fn spawn(&self, id: &str, command: &Command) -> Result<(), EngineError> {
+        let object = Object::Container(id.to_owned());
+        let act = "starting a command in";
+        let call = Call::new("POST", &["containers", id, "exec"], act, object.clone())?;
+        let about = call.about();
+        let mut wanted = command.json(false);
+        for stream in ["AttachStdout", "AttachStderr"] {
+            wanted[stream] = false.into();
+        }
+        let exec = text(&self.json(call.body(&wanted))?, &["Id"]);
+        if exec.is_empty() {
+            return Err(about.unexpected("the command has no id"));
+        }
+        let start = Call::new("POST", &["exec", &exec, "start"], act, object)?;
+        self.bytes(start.body(&json!({ "Detach": true, "Tty": false }))).map(drop)
     }
 
     /// What a conversation amounts to, given how to ask for the exit code.

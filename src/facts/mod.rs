@@ -5,6 +5,7 @@
 //! version does not know is left alone, and kept where it stands beside the others.
 
 mod choices;
+mod observation;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,7 @@ pub use choices::{
     AddedFact, AlternativeFact, AnswerFact, Choices, DiversionFact, HoldFact, RepositoryFact,
     StatOverrideFact,
 };
+pub use observation::{CheckFact, Health, ListenerFact, Observation, ProcessFact, Protocol, Reach};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -58,6 +60,20 @@ pub struct IntentFact {
     pub stands_for: Vec<String>,
 }
 
+/// A package that cannot be had again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WithdrawnFact {
+    /// Binary package name.
+    pub name: String,
+    /// Version as recorded.
+    pub version: String,
+    /// What speaks against it, or what is missing.
+    pub why: String,
+    /// The installed packages that it needs: its files do not run without them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
+}
+
 /// Why a package is asked for again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -71,6 +87,8 @@ pub enum IntentWhy {
     Leaf,
     /// An environment is rebuilt with it; no bundle says so.
     Environment,
+    /// It has a part of another package today that was in use; no bundle says so.
+    Part,
 }
 
 /// A recognised application.
@@ -133,6 +151,9 @@ pub struct Survey {
     pub packages: Vec<PackageFact>,
     /// What to install again.
     pub intents: Vec<IntentFact>,
+    /// Packages that cannot be had again: their files are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withdrawn: Vec<WithdrawnFact>,
     /// Recognised applications.
     pub apps: Vec<AppFact>,
     /// What package managers of languages installed.
@@ -143,6 +164,9 @@ pub struct Survey {
     /// What somebody decided about packages.
     #[serde(default)]
     pub choices: Choices,
+    /// What the service did while it was watched; `None` where it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observation: Option<Observation>,
     /// What a later version found out and this one has no field for.
     #[serde(flatten)]
     pub further: BTreeMap<String, Value>,

@@ -13,6 +13,8 @@ mod seam;
 
 pub(crate) use carried::Act;
 pub(crate) use offered::Offered;
+#[cfg(test)]
+pub(crate) use offered::Taken;
 pub(crate) use seam::{Family, New, Order};
 
 use seam::refused;

@@ -11,6 +11,17 @@ pub(crate) struct Offered {
     pub provided: BTreeMap<String, BTreeSet<String>>,
     /// Names and versions of the packages of the system's own architecture.
     pub versions: Vec<(String, String)>,
+    /// By the name of a package, those that took over files of it.
+    pub taken: BTreeMap<String, Vec<Taken>>,
+}
+
+/// A package that took over files of another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Taken {
+    /// Its name.
+    pub by: String,
+    /// Which versions of the other had those files, in the family's words; `None` for all.
+    pub of: Option<String>,
 }
 
 impl Offered {

@@ -10,7 +10,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::packages::{Installed, Manager};
 use crate::survey::{AnswerFact, Choices, Survey};
 use crate::system::System;
-use crate::tree::{Draft, Tree, TreeError};
+use crate::tree::{Draft, RootPath, Tree, TreeError};
 
 /// What is installed at once.
 pub(crate) struct Order<'a> {
@@ -70,6 +70,25 @@ pub(crate) trait Family: Sync {
     /// # Errors
     /// No network, or no working repository (environment).
     fn offered(&self, system: &mut dyn System) -> Result<Offered, Failure>;
+
+    /// The packages on offer that say they took over files of the package `name` as it was at
+    /// `version`; none where the family's lists do not tell.
+    fn took_from(&self, _offered: &Offered, _name: &str, _version: &str) -> Vec<String> {
+        vec![]
+    }
+
+    /// The paths that packages on offer would bring, without installing them; a package of which
+    /// that is not known is not in the answer.
+    ///
+    /// # Errors
+    /// The system cannot be asked.
+    fn contents(
+        &self,
+        _system: &mut dyn System,
+        _packages: &[&str],
+    ) -> Result<BTreeMap<String, Vec<RootPath>>, Failure> {
+        Ok(BTreeMap::new())
+    }
 
     /// Whether a package of this name comes along with what needs it: nobody asks for it alone.
     fn comes_along(&self, name: &str) -> bool;

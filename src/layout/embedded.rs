@@ -63,6 +63,11 @@ pub(super) const MIGRATIONS: &[(i64, &str, &str)] = &[
     (6, "lists", include_str!("../../migrations-db/0006_lists.sql")),
 ];
 
+/// By distribution: what its releases offer, packed. `fixtures/releases.sh` writes it and says what
+/// its lines are.
+pub(super) const OFFERED: &[(&str, &[u8])] =
+    &[("debian", include_bytes!("../../migrations-db/releases/debian.zst"))];
+
 #[cfg(test)]
 mod tests {
     use super::*;

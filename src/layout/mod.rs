@@ -58,6 +58,8 @@ pub use model::{Rule, Scope};
 pub(crate) use outcome::StepOutcome;
 pub(crate) use pattern::{Pattern, Vars};
 pub use recognised::Recognised;
+pub(crate) use releases::Releases;
+pub(crate) use releases::offered;
 pub(crate) use renaming::PackageFate;
 pub(crate) use route::{Gap, Route, route};
 pub use rule_source::RuleSource;

@@ -2,10 +2,12 @@
 //! two of them, and which package brings a path.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 
 use sqlx::Row;
 
 use super::db::LayoutDb;
+use super::embedded::OFFERED;
 use super::{LayoutError, PackageFate};
 use crate::tree::RootPath;
 
@@ -104,6 +106,14 @@ impl LayoutDb {
     }
 }
 
+/// What the releases of `distribution` offer, as a table that is unpacked while it is read: it is
+/// large, and few acts need it.
+pub(crate) fn offered(distribution: &str) -> Option<Box<dyn Read>> {
+    let (_, packed) = OFFERED.iter().find(|(name, _)| *name == distribution)?;
+    let unpacked = zstd::Decoder::with_buffer(*packed).ok()?;
+    Some(Box::new(unpacked))
+}
+
 /// What `events`, in order, make of a package; `None` when none concerns it.
 fn fate(name: &str, events: &[Event]) -> Option<PackageFate> {
     let mut fate = PackageFate { to: vec![name.to_owned()], why: String::new() };
@@ -173,6 +183,20 @@ mod tests {
         assert!(became("11", "9", &["a"]).is_empty());
         let between = Releases { distribution: "d", old: "9", new: "11" };
         assert!(LayoutDb::open(&[]).unwrap().became(&between, &["a"]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_debians_releases_offer_is_in_the_binary() {
+        let mut table = String::new();
+        offered("debian").unwrap().read_to_string(&mut table).unwrap();
+        assert!(table.starts_with("releases 11 bullseye 12 bookworm 13 trixie "));
+        let names: Vec<&str> = table.lines().filter_map(|line| line.split(' ').next()).collect();
+        assert!(names.len() > 90_000);
+        assert!(names[2..].is_sorted());
+        for name in ["nginx", "samba", "php7.4-fpm", "postgresql-17", "firmware-realtek"] {
+            assert!(names.contains(&name), "{name}");
+        }
+        assert!(offered("other").is_none());
     }
 
     #[test]

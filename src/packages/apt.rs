@@ -72,8 +72,9 @@ pub(crate) enum Offer {
 /// The packages that the repositories a system used offered when apt last asked them.
 #[derive(Debug)]
 pub(crate) struct Offered {
-    /// Name and version, sorted.
-    packages: Vec<(Box<str>, Box<str>)>,
+    /// Name, version and repository, sorted.
+    packages: Vec<(Box<str>, Box<str>, u16)>,
+    repositories: Vec<Repository>,
     /// Indexes that could not be read, and why: their packages are unknown.
     pub unread: Vec<(RootPath, String)>,
 }
@@ -81,17 +82,100 @@ pub(crate) struct Offered {
 impl Offered {
     /// Whether a repository offers `version` of the package `name`.
     pub(crate) fn offers(&self, name: &str, version: &str) -> Offer {
-        let from = self.packages.partition_point(|(n, _)| &**n < name);
-        let mut versions = self.packages[from..].iter().take_while(|(n, _)| &**n == name);
+        let from = self.packages.partition_point(|(n, ..)| &**n < name);
+        let mut versions = self.packages[from..].iter().take_while(|(n, ..)| &**n == name);
         match versions.next() {
             None if self.unread.is_empty() => Offer::None,
             None => Offer::Unknown,
-            Some((_, first)) if &**first == version => Offer::Same,
-            Some(_) if versions.any(|(_, v)| &**v == version) => Offer::Same,
+            Some((_, first, _)) if &**first == version => Offer::Same,
+            Some(_) if versions.any(|(_, v, _)| &**v == version) => Offer::Same,
             Some(_) if self.unread.is_empty() => Offer::Other,
             Some(_) => Offer::Unknown,
         }
     }
+
+    /// Whether nothing is offered, and nothing was left unread.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.packages.is_empty() && self.unread.is_empty()
+    }
+
+    /// The versions of the package `name`.
+    pub(crate) fn versions(&self, name: &str) -> impl Iterator<Item = &str> {
+        let from = self.packages.partition_point(|(n, ..)| &**n < name);
+        self.packages[from..].iter().take_while(move |(n, ..)| &**n == name).map(|(_, v, _)| &**v)
+    }
+
+    /// What the distribution called `id` offers itself, and nobody else.
+    ///
+    /// A repository is the distribution's when its release says so, or when the package manager
+    /// comes from there; then all are that say the same of themselves.
+    pub(crate) fn of_distribution(mut self, id: &str) -> Offered {
+        let same = |a: &str, b: &str| !a.is_empty() && a.eq_ignore_ascii_case(b);
+        let from = self.packages.partition_point(|(n, ..)| &**n < MANAGER);
+        let manager: HashSet<u16> = self.packages[from..]
+            .iter()
+            .take_while(|(n, ..)| &**n == MANAGER)
+            .map(|(.., repository)| *repository)
+            .collect();
+        let at = |number: u16| self.repositories.get(usize::from(number));
+        let sources: Vec<&Repository> = manager.iter().filter_map(|&number| at(number)).collect();
+        let own = |repository: &Repository| {
+            same(&repository.origin, id)
+                || sources.iter().any(|source| {
+                    source.base == repository.base || same(&source.origin, &repository.origin)
+                })
+        };
+        let own: Vec<bool> = self.repositories.iter().map(own).collect();
+        let is_own = |number: u16| own.get(usize::from(number)).copied().unwrap_or(false);
+        self.packages.retain(|(.., repository)| is_own(*repository));
+        self
+    }
+}
+
+/// The package manager itself: whoever offers it makes the system.
+const MANAGER: &str = "dpkg";
+
+/// More repositories than any system has.
+const MAX_REPOSITORIES: usize = 10_000;
+
+/// What a repository's release says of itself is in its first lines.
+const MAX_RELEASE: u64 = 64 << 10;
+
+/// One repository, as far as the copies of its indexes tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Repository {
+    /// How the names of its files begin: its address.
+    base: Vec<u8>,
+    /// Who it says it is; empty where it does not.
+    origin: String,
+}
+
+/// The repository of the index `name`.
+fn repository(tree: &dyn Tree, dir: &RootPath, name: &[u8]) -> Repository {
+    let part = |part: &[u8]| name.windows(part.len()).position(|found| found == part);
+    let Some(at) = part(b"_dists_") else {
+        return Repository { base: name.to_vec(), origin: String::new() };
+    };
+    let suite = &name[at + 7..];
+    // Nothing tells where in the name the suite ends and its component begins.
+    let ends = suite.iter().enumerate().filter(|(_, b)| **b == b'_').map(|(end, _)| end);
+    let origin = ends.take(8).find_map(|end| {
+        [&b"_InRelease"[..], b"_Release"].iter().find_map(|kind| {
+            let file = dir.child(&[&name[..at + 7 + end], *kind].concat());
+            origin(tree, &file)
+        })
+    });
+    Repository { base: name[..at].to_vec(), origin: origin.unwrap_or_default() }
+}
+
+/// The field `Origin` of a release.
+fn origin(tree: &dyn Tree, file: &RootPath) -> Option<String> {
+    let entry = tree.entry(file).ok().flatten().filter(|entry| entry.kind.is_file())?;
+    let mut head = Vec::new();
+    tree.open(&entry).ok()?.take(MAX_RELEASE).read_to_end(&mut head).ok()?;
+    let mut lines = head.split(|&b| b == b'\n');
+    let origin = lines.find_map(|line| line.strip_prefix(b"Origin:"))?;
+    Some(String::from_utf8_lossy(origin.trim_ascii()).into_owned())
 }
 
 /// Reads apt's copies of the repositories' indexes; `None` when there are none, as in most images.
@@ -101,7 +185,7 @@ impl Offered {
 /// [`Offered::unread`].
 pub(crate) fn origins(tree: &dyn Tree) -> Result<Option<Offered>, TreeError> {
     let dir = const { RootPath::literal("/var/lib/apt/lists") };
-    let mut offered = Offered { packages: vec![], unread: vec![] };
+    let mut offered = Offered { packages: vec![], repositories: vec![], unread: vec![] };
     let mut any = false;
     for entry in tree::list(tree, &dir)? {
         let name = entry.path.name();
@@ -111,6 +195,13 @@ pub(crate) fn origins(tree: &dyn Tree) -> Result<Option<Offered>, TreeError> {
             continue;
         }
         any = true;
+        let from = repository(tree, &dir, name);
+        let known = offered.repositories.iter().position(|known| *known == from);
+        let number = known.unwrap_or(offered.repositories.len());
+        let number = u16::try_from(number).unwrap_or(u16::MAX);
+        if known.is_none() && offered.repositories.len() < MAX_REPOSITORIES {
+            offered.repositories.push(from);
+        }
         let read = tree.open(&entry).map_err(|error| chain(&error)).and_then(|content| {
             let found = match packing {
                 b"" => index(content),
@@ -121,7 +212,7 @@ pub(crate) fn origins(tree: &dyn Tree) -> Result<Option<Offered>, TreeError> {
         });
         match read {
             Ok(found) if offered.packages.len() + found.len() <= MAX_OFFERS => {
-                offered.packages.extend(found);
+                offered.packages.extend(found.into_iter().map(|(n, v)| (n, v, number)));
             }
             Ok(_) => offered.unread.push((entry.path, "there are too many packages".to_owned())),
             Err(why) => offered.unread.push((entry.path, why)),

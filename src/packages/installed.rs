@@ -9,12 +9,14 @@ use super::apk::Apk;
 use super::dpkg::{Alternative, Dpkg, Moment, Script};
 use super::file_record::{Digest, RecordedKind};
 use super::intent::Wanted;
-use super::ledger::{Claim, Decisions, Generated, Ledger, PackageLists, Unit};
+use super::ledger::{Claim, Decisions, Generated, Ledger, Unit};
 use super::manager::Manager;
 use super::md5::Md5;
+use super::moving::Told;
 use super::pacman::Pacman;
 use super::problem::Problem;
 use super::rpm::Rpm;
+use super::supply::{Distribution, Supply};
 use crate::tree::{RootPath, Tree, TreeError};
 
 /// The records of all managers of one system.
@@ -98,15 +100,22 @@ impl Installed {
         self.main().map(Ledger::wanted).unwrap_or_default()
     }
 
-    /// What the package lists of `tree`, whose records these are, still have.
+    /// As [`Ledger::supply`], of every manager.
     ///
     /// # Errors
-    /// They cannot be listed.
-    pub(crate) fn lists(
+    /// What shows it cannot be listed.
+    pub(crate) fn supply(
         &self,
         tree: &dyn Tree,
-    ) -> Result<BTreeMap<Manager, PackageLists>, TreeError> {
-        self.ledgers().map(|ledger| Ok((ledger.manager(), ledger.lists(tree)?))).collect()
+        distribution: &Distribution<'_>,
+    ) -> Result<BTreeMap<Manager, Supply>, TreeError> {
+        let all = self.ledgers().filter(|ledger| !ledger.units().is_empty());
+        all.map(|ledger| Ok((ledger.manager(), ledger.supply(tree, distribution)?))).collect()
+    }
+
+    /// As [`Ledger::needs`].
+    pub(crate) fn needs(&self, name: &str) -> Vec<String> {
+        self.ledgers().flat_map(|ledger| ledger.needs(name)).collect()
     }
 
     /// As [`Ledger::baseline`].
@@ -138,6 +147,16 @@ impl Installed {
     /// As [`Ledger::scripts`].
     pub(crate) fn scripts(&self, moment: Moment) -> impl Iterator<Item = &Script> {
         self.ledgers().flat_map(move |ledger| ledger.scripts(moment))
+    }
+
+    /// As [`Ledger::told`]: `tree` is the one that these are the records of.
+    pub(crate) fn told(&self, tree: &dyn Tree) -> Vec<Told> {
+        self.ledgers().flat_map(|ledger| ledger.told(tree)).collect()
+    }
+
+    /// As [`Ledger::successors`].
+    pub(crate) fn successors(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.ledgers().flat_map(move |ledger| ledger.successors(name))
     }
 
     /// What was decided about packages, as the manager records it that the system is made with.

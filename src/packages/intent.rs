@@ -148,6 +148,7 @@ mod tests {
             arch: "amd64".to_owned(),
             version: "1".to_owned(),
             source: None,
+            maker: String::new(),
             status: Status::Installed,
             essential: false,
             priority: String::new(),
@@ -156,6 +157,7 @@ mod tests {
             depends: groups(depends),
             recommends: groups(recommends),
             provides: provides.iter().map(ToString::to_string).collect(),
+            takes_over: vec![],
             conffiles: vec![],
         }
     }

@@ -14,6 +14,8 @@ pub struct Package {
     pub version: String,
     /// Name and version of the source package, where they differ from the package's own.
     pub source: Option<(String, String)>,
+    /// The address of who made it, in lower case; empty where the record does not say.
+    pub maker: String,
     /// How far its installation or removal got.
     pub status: Status,
     /// Whether no system works without it.
@@ -30,6 +32,9 @@ pub struct Package {
     pub recommends: Vec<Vec<String>>,
     /// Further names it answers to.
     pub provides: Vec<String>,
+    /// Packages whose files it may have taken over: it replaces them, and breaks, conflicts with or
+    /// provides them.
+    pub takes_over: Vec<String>,
     /// Its configuration files, by path.
     pub conffiles: Vec<Conffile>,
 }

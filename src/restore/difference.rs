@@ -220,7 +220,7 @@ fn described(node: &DraftNode) -> String {
 mod tests {
     use super::*;
     use crate::engine::Which;
-    use crate::restore::options::Start;
+    use crate::restore::options::{OnFailure, Start};
     use crate::restore::plan::testing::{content, node, path, plan};
     use crate::restore::python::downloads::Downloads;
     use crate::restore::target::TargetSpec;
@@ -314,6 +314,8 @@ mod tests {
             tag: None,
             start: Start::No,
             downloads: Downloads::default(),
+            on_failure: OnFailure::Remove,
+            checks: crate::restore::Checks::Run,
             approved: None,
         };
         let plan = plan();

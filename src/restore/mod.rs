@@ -1,9 +1,11 @@
 //! Restore: from a bundle to a revived service on a current OS.
 //!
 //! Bundle → check whole → stage the target with today's packages → plan → place → commands →
-//! seal → validators → publish. Until the last step the only trace is what carries our label; a
+//! seal → validators → observation → publish. Until the last step the only trace is what carries our label; a
 //! failure anywhere removes it and leaves the old container, the bundle and all names as they were.
 
+mod check;
+mod checks;
 mod difference;
 mod files;
 mod options;
@@ -19,7 +21,8 @@ mod value;
 use std::path::Path;
 use std::time::Instant;
 
-pub use options::{RestoreOptions, Start};
+pub use check::{CheckReport, check};
+pub use options::{Checks, OnFailure, RestoreOptions, Start};
 pub use outcome::{GarbageReport, PlanReport, PlanStep, RestoreReport};
 pub use plan::Plan;
 pub use python::downloads::Downloads;
@@ -33,7 +36,10 @@ use crate::bundle::{Contents, Manifest, Reader};
 use crate::failure::Failure;
 use crate::layout::LayoutDb;
 use crate::monitor::Monitor;
+use crate::observe::Renamed;
+use crate::service::ServiceSettings;
 use crate::verdict::Held;
+use checks::Old;
 use packages::stage;
 use python::execute;
 use target::engine::{EngineSite, archived_settings};
@@ -53,10 +59,10 @@ impl Opened {
     }
 }
 
-fn open(file: &Path, monitor: &dyn Monitor) -> Result<Opened, Failure> {
-    let reader = Reader::open(file).map_err(|e| e.into_failure("restoring", file))?;
+fn open(file: &Path, doing: &str, monitor: &dyn Monitor) -> Result<Opened, Failure> {
+    let reader = Reader::open(file).map_err(|e| e.into_failure(doing, file))?;
     // This reads and checks the whole bundle: nothing is written before it is known to be whole.
-    let contents = reader.contents(monitor).map_err(|e| e.into_failure("restoring", file))?;
+    let contents = reader.contents(monitor).map_err(|e| e.into_failure(doing, file))?;
     Ok(Opened { reader, contents })
 }
 
@@ -64,37 +70,46 @@ fn open(file: &Path, monitor: &dyn Monitor) -> Result<Opened, Failure> {
 struct Prepared {
     target: Target<AtRest>,
     plan: Plan,
+    /// What of the observed old system has another name in the new one.
+    renamed: Renamed,
 }
 
-/// Whether a name that something else has ends the preparation.
+/// What a system is staged for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum OnTaken {
-    /// It does, before anything is installed.
-    Refuse,
-    /// It is said in the plan.
-    Say,
+enum Purpose {
+    /// To become the result: a name that something else has ends it before anything is installed.
+    Restore,
+    /// To be looked at: such a name is said in the plan, and the system is removed in any case.
+    Plan,
 }
 
 /// Stages the target without packages; the names of the result that something else has.
 fn stage(
     opened: &Opened,
     options: &RestoreOptions,
-    on_taken: OnTaken,
+    purpose: Purpose,
     monitor: &dyn Monitor,
 ) -> Result<(Target<Staged>, Vec<Taken>), Failure> {
     monitor.phase("staging the new system");
+    let on_failure = match purpose {
+        Purpose::Restore => options.on_failure,
+        Purpose::Plan => OnFailure::Remove,
+    };
     let image = match &options.target {
         TargetSpec::Image(image) => image,
         TargetSpec::Rootfs(dir) => {
-            return Ok((Target::new(Box::new(RootTarget::open(dir, monitor)?)), vec![]));
+            return Ok((
+                Target::new(Box::new(RootTarget::open(dir, on_failure, monitor)?)),
+                vec![],
+            ));
         }
     };
     let site = EngineSite::find(image, &opened.manifest().survey, options)?;
     let taken = site.taken().to_vec();
     match taken.first() {
-        Some(taken) if on_taken == OnTaken::Refuse => Err(taken.failure()),
+        Some(taken) if purpose == Purpose::Restore => Err(taken.failure()),
         _ => {
-            let built = site.stage(opened.manifest(), options.start)?;
+            let built = site.stage(opened.manifest(), options.start, on_failure)?;
             Ok((Target::new(Box::new(built)), taken))
         }
     }
@@ -105,40 +120,43 @@ fn prepare(
     opened: &Opened,
     layout: &LayoutDb,
     options: &RestoreOptions,
-    on_taken: OnTaken,
+    purpose: Purpose,
     monitor: &dyn Monitor,
 ) -> Result<Prepared, Failure> {
     let manifest = opened.manifest();
     if let Some(approved) = &options.approved {
         difference::check_inputs(approved, manifest, options)?;
     }
-    let (mut staged, taken) = stage(opened, options, on_taken, monitor)?;
+    let (mut staged, taken) = stage(opened, options, purpose, monitor)?;
     crate::failure::check_cancelled("restoring", &options.target.to_string())?;
-    let equipped = stage::install(&mut staged, &manifest.survey, layout, monitor)?;
-    monitor.phase("reading the new system");
-    let target = staged.rest(&std::env::temp_dir())?;
-    monitor.phase("planning");
     let (volumes, settings) = match options.target {
         TargetSpec::Image(_) => (VolumesAs::Volumes, archived_settings(manifest)?),
         TargetSpec::Rootfs(_) => (VolumesAs::Files, None),
     };
-    let planned = planner::plan(&Inputs {
+    let command = settings.as_ref().map(ServiceSettings::words).unwrap_or_default();
+    let equipped = stage::install(&mut staged, manifest, &command, layout, monitor)?;
+    monitor.phase("reading the new system");
+    let target = staged.rest(&std::env::temp_dir())?;
+    monitor.phase("planning");
+    let mut planned = planner::plan(&Inputs {
         manifest,
         survey: &manifest.survey,
         contents: &opened.contents,
         layout,
         packages: &equipped.packages,
+        unserved: &equipped.unserved,
         state_before: equipped.state_before.as_ref(),
         target: target.tree(),
         settings: settings.as_ref(),
         volumes,
     })?;
+    let renamed = std::mem::take(&mut planned.renamed);
     let terms = target.terms(planned.wanted())?;
     let plan = Plan::new(&manifest.id, &options.target, (planned, terms), taken)?;
     if let Some(approved) = &options.approved {
         difference::check_plan(approved, &plan)?;
     }
-    Ok(Prepared { target, plan })
+    Ok(Prepared { target, plan, renamed })
 }
 
 /// The plan of a restore of `file`. The packages are really installed, in a staged system that is
@@ -154,8 +172,8 @@ pub fn plan(
     monitor: &dyn Monitor,
 ) -> Result<Plan, Failure> {
     options.check()?;
-    let opened = open(file, monitor)?;
-    Ok(prepare(&opened, layout, options, OnTaken::Say, monitor)?.plan)
+    let opened = open(file, "restoring", monitor)?;
+    Ok(prepare(&opened, layout, options, Purpose::Plan, monitor)?.plan)
 }
 
 /// Restores `file`: makes the plan and executes it.
@@ -172,9 +190,17 @@ pub fn restore(
 ) -> Result<RestoreReport, Failure> {
     let started = Instant::now();
     options.check()?;
-    let opened = open(file, monitor)?;
-    let prepared = prepare(&opened, layout, options, OnTaken::Refuse, monitor)?;
-    let mut report = execute(prepared, &opened.contents, options, monitor)?;
+    let opened = open(file, "restoring", monitor)?;
+    let restored = prepare(&opened, layout, options, Purpose::Restore, monitor)
+        .and_then(|prepared| execute(prepared, &opened, options, monitor));
+    let mut report = restored.map_err(|failure| match options.on_failure {
+        OnFailure::Remove => failure,
+        OnFailure::Keep => failure.safe(
+            "the old service and the bundle are as they were; what was made of the new system is \
+             kept for a look, containers and images with the label regrow.staging, a root beside \
+             the one that was named, and `regrow gc` removes it",
+        ),
+    })?;
     report.seconds = started.elapsed().as_secs_f64();
     Ok(report)
 }
@@ -182,11 +208,12 @@ pub fn restore(
 /// Does what the plan says, and publishes the result.
 fn execute(
     prepared: Prepared,
-    contents: &Contents,
+    opened: &Opened,
     options: &RestoreOptions,
     monitor: &dyn Monitor,
 ) -> Result<RestoreReport, Failure> {
-    let Prepared { target, plan } = prepared;
+    let Prepared { target, plan, renamed } = prepared;
+    let contents = &opened.contents;
     let work = plan.work();
     let mut report = RestoreReport::of(plan.report());
     crate::failure::check_cancelled("restoring", &options.target.to_string())?;
@@ -198,7 +225,18 @@ fn execute(
     report.losses.extend(rebuilt.losses);
     stage::execute(&mut placed, &work.commands, contents, monitor)?;
     let mut sealed = placed.seal()?;
-    stage::validate(&mut sealed, &work.checks, monitor)?;
+    match options.checks {
+        Checks::Run => {
+            let lends = matches!(options.target, TargetSpec::Image(_));
+            let old = Old { manifest: opened.manifest(), renamed: &renamed, lends };
+            report.held.extend(checks::validate(&mut sealed, &work.checks, &old, monitor)?);
+            let scratch = std::env::temp_dir();
+            let found = checks::observe(&mut sealed, &plan.content, &old, &scratch, monitor)?;
+            report.held.extend(found.held);
+            report.limitations.extend(found.limitations);
+        }
+        Checks::Skip => report.limitations.push(checks::SKIPPED.to_owned()),
+    }
     crate::failure::check_cancelled("restoring", &options.target.to_string())?;
     monitor.phase("publishing");
     let (published, left) = sealed.publish()?;

@@ -16,6 +16,26 @@ pub enum Start {
     Yes,
 }
 
+/// What becomes of an unfinished system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnFailure {
+    /// It is removed.
+    #[default]
+    Remove,
+    /// It is kept for a look, labelled or on record, until `gc` removes it.
+    Keep,
+}
+
+/// Whether the new system is checked and observed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Checks {
+    /// It is.
+    #[default]
+    Run,
+    /// It is not, and that is said.
+    Skip,
+}
+
 /// How to restore.
 #[derive(Debug, Clone)]
 pub struct RestoreOptions {
@@ -31,6 +51,10 @@ pub struct RestoreOptions {
     pub start: Start,
     /// What is lent to commands that download.
     pub downloads: Downloads,
+    /// What becomes of the new system when the restore fails.
+    pub on_failure: OnFailure,
+    /// Whether the new system is checked and observed.
+    pub checks: Checks,
     /// The plan that was approved: exactly this is executed, or nothing.
     pub approved: Option<Plan>,
 }

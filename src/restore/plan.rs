@@ -94,18 +94,23 @@ impl PlanContent {
     }
 }
 
+/// A command that judges the files of an application.
+pub(in crate::restore) struct Check<'a> {
+    pub(in crate::restore) app: &'a str,
+    pub(in crate::restore) argv: &'a [String],
+}
 /// In how many lines what is placed is told by directory.
 const DIRECTORIES: usize = 8;
 
 /// What of a plan runs in the new system, each in the order of the steps.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(in crate::restore) struct Work<'a> {
     /// Made once everything is placed.
     pub(in crate::restore) rebuilds: Vec<&'a Rebuild>,
     /// Run after that.
     pub(in crate::restore) commands: Vec<&'a PlannedCommand>,
     /// Have to succeed in the end.
-    pub(in crate::restore) checks: Vec<&'a [String]>,
+    pub(in crate::restore) checks: Vec<Check<'a>>,
 }
 
 impl Plan {
@@ -117,7 +122,8 @@ impl Plan {
         taken: Vec<Taken>,
     ) -> Result<Plan, Failure> {
         let Terms { publication, dropped, grants, limitations } = terms;
-        let Planned { packages, draft, volumes, settings, mut steps, held, mut losses } = planned;
+        let Planned { packages, draft, volumes, settings, mut steps, held, mut losses, .. } =
+            planned;
         let renamed = publication.volumes.iter().map(|(archived, name)| Step::Volume {
             archived: archived.clone(),
             name: name.clone(),
@@ -186,7 +192,7 @@ impl Plan {
             match step {
                 Step::Rebuild(rebuild) => work.rebuilds.push(rebuild),
                 Step::Run(command) => work.commands.push(command),
-                Step::Check { argv, .. } => work.checks.push(argv),
+                Step::Check { app, argv } => work.checks.push(Check { app, argv }),
                 // The staged system has these packages, or there was nothing to plan with.
                 Step::Architecture { .. } | Step::Install(_) | Step::Answer(_) => {}
                 // These are in the draft.
@@ -291,7 +297,8 @@ mod tests {
         let work = plan.work();
         let commands: Vec<String> = work.commands.iter().map(|c| c.argv.join(" ")).collect();
         assert_eq!(commands, ["newaliases"]);
-        assert_eq!(work.checks, [["nginx", "-t"]]);
+        let checks: Vec<_> = work.checks.iter().map(|check| (check.app, check.argv)).collect();
+        assert_eq!(checks, [("nginx", &["nginx".to_owned(), "-t".to_owned()][..])]);
         assert!(work.rebuilds.is_empty());
     }
 

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::bundle::Loss;
 use crate::failure::Failure;
 use crate::layout::{self, LayoutMatcher, Recognised, Worth};
+use crate::observe::Renamed;
 use crate::packages::Installed;
 use crate::restore::files::accounts::{self, Merged, Owned};
 use crate::restore::files::carry;
@@ -20,15 +21,23 @@ use crate::restore::files::migration::{
     AppMigration, adapt_settings, apply_steps, mentions, migrations, rebuilds, today, validators,
     withhold,
 };
+use crate::restore::files::own_state;
+use crate::restore::files::references;
+use crate::restore::files::renamed::renamed;
 use crate::restore::files::services;
 use crate::restore::files::settle::settle;
 use crate::restore::files::state;
+use crate::restore::files::today::Today;
+use crate::restore::files::unread::{self, Known};
+use crate::restore::files::withdrawn;
+use crate::restore::packages::in_use::InUse;
 use crate::restore::python::environments;
 use crate::restore::target::Wanted;
 use crate::restore::target::volumes::{self, VolumePlan};
 use crate::restore::value::archived::Archived;
 use crate::restore::value::decisions::Decisions;
 use crate::restore::value::inputs::{Inputs, VolumesAs, unreadable};
+use crate::restore::value::packages::Unserved;
 use crate::restore::value::step::{PlannedCommand, Removal, Step};
 use crate::service::ServiceSettings;
 use crate::tree::{Draft, DraftContent, DraftNode, RootPath, Time, Tree};
@@ -42,6 +51,7 @@ enum Part {
     Draft,
     Imports,
     Moved,
+    Followed,
     Switches,
     Owners,
     Owned,
@@ -50,6 +60,7 @@ enum Part {
     Choices,
     Merged,
     Edited,
+    Referred,
     Complete,
     Fresh,
     Timeless,
@@ -83,10 +94,12 @@ const PHASES: &[Phase] = &[
     // Data that nothing can read any more is not moved about.
     phase(&[Part::Draft, Part::Journeys], Part::Imports, take_databases),
     phase(&[Part::Imports], Part::Moved, move_files),
+    // What packages say of their files comes after what rules say.
+    phase(&[Part::Moved], Part::Followed, follow_packages),
     // Links lead to what was moved.
-    phase(&[Part::Moved], Part::Switches, switch_services),
+    phase(&[Part::Followed], Part::Switches, switch_services),
     // The owner of whatever is placed counts, so all of it has to be in the draft.
-    phase(&[Part::Moved], Part::Owners, map_owners),
+    phase(&[Part::Followed], Part::Owners, map_owners),
     // Only now are there the accounts of both systems, with the numbers of the new one.
     phase(&[Part::Owners], Part::Owned, change_owners),
     // The homes of owners are those of the merged accounts.
@@ -98,7 +111,9 @@ const PHASES: &[Phase] = &[
     phase(&[Part::Choices], Part::Merged, merge_configuration),
     // Settings are adapted in what stays active, not in the texts that are kept to be looked at.
     phase(&[Part::Merged], Part::Edited, adapt),
-    phase(&[Part::Edited], Part::Complete, complete),
+    // What is to be looked at only, and is put beside later, refers to nothing.
+    phase(&[Part::Edited], Part::Referred, check_references),
+    phase(&[Part::Referred], Part::Complete, complete),
     phase(&[Part::Complete], Part::Fresh, clear_fresh_state),
     phase(&[Part::Complete, Part::Fresh], Part::Timeless, forget_times),
     // What is generated is due by what is placed, in volumes too.
@@ -141,6 +156,9 @@ pub(in crate::restore) struct Planned {
     pub(in crate::restore) steps: Vec<Step>,
     pub(in crate::restore) held: Vec<Held>,
     pub(in crate::restore) losses: Vec<Loss>,
+    /// What of the observed old system has another name now: no part of a plan, as nothing is done
+    /// about it.
+    pub(in crate::restore) renamed: Renamed,
 }
 
 impl Planned {
@@ -163,6 +181,24 @@ pub(in crate::restore) fn plan(inputs: &Inputs) -> Result<Planned, Failure> {
     Ok(planner.finish())
 }
 
+/// What the archived service had and the standing system, which `inputs` has as its target, has
+/// not; `settings` are those of its container.
+///
+/// # Errors
+/// As [`plan`].
+pub(in crate::restore) fn check(
+    inputs: &Inputs,
+    settings: Option<&ServiceSettings>,
+) -> Result<Vec<Held>, Failure> {
+    let mut planner = Planner::new(inputs)?;
+    // From there on a plan is about what is placed, and nothing is.
+    for phase in PHASES.iter().take_while(|phase| !matches!(phase.gives, Part::Referred)) {
+        (phase.run)(&mut planner)?;
+    }
+    let Planner { archived, installed, merged, draft, .. } = &planner;
+    references::open(inputs, archived, (installed, merged), draft, settings).map_err(unreadable)
+}
+
 /// A plan while it is made.
 struct Planner<'a> {
     inputs: &'a Inputs<'a>,
@@ -173,6 +209,10 @@ struct Planner<'a> {
     /// What the rules of those say about paths.
     places: LayoutMatcher,
     migrations: Vec<AppMigration>,
+    /// Today's names of services, as far as packages tell, without `.service`.
+    services: BTreeMap<String, String>,
+    /// Services that were on and that nothing in the new system is.
+    unserved: Vec<Unserved>,
     draft: Draft,
     imports: Vec<PlannedCommand>,
     merged: Merged,
@@ -197,6 +237,8 @@ impl<'a> Planner<'a> {
             today,
             places,
             migrations: vec![],
+            services: BTreeMap::new(),
+            unserved: vec![],
             draft: Draft::default(),
             imports: vec![],
             merged: Merged::default(),
@@ -213,8 +255,9 @@ impl<'a> Planner<'a> {
         let packages = packages.map(|unit| (format!("{}:{}", unit.name, unit.arch), unit.version));
         let packages = packages.collect();
         let Decisions { steps, held, losses, commands: _ } = self.decisions;
+        let renamed = renamed(self.inputs.survey.observation.as_ref(), &self.migrations);
         let Planner { draft, volumes, settings, .. } = self;
-        Planned { packages, draft, volumes, settings, steps, held, losses }
+        Planned { packages, draft, volumes, settings, steps, held, losses, renamed }
     }
 
     fn apply(&mut self, wanted: &dyn Fn(&layout::Step) -> bool) -> Result<(), Failure> {
@@ -224,7 +267,7 @@ impl<'a> Planner<'a> {
 }
 
 fn packages(planner: &mut Planner<'_>) -> Result<(), Failure> {
-    planner.decisions.packages(planner.inputs.packages);
+    planner.decisions.packages(planner.inputs.packages, &planner.inputs.survey.withdrawn);
     Ok(())
 }
 
@@ -234,7 +277,9 @@ fn find_journeys(planner: &mut Planner<'_>) -> Result<(), Failure> {
 }
 
 fn collect(planner: &mut Planner<'_>) -> Result<(), Failure> {
-    planner.draft = planner.archived.draft();
+    let Planner { inputs, archived, installed, decisions, .. } = planner;
+    planner.draft = archived.draft();
+    withdrawn::settle(inputs, installed, &mut planner.draft, decisions);
     Ok(())
 }
 
@@ -248,9 +293,29 @@ fn move_files(planner: &mut Planner<'_>) -> Result<(), Failure> {
     planner.apply(&|step| !matches!(step, layout::Step::Chown { .. }))
 }
 
+fn follow_packages(planner: &mut Planner<'_>) -> Result<(), Failure> {
+    let Planner { inputs, installed, places, draft, decisions, .. } = planner;
+    let old = InUse::of(inputs.manifest, &[]);
+    let today = Today::read(installed, inputs.packages, inputs.target).map_err(unreadable)?;
+    planner.services = today.renamed(&old, inputs.target).map_err(unreadable)?;
+    let known = Known {
+        manifest: inputs.manifest,
+        store: inputs.contents,
+        target: inputs.target,
+        installed,
+        today: &today,
+        places,
+        services: &planner.services,
+    };
+    unread::follow(&known, draft, decisions)?;
+    planner.unserved = today.unserved(inputs.unserved, &old, &planner.services);
+    Ok(())
+}
+
 fn switch_services(planner: &mut Planner<'_>) -> Result<(), Failure> {
     let Planner { inputs, migrations, draft, decisions, .. } = planner;
-    services::rename(migrations, draft, decisions)?;
+    let names = services::Names { migrations, packages: &planner.services };
+    services::rename(&names, draft, decisions)?;
     let on: BTreeSet<Vec<u8>> = inputs
         .manifest
         .entries
@@ -258,7 +323,9 @@ fn switch_services(planner: &mut Planner<'_>) -> Result<(), Failure> {
         .filter(|entry| services::pulls_in(&entry.path))
         .map(|entry| entry.path.name().to_vec())
         .collect();
-    services::fit(draft, inputs.target, &|name| on.contains(name), decisions)
+    services::fit(draft, inputs.target, &|name| on.contains(name), decisions)?;
+    services::hold_unserved(&planner.unserved, decisions);
+    Ok(())
 }
 
 fn map_owners(planner: &mut Planner<'_>) -> Result<(), Failure> {
@@ -279,7 +346,8 @@ fn carry_environments(planner: &mut Planner<'_>) -> Result<(), Failure> {
 fn settle_paths(planner: &mut Planner<'_>) -> Result<(), Failure> {
     let old = Owned { archived: &planner.archived, ids: &planner.merged.ids };
     planner.draft = settle(&planner.draft, &old, planner.inputs.target).map_err(unreadable)?;
-    Ok(())
+    let Planner { inputs, draft, decisions, .. } = planner;
+    own_state::stay(draft, inputs.target, decisions).map_err(unreadable)
 }
 
 fn carry_choices(planner: &mut Planner<'_>) -> Result<(), Failure> {
@@ -311,6 +379,13 @@ fn adapt(planner: &mut Planner<'_>) -> Result<(), Failure> {
         container::adapt(settings, &mentions.container, migrations, decisions)?;
     }
     Ok(())
+}
+
+/// Looks for what the kept files name and the new system does not have.
+fn check_references(planner: &mut Planner<'_>) -> Result<(), Failure> {
+    let Planner { inputs, archived, installed, merged, draft, settings, decisions, .. } = planner;
+    let new = (&*installed, &*merged);
+    references::check(inputs, archived, new, draft, settings, decisions).map_err(unreadable)
 }
 
 /// Puts the last nodes into the draft and lists all of them.

@@ -191,6 +191,10 @@ pub enum TextOf {
     WorkingDirectory,
     /// An argument or the line of the health check.
     HealthCheck,
+    /// As whom it is run.
+    User,
+    /// A further group.
+    Group,
 }
 
 impl TextOf {
@@ -202,11 +206,22 @@ impl TextOf {
             TextOf::Environment => "environment",
             TextOf::WorkingDirectory => "working directory",
             TextOf::HealthCheck => "health check",
+            TextOf::User => "user",
+            TextOf::Group => "group",
         }
     }
 }
 
 impl ServiceSettings {
+    /// What is run, and asked whether it works: the words of all commands.
+    pub fn words(&self) -> Vec<String> {
+        let runs =
+            |which| matches!(which, TextOf::Entrypoint | TextOf::Command | TextOf::HealthCheck);
+        let mut copy = self.clone();
+        let texts = copy.texts_mut().filter(|(which, _)| runs(*which));
+        texts.map(|(_, text)| text.clone()).collect()
+    }
+
     /// The texts that may name paths, users and programs of the system, to be replaced in place.
     pub fn texts_mut(&mut self) -> impl Iterator<Item = (TextOf, &mut String)> {
         fn of(which: TextOf, texts: &mut [String]) -> impl Iterator<Item = (TextOf, &mut String)> {
@@ -219,6 +234,12 @@ impl ServiceSettings {
             .chain(of(TextOf::Environment, &mut self.environment))
             .chain(of(TextOf::WorkingDirectory, directory))
             .chain(check.map(|text| (TextOf::HealthCheck, text)))
+    }
+
+    /// The texts that are names or numbers of accounts, to be replaced in place.
+    pub fn accounts_mut(&mut self) -> impl Iterator<Item = (TextOf, &mut String)> {
+        let user = std::iter::once((TextOf::User, &mut self.user));
+        user.chain(self.groups.iter_mut().map(|group| (TextOf::Group, group)))
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::facts::{ContainerFacts, engine_failure, refuse_running, started};
 use super::layers::Way;
-use super::{Binds, LeftOut, Mount, OpenOptions, Source, SourceSpec, by_api, on_disk};
+use super::{Binds, LeftOut, Mount, OpenOptions, Running, Source, SourceSpec, by_api, on_disk};
 use crate::engine::{Container, Engine, EngineError, Which, settings};
 use crate::facts::MountFact;
 use crate::failure::{Failure, FailureKind};
@@ -39,7 +39,9 @@ pub(super) fn open(
     let engine = Engine::connect(which).map_err(failed)?;
     engine.heed_cancellation();
     let container = engine.container(name).map_err(failed)?;
-    refuse_running(spec, &container)?;
+    if options.running == Running::Refuse {
+        refuse_running(spec, &container)?;
+    }
     monitor.phase("reading the container's layers");
     let way = on_disk::way(&engine, &container).map_err(failed)?;
     let layers = match way {

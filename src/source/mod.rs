@@ -50,6 +50,16 @@ pub enum Binds {
     Take,
 }
 
+/// Whether a container may run while it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Running {
+    /// It may not: what it writes meanwhile would be torn.
+    #[default]
+    Refuse,
+    /// It may: nothing is taken from it, it is only looked at.
+    Read,
+}
+
 /// How to open a source.
 #[derive(Debug, Clone, Default)]
 pub struct OpenOptions {
@@ -57,6 +67,8 @@ pub struct OpenOptions {
     pub binds: Binds,
     /// An image that can be had again, by its name in the source's engine.
     pub base: Option<String>,
+    /// Whether it may run.
+    pub running: Running,
 }
 
 /// Something mounted into a source.

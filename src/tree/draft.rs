@@ -136,12 +136,30 @@ impl Draft {
         self.deletions.iter()
     }
 
+    /// Whether `path` itself is to be removed.
+    pub fn is_deleted(&self, path: &RootPath) -> bool {
+        self.deletions.contains(path)
+    }
+
     /// Forgets deletions below what is no directory: where it takes the place of one, what was in
     /// that goes too, and there is no such path to remove.
     pub fn forget_idle_deletions(&mut self) {
         let nodes = &self.nodes;
         let is_in_the_way = |dir: &RootPath| nodes.get(dir).is_some_and(|n| !n.entry.kind.is_dir());
         self.deletions.retain(|path| !path.ancestors().iter().any(is_in_the_way));
+    }
+
+    /// Takes `path` and everything below it out of the draft, deletions included; whether there
+    /// was anything.
+    pub fn forget(&mut self, path: &RootPath) -> bool {
+        let before = self.deletions.len();
+        self.deletions.retain(|gone| !gone.is_within(path));
+        !self.take(path).is_empty() || self.deletions.len() < before
+    }
+
+    /// Takes the node at `path` out of the draft, and nothing below it.
+    pub fn remove(&mut self, path: &RootPath) {
+        self.nodes.remove(path);
     }
 
     /// Forgets the deletion of `path`.

@@ -121,6 +121,17 @@ impl Kind {
         matches!(self, Kind::File { .. })
     }
 
+    /// Whether a device has a number that Linux knows, of twelve bits and twenty; true of all that
+    /// is no device.
+    pub(crate) fn has_device_number(&self) -> bool {
+        match self {
+            Kind::Char { major, minor } | Kind::Block { major, minor } => {
+                *major <= 0xfff && *minor <= 0xf_ffff
+            }
+            _ => true,
+        }
+    }
+
     /// Size in bytes: of a regular file, else 0.
     pub fn size(&self) -> u64 {
         match self {

@@ -243,6 +243,7 @@ mod tests {
         for (number, entry) in all().iter().enumerate() {
             assert_eq!(packed.path(number), entry.path.as_bytes());
             assert_eq!(packed.size(number), entry.kind.size());
+            assert_eq!(packed.file_type(number), entry.kind.file_type());
             assert_eq!(packed.links(number), entry.links);
         }
     }

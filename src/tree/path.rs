@@ -252,6 +252,9 @@ impl PartialOrd for RootPath {
     }
 }
 
+/// The longest name of one component that a file system of Linux knows.
+pub(crate) const NAME_LIMIT: usize = 255;
+
 /// Shows `bytes` to a person: printable text as it is, everything else escaped, so that a name
 /// can neither move the cursor nor forge a line.
 pub fn escaped(bytes: &[u8]) -> String {

@@ -173,11 +173,11 @@ reasons! {
         /// The rule's reason.
         why: String,
     } = "rule", "{worth} of {app}: {why}";
-    /// A package no repository offers.
+    /// Of a package that cannot be had again, or a link to what it brings.
     NotOffered {
         /// The package.
         package: String,
-    } = "not-offered", "no repository offers package {package}";
+    } = "not-offered", "nothing shows that package {package} can be had again";
     /// A package's file with other content.
     PackageFileChanged {
         /// The package.

@@ -6,14 +6,16 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use super::sample::{Sample, path};
+use super::sample::{self, Sample, path, verdict};
 use crate::bundle::frames::FrameWriter;
 use crate::bundle::index::{Index, PREAMBLE};
-use crate::bundle::{BundleError, Digest, Manifest, ManifestEntry, Reader};
+use crate::bundle::{
+    BundleError, Digest, Manifest, ManifestEntry, MemberRecord, Node, Reader, VolumeRecord,
+};
 use crate::failure::FailureKind;
 use crate::monitor::Silent;
 use crate::pax::{self, Body, Dialect, Member};
-use crate::tree::{Content, Extent};
+use crate::tree::{Content, Extent, Kind, LinkGroup};
 
 /// A bundle taken apart.
 struct Parts {
@@ -237,6 +239,188 @@ fn manifests_that_are_not_the_members_are_refused() {
     for (number, (change, expected, why)) in changes.into_iter().enumerate() {
         let (kind, text) = refusal(change);
         assert!(kind == expected && text.contains(why), "{number}: {text}");
+    }
+}
+
+/// Makes what stands at `at` something else.
+fn becomes(parts: &mut Parts, at: &str, kind: Kind) {
+    parts.entries(|entries| {
+        let entry = entries.iter_mut().find(|entry| entry.path == path(at)).unwrap();
+        (entry.stored, entry.digest) = (false, None);
+        entry.node.as_mut().unwrap().kind = kind;
+    });
+}
+
+/// Lists one more entry, and changes it.
+fn listed(parts: &mut Parts, at: &str, change: impl FnOnce(&mut ManifestEntry)) {
+    let mut entries: Vec<ManifestEntry> = parts.manifest.entries.iter().collect();
+    let mut more = verdict(&sample::file(at, 1));
+    change(&mut more);
+    entries.push(more);
+    entries.sort_by(|a, b| a.path.cmp(&b.path));
+    parts.manifest.entries = entries.into_iter().collect();
+}
+
+/// Takes what is at `at` out of the list.
+fn unlisted(parts: &mut Parts, at: &str) {
+    let entries = parts.manifest.entries.iter().filter(|entry| entry.path != path(at));
+    parts.manifest.entries = entries.collect();
+}
+
+fn removed(entry: &mut ManifestEntry) {
+    entry.node = None;
+}
+
+#[test]
+fn no_tree_can_have_entries_that_do_not_stand_in_directories() {
+    let link = Kind::Symlink { target: b"/etc".to_vec() };
+    let device = Kind::Char { major: 1, minor: 3 };
+    let kinds = [link, Kind::Fifo, device, Kind::Socket, Kind::File { size: 3 }];
+    for kind in kinds {
+        let word = kind.word();
+        let (_, text) = refusal(|p| becomes(p, "/srv", kind.clone()));
+        assert!(text.contains(&format!("what it is in is a {word}")), "{text}");
+        let (_, text) = refusal(|p| becomes(p, "/", kind.clone()));
+        assert!(text.contains(&format!("the root is a {word}")), "{text}");
+        let (_, text) = refusal(|p| becomes(p, "/var/lib/db", kind.clone()));
+        assert!(text.contains(&format!("mounted there, and it is a {word}")), "{text}");
+    }
+    let changes: [(Change, &str); 10] = [
+        (|p| unlisted(p, "/srv"), "the directory that it is in is not there"),
+        (|p| unlisted(p, "/"), "the directory that it is in is not there"),
+        (|p| unlisted(p, "/usr/bin"), "the directory that it is in is not there"),
+        (|p| listed(p, "/no/such/x", |_| ()), "the directory that it is in is not there"),
+        (|p| listed(p, "/etc/motd/x", |_| ()), "recorded as removed"),
+        (|p| listed(p, "/etc/app.conf/x", |_| ()), "what it is in is a file"),
+        (
+            |p| {
+                unlisted(p, "/srv");
+                listed(p, "/srv", removed);
+            },
+            "recorded as removed",
+        ),
+        (|p| listed(p, "/etc/app.conf", |_| ()), "do not ascend"),
+        (|p| listed(p, "/etc/app.conf", removed), "do not ascend"),
+        (
+            |p| listed(p, "/etc/big", |e| *e = verdict(&sample::file("/etc/big", 1 << 63))),
+            "so large",
+        ),
+    ];
+    for (number, (change, why)) in changes.into_iter().enumerate() {
+        let (kind, text) = refusal(change);
+        assert!(kind == FailureKind::Refused && text.contains(why), "{number}: {text}");
+    }
+}
+
+#[test]
+fn a_name_of_255_bytes_and_a_removal_below_what_is_not_there_are_no_fault() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("web.regrow");
+    Sample::new().write(&file, 4096).unwrap();
+    let mut parts = Parts::of(&file);
+    listed(&mut parts, &format!("/{}", "n".repeat(255)), |_| ());
+    // What is not stored is only said to have been there.
+    listed(&mut parts, &format!("/srv/{}", "n".repeat(256)), |_| ());
+    listed(&mut parts, "/gone/dir/file", removed);
+    listed(&mut parts, "/etc/app.conf/file", removed);
+    parts.manifest.counts.entries += 4;
+    parts.forge(&file);
+    verify(&file).unwrap();
+}
+
+#[test]
+fn names_of_one_file_that_differ_and_nodes_that_cannot_be_are_refused() {
+    fn change(p: &mut Parts, at: &str, change: fn(&mut ManifestEntry)) {
+        p.entries(|entries| change(entries.iter_mut().find(|e| e.path == path(at)).unwrap()));
+    }
+    fn node(entry: &mut ManifestEntry) -> &mut Node {
+        entry.node.as_mut().unwrap()
+    }
+    let long = |p: &mut Parts| {
+        let at = "/srv/".to_owned() + &"l".repeat(200);
+        p.entries(|entries| {
+            let entry = entries.iter_mut().find(|e| e.path == path(&at)).unwrap();
+            entry.path = path(&format!("{at}{}", "l".repeat(56)));
+        });
+    };
+    let changes: [(Change, &str); 13] = [
+        (long, "longer than 255 bytes"),
+        (|p| change(p, "/srv/second", |e| node(e).meta.mode = 0o4755), "under its other names"),
+        (|p| change(p, "/srv/second", |e| node(e).meta.uid = 0), "under its other names"),
+        (|p| change(p, "/srv/second", |e| node(e).kind = Kind::File { size: 3 }), "other names"),
+        (|p| change(p, "/srv/second", |e| e.digest = Some(Digest::of(b"x"))), "other names"),
+        (|p| change(p, "/srv/link", |e| node(e).links = Some(LinkGroup(1))), "other names"),
+        (|p| change(p, "/srv", |e| node(e).links = Some(LinkGroup(1))), "no `links`"),
+        (
+            |p| change(p, "/srv/null", |e| node(e).kind = Kind::Char { major: 4096, minor: 0 }),
+            "no device has such a number",
+        ),
+        (
+            |p| change(p, "/srv/null", |e| node(e).kind = Kind::Block { major: 8, minor: 1 << 20 }),
+            "no device has such a number",
+        ),
+        (|p| change(p, "/srv/fifo", |e| node(e).kind = Kind::Socket), "a socket cannot be stored"),
+        (|p| change(p, "/etc/motd", |e| e.pristine = Some("image".into())), "unedited text"),
+        (|p| change(p, "/srv/fifo", |e| e.pristine = Some("image".into())), "unedited text"),
+        (|p| change(p, "/etc/motd", |e| e.stored = true), "a deletion cannot be stored"),
+    ];
+    for (number, (change, why)) in changes.into_iter().enumerate() {
+        let (kind, text) = refusal(change);
+        assert!(kind == FailureKind::Refused && text.contains(why), "{number}: {text}");
+    }
+}
+
+#[test]
+fn volumes_that_cannot_be_mounted_so_are_refused() {
+    fn volume(p: &mut Parts, name: &str, at: &str) {
+        p.manifest.volumes.push(VolumeRecord { name: name.to_owned(), path: path(at) });
+    }
+    let changes: [(Change, &str); 7] = [
+        (|p| volume(p, "other", "/var/lib/db"), "two volumes are mounted at"),
+        (|p| volume(p, "db", "/srv/db"), "listed twice"),
+        (|p| volume(p, "all", "/"), "over everything"),
+        (|p| volume(p, "inner", "/var/lib/db/one"), "a volume is mounted there"),
+        (|p| volume(p, "srv", "/srv"), "it lies in volume `srv`"),
+        (|p| listed(p, "/var/lib/db/mine", |_| ()), "it lies in volume `db`"),
+        (|p| p.entries(|all| all[1].volume = Some("db".into())), "does not lie in its volume"),
+    ];
+    for (number, (change, why)) in changes.into_iter().enumerate() {
+        let (kind, text) = refusal(change);
+        assert!(kind == FailureKind::Refused && text.contains(why), "{number}: {text}");
+    }
+}
+
+#[test]
+fn members_beside_the_tree_that_cannot_be_unpacked_are_refused() {
+    fn member(p: &mut Parts, name: &str) {
+        let member = MemberRecord {
+            name: name.as_bytes().to_vec(),
+            size: 1,
+            digest: Some(Digest::of(b"x")),
+        };
+        p.manifest.members.push(member);
+        p.manifest.members.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+    let long = |p: &mut Parts| member(p, &format!("exports/{}", "n".repeat(256)));
+    let changes: [(Change, &str); 7] = [
+        (|p| member(p, "exports/main.sql/x"), "what it is in is a file"),
+        (|p| member(p, "exports/main.sql"), "comes too late, or twice"),
+        (|p| member(p, "exports/../x"), "impossible name"),
+        (|p| member(p, "exports//x"), "impossible name"),
+        (long, "impossible name"),
+        (|p| member(p, "pristine/etc/app.conf/x"), "what it is in is a file"),
+        (
+            |p| {
+                let mut again = p.manifest.exports[0].clone();
+                again.name = "again".to_owned();
+                p.manifest.exports.push(again);
+            },
+            "another's member",
+        ),
+    ];
+    for (number, (change, why)) in changes.into_iter().enumerate() {
+        let (kind, text) = refusal(change);
+        assert!(kind == FailureKind::Refused && text.contains(why), "{number}: {text}");
     }
 }
 

@@ -72,6 +72,7 @@ impl Sample {
     /// Three files and nothing special, for tests that look at every byte.
     pub(super) fn small() -> Sample {
         let mut sample = Sample::empty();
+        sample.add("root", entry(b"/", Kind::Dir, 0o755));
         for name in ["/a", "/b", "/c"] {
             sample.add_file("root", name.as_bytes(), name.repeat(5).as_bytes());
         }
@@ -197,6 +198,20 @@ impl Sample {
         self.add_content("root", entry, content, extents);
     }
 
+    /// The entries, with the directories that lead to them, which no bundle lacks.
+    fn all(&self) -> BTreeMap<RootPath, ManifestEntry> {
+        let mut all: BTreeMap<RootPath, ManifestEntry> = BTreeMap::new();
+        for listed in self.entries.iter().filter(|listed| !listed.is_deleted()) {
+            for dir in std::iter::successors(listed.path.parent(), RootPath::parent) {
+                let entry = entry(dir.as_bytes(), Kind::Dir, 0o755);
+                let (reason, origin) = (Reason::Unexplained, Origin::Base);
+                all.insert(dir, ManifestEntry::new(&entry, Class::Immutable, reason, origin));
+            }
+        }
+        all.extend(self.entries.iter().map(|listed| (listed.path.clone(), listed.clone())));
+        all
+    }
+
     pub(super) fn manifest(&self) -> Manifest {
         Manifest {
             survey: Survey { source: "docker:web".to_owned(), ..Survey::default() },
@@ -209,7 +224,7 @@ impl Sample {
                 why: "Input/output error".to_owned(),
             }],
             limitations: vec!["no ACLs".to_owned()],
-            entries: self.entries.iter().cloned().collect(),
+            entries: self.all().into_values().collect(),
             ..Manifest::new()
         }
     }

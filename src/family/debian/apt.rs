@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::taken;
 use crate::failure::{Failure, FailureKind};
-use crate::family::offered::Offered;
+use crate::family::offered::{Offered, Taken};
 use crate::system::{Command, Ran, System};
 
 /// Where services are kept from starting while packages are installed. A file that is there
@@ -102,6 +103,9 @@ fn read(text: &str, native: &str) -> Offered {
         version: &'a str,
         architecture: &'a str,
         provides: &'a str,
+        replaces: &'a str,
+        breaks: &'a str,
+        conflicts: &'a str,
     }
     let mut stanzas: Vec<Stanza<'_>> = vec![];
     for (field, value) in text.lines().filter_map(|line| line.split_once(": ")) {
@@ -110,11 +114,16 @@ fn read(text: &str, native: &str) -> Offered {
             ("Version", Some(stanza)) => stanza.version = value,
             ("Architecture", Some(stanza)) => stanza.architecture = value,
             ("Provides", Some(stanza)) => stanza.provides = value,
+            ("Replaces", Some(stanza)) => stanza.replaces = value,
+            ("Breaks", Some(stanza)) => stanza.breaks = value,
+            ("Conflicts", Some(stanza)) => stanza.conflicts = value,
             _ => {}
         }
     }
     let mut offered = Offered::default();
-    for Stanza { package, version, architecture, provides } in stanzas {
+    for stanza in stanzas {
+        let Stanza { package, version, architecture, provides, replaces, breaks, conflicts } =
+            stanza;
         let is_native = ["all", native].contains(&architecture);
         let full = |name: &str| match is_native {
             true => name.to_owned(),
@@ -123,6 +132,10 @@ fn read(text: &str, native: &str) -> Offered {
         offered.packages.insert(full(package));
         if is_native {
             offered.versions.push((package.to_owned(), version.to_owned()));
+            for (old, of) in taken::taken(replaces, &[breaks, conflicts]) {
+                let taken = offered.taken.entry(old.to_owned()).or_default();
+                taken.push(Taken { by: package.to_owned(), of: of.map(str::to_owned) });
+            }
         }
         // `a (= 1), b`: the versions of names do not matter.
         for name in provides.split(',').filter_map(|name| name.split_whitespace().next()) {

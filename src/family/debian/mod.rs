@@ -9,10 +9,12 @@ mod answers;
 mod apt;
 mod certificates;
 mod choices;
+mod contents;
 mod decided;
+mod taken;
 mod texts;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::carried::Carried;
 use super::offered::Offered;
@@ -22,7 +24,7 @@ use crate::failure::Failure;
 use crate::packages::{Installed, Manager};
 use crate::survey::{AnswerFact, Choices, Survey};
 use crate::system::System;
-use crate::tree::{Draft, Tree, TreeError};
+use crate::tree::{Draft, RootPath, Tree, TreeError};
 
 /// Debian's family.
 pub(super) struct Debian;
@@ -64,6 +66,18 @@ impl Family for Debian {
     fn offered(&self, system: &mut dyn System) -> Result<Offered, Failure> {
         apt::fetch_lists(system)?;
         apt::offered(system)
+    }
+
+    fn took_from(&self, offered: &Offered, name: &str, version: &str) -> Vec<String> {
+        taken::took_from(offered, name, version)
+    }
+
+    fn contents(
+        &self,
+        system: &mut dyn System,
+        packages: &[&str],
+    ) -> Result<BTreeMap<String, Vec<RootPath>>, Failure> {
+        contents::contents(system, packages)
     }
 
     /// Packages of shared libraries are called by their name and the number of their interface:

@@ -1,4 +1,4 @@
 #!/bin/sh
-# Names, versions and architectures of everything that can be installed, and the names they answer
-# to.
-apt-cache dumpavail | grep -E '^(Package|Version|Architecture|Provides): '
+# Names, versions and architectures of everything that can be installed, the names they answer to,
+# and the packages that they took files from.
+apt-cache dumpavail | grep -E '^(Package|Version|Architecture|Provides|Replaces|Breaks|Conflicts): '

@@ -11,6 +11,7 @@ mod installed;
 mod package;
 mod protected;
 mod repository;
+mod supply;
 pub mod version;
 mod world;
 

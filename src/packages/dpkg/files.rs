@@ -76,6 +76,7 @@ impl Lists {
                 arch: arch.to_owned(),
                 version: String::new(),
                 source: None,
+                maker: String::new(),
                 status: Status::Broken(Broken::RecordLost),
                 essential: false,
                 priority: String::new(),
@@ -84,6 +85,7 @@ impl Lists {
                 depends: vec![],
                 recommends: vec![],
                 provides: vec![],
+                takes_over: vec![],
                 conffiles: vec![],
             };
             let key = (name.to_owned(), arch.to_owned());

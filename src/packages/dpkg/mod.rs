@@ -9,10 +9,12 @@ mod alternative;
 mod diversion;
 mod files;
 mod filter;
+mod helper;
 mod listed;
 mod script;
 mod stat_override;
 mod status;
+mod supply;
 mod ucf;
 mod wanted;
 
@@ -32,6 +34,7 @@ use self::ucf::Ucf;
 use super::apt::AutoInstalled;
 use super::intent::{self, Intent};
 use super::md5::Md5;
+use super::moving::Told;
 use super::ownership::{ClaimRef, Claims, Owned, OwnedPath, Unpacked};
 use super::package::Package;
 use super::problem::{Damage, Problem};
@@ -105,6 +108,11 @@ impl Dpkg {
     /// configuration they left. Of several owners, one that recorded a digest comes first.
     pub fn owner(&self, path: &RootPath) -> Option<Owned<'_>> {
         self.claims.of(path).find_map(|claim| self.owned(path, claim))
+    }
+
+    /// What the packages' scripts say of paths that earlier versions had.
+    pub(crate) fn told(&self, tree: &dyn Tree) -> Vec<Told> {
+        script::told(&self.scripts, tree)
     }
 
     /// Whether packages brought something below `path`: it is a directory to them.

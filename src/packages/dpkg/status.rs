@@ -3,7 +3,7 @@
 //! dpkg replaces `status` by renaming and keeps the one before, so after a crash the older copy
 //! lacks one operation at most: it is the better source than a file that was cut short.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use flate2::read::GzDecoder;
@@ -20,6 +20,8 @@ use crate::tree::{self, RootPath, TreeError};
 const MAX_STATUS: u64 = 256 << 20;
 const MAX_STANZA_FILE: u64 = 1 << 20;
 const MAX_PACKAGES: usize = 200_000;
+/// Longer than any name with an address.
+const MAX_MAKER: usize = 1000;
 
 /// A package and where its list of files is.
 #[derive(Debug)]
@@ -153,7 +155,7 @@ fn take_all(records: &mut Records<'_>, packages: &mut Packages, file: &RootPath,
             Ok(Record::Package(package)) => {
                 let key = (package.name.clone(), package.arch.clone());
                 let name = format!("{}:{}", key.0, key.1);
-                if packages.insert(key, Found { package, sums: None }).is_some() {
+                if packages.insert(key, Found { package: *package, sums: None }).is_some() {
                     records.problems.note(Problem::Twice { file: file.clone(), package: name });
                 }
             }
@@ -179,7 +181,7 @@ fn journal(records: &mut Records<'_>, packages: &mut Packages) {
             match read(records, &file, stanza, None) {
                 Ok(Record::Package(package)) => {
                     let key = (package.name.clone(), package.arch.clone());
-                    packages.insert(key, Found { package, sums: None });
+                    packages.insert(key, Found { package: *package, sums: None });
                 }
                 Ok(Record::Absent { name, arch }) => {
                     packages.remove(&(name, arch));
@@ -211,7 +213,7 @@ fn distroless(records: &mut Records<'_>, packages: &mut Packages) {
             match read(records, &file, stanza, Some(Status::Installed)) {
                 Ok(Record::Package(package)) => {
                     let key = (package.name.clone(), package.arch.clone());
-                    packages.insert(key, Found { package, sums: Some(sums.clone()) });
+                    packages.insert(key, Found { package: *package, sums: Some(sums.clone()) });
                 }
                 Ok(Record::Absent { .. }) => {}
                 Err(bad) => skipped(records, &file, bad),
@@ -227,7 +229,7 @@ fn skipped(records: &mut Records<'_>, file: &RootPath, bad: BadStanza) {
 
 /// What a stanza says.
 enum Record {
-    Package(Package),
+    Package(Box<Package>),
     /// Not installed: known, and gone without a trace.
     Absent {
         name: String,
@@ -272,8 +274,9 @@ fn package(stanza: &Stanza<'_>, unsaid: Option<Status>) -> Result<Record, Fault>
     }
     let mut depends = control::relations(stanza.text("Pre-Depends")?);
     depends.extend(control::relations(stanza.text("Depends")?));
-    Ok(Record::Package(Package {
+    Ok(Record::Package(Box::new(Package {
         source: source(stanza.text("Source")?, &version),
+        maker: maker(stanza.get("Maintainer").unwrap_or_default()),
         status,
         essential: stanza.text("Essential")? == "yes",
         priority: stanza.text("Priority")?.to_owned(),
@@ -282,11 +285,20 @@ fn package(stanza: &Stanza<'_>, unsaid: Option<Status>) -> Result<Record, Fault>
         depends,
         recommends: control::relations(stanza.text("Recommends")?),
         provides: control::relations(stanza.text("Provides")?).into_iter().flatten().collect(),
+        takes_over: takes_over(stanza)?,
         conffiles: vec![],
         name,
         arch,
         version,
-    }))
+    })))
+}
+
+/// The packages that one replaces and cannot stand beside, or answers for.
+fn takes_over(stanza: &Stanza<'_>) -> Result<Vec<String>, Fault> {
+    let names = |field| Ok(control::relations(stanza.text(field)?).into_iter().flatten());
+    let mut others = names("Breaks")?.chain(names("Conflicts")?).chain(names("Provides")?);
+    let others: BTreeSet<String> = others.by_ref().collect();
+    Ok(names("Replaces")?.filter(|name| others.contains(name)).collect())
 }
 
 /// A name goes into file names: nothing but what dpkg accepts.
@@ -323,6 +335,14 @@ fn status(words: &str) -> Option<(Option<Status>, bool)> {
         ("reinstreq", _) => Some((Some(status), hold)),
         _ => None,
     }
+}
+
+/// The address in `Name <address>`. A name may be in any encoding.
+fn maker(value: &[u8]) -> String {
+    let value = &value[..value.len().min(MAX_MAKER)];
+    let from = value.iter().rposition(|&b| b == b'<').map_or(0, |at| at + 1);
+    let address = value[from..].split(|&b| b == b'>').next().unwrap_or_default();
+    String::from_utf8_lossy(address.trim_ascii()).to_lowercase()
 }
 
 /// `name` or `name (version)`.

@@ -83,6 +83,7 @@ fn a_package_is_read_whole() {
             arch: "amd64".to_owned(),
             version: "2:1.0-3".to_owned(),
             source: Some(("src".to_owned(), "9:1".to_owned())),
+            maker: String::new(),
             status: Status::Installed,
             essential: true,
             priority: "required".to_owned(),
@@ -90,6 +91,7 @@ fn a_package_is_read_whole() {
             hold: true,
             depends: vec![group(&["d"]), group(&["a", "b"]), group(&["c"])],
             recommends: vec![group(&["e"])],
+            takes_over: vec![],
             provides: group(&["f", "g"]),
             conffiles: vec![
                 conffile("/etc/a", ONE, false, false),

@@ -47,6 +47,27 @@ impl Dpkg {
         self.intents(comes_with_the_system).iter().map(wanted).collect()
     }
 
+    /// The installed packages that those called `name` depend on, as they are asked for.
+    pub fn needs(&self, name: &str) -> Vec<String> {
+        let mut needs = BTreeSet::new();
+        let named = self.packages.iter().filter(|p| p.name == name && p.has_files());
+        for (package, group) in named.flat_map(|p| p.depends.iter().map(move |group| (p, group))) {
+            let answers = |other: &&Package| {
+                other.has_files()
+                    && group.iter().any(|name| other.name == *name || other.provides.contains(name))
+                    && self.foreign(other) == self.foreign(package)
+            };
+            // What is for every architecture serves any.
+            let found = self.packages.iter().find(answers);
+            let found = found.or_else(|| group.iter().find_map(|name| self.is_installed(name)));
+            needs.extend(found.map(|found| match self.foreign(found) {
+                Some(arch) => format!("{}:{arch}", found.name),
+                None => found.name.clone(),
+            }));
+        }
+        needs.into_iter().collect()
+    }
+
     /// The packages that every system of the family has, whoever asked for them: the essential and
     /// required ones, the package manager, and what these need. `important` alone says nothing: it
     /// is the priority of cron and rsyslog, which minimal systems do not have.

@@ -1,18 +1,17 @@
 //! [`Ledger`] of Debian's records, which hold more than the others' do.
 
-use std::collections::BTreeSet;
-
-use super::super::apt::{self, Offer};
 use super::super::dpkg::{Alternative, Dpkg, Moment, Script};
 use super::super::file_record::{Digest, RecordedKind, Role};
 use super::super::intent::Wanted;
 use super::super::manager::Manager;
 use super::super::md5::Md5;
+use super::super::moving::Told;
 use super::super::ownership::Owned;
 use super::super::package::{Package, Status};
 use super::super::problem::Problem;
+use super::super::supply::{Distribution, Supply};
 use super::claim::{Claim, Written};
-use super::{Decisions, Diversion, Generated, Ledger, PackageLists, Unit};
+use super::{Decisions, Diversion, Generated, Ledger, Unit};
 use crate::tree::{RootPath, Tree, TreeError};
 
 impl Ledger for Dpkg {
@@ -53,12 +52,16 @@ impl Ledger for Dpkg {
         Dpkg::wanted(self)
     }
 
-    fn lists(&self, tree: &dyn Tree) -> Result<PackageLists, TreeError> {
-        let Some(lists) = apt::origins(tree)? else { return Ok(PackageLists::Absent) };
-        let there = self.recognisable().into_iter();
-        let gone = there.filter(|(name, version)| lists.offers(name, version) == Offer::None);
-        let withdrawn: BTreeSet<String> = gone.map(|(name, _)| name.to_owned()).collect();
-        Ok(PackageLists::Read { withdrawn })
+    fn supply(
+        &self,
+        tree: &dyn Tree,
+        distribution: &Distribution<'_>,
+    ) -> Result<Supply, TreeError> {
+        Dpkg::supply(self, tree, distribution)
+    }
+
+    fn needs(&self, name: &str) -> Vec<String> {
+        Dpkg::needs(self, name)
     }
 
     fn baseline(&self, path: &RootPath) -> Option<Digest> {
@@ -88,6 +91,16 @@ impl Ledger for Dpkg {
 
     fn scripts(&self, moment: Moment) -> Vec<&Script> {
         self.scripts.iter().filter(|script| script.moment == moment).collect()
+    }
+
+    fn told(&self, tree: &dyn Tree) -> Vec<Told> {
+        Dpkg::told(self, tree)
+    }
+
+    fn successors(&self, name: &str) -> Vec<&str> {
+        let there = self.packages.iter().filter(|package| package.has_files());
+        let took = there.filter(|package| package.takes_over.iter().any(|old| old == name));
+        took.map(|package| package.name.as_str()).collect()
     }
 
     fn decisions(&self) -> Decisions<'_> {

@@ -8,8 +8,6 @@ mod claim;
 mod dpkg;
 mod recorded;
 
-use std::collections::BTreeSet;
-
 pub(crate) use claim::Claim;
 
 use super::dpkg::{Alternative, Moment, Script, StatOverride};
@@ -17,7 +15,9 @@ use super::file_record::{Digest, RecordedKind};
 use super::intent::{Wanted, Why};
 use super::manager::Manager;
 use super::md5::Md5;
+use super::moving::Told;
 use super::problem::Problem;
+use super::supply::{Distribution, Supply};
 use crate::tree::{RootPath, Tree, TreeError};
 
 /// An installed package, of whichever manager.
@@ -42,20 +42,6 @@ pub(crate) struct Generated<'a> {
     pub digest: Option<Md5>,
     /// Where the manager keeps a copy of the text.
     pub copy: Option<RootPath>,
-}
-
-/// What the lists of repositories that a system has say of its packages.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum PackageLists {
-    /// Lists of this manager are not read.
-    NotRead,
-    /// The system has none.
-    Absent,
-    /// There are some.
-    Read {
-        /// The installed packages that none of them has, in any version.
-        withdrawn: BTreeSet<String>,
-    },
 }
 
 /// A package's file that was made to lie elsewhere.
@@ -128,12 +114,16 @@ pub(crate) trait Ledger: Send + Sync {
         asked.map(wanted).collect()
     }
 
-    /// What the package lists of `tree`, whose records these are, still have.
+    /// Which packages can be had again, in `tree`, whose records these are.
     ///
     /// # Errors
-    /// They cannot be listed.
-    fn lists(&self, _tree: &dyn Tree) -> Result<PackageLists, TreeError> {
-        Ok(PackageLists::NotRead)
+    /// What shows it cannot be listed.
+    fn supply(&self, tree: &dyn Tree, distribution: &Distribution<'_>)
+    -> Result<Supply, TreeError>;
+
+    /// The installed packages that the package `name` depends on, as they are asked for.
+    fn needs(&self, _name: &str) -> Vec<String> {
+        vec![]
     }
 
     /// Digest of the text that a package brought for its configuration file at `path`: what an
@@ -165,6 +155,17 @@ pub(crate) trait Ledger: Send + Sync {
 
     /// The packages' scripts that run at `moment`, by path.
     fn scripts(&self, _moment: Moment) -> Vec<&Script> {
+        vec![]
+    }
+
+    /// What packages say of paths that their earlier versions had, as far as the scripts in `tree`,
+    /// whose records these are, tell.
+    fn told(&self, _tree: &dyn Tree) -> Vec<Told> {
+        vec![]
+    }
+
+    /// The installed packages that say they took over files of the package `name`.
+    fn successors(&self, _name: &str) -> Vec<&str> {
         vec![]
     }
 

@@ -97,6 +97,7 @@ impl Reader<'_> {
             auto: fields.text("REASON") == "1",
             hold: ignored,
             validation: self.texts(records, &file, &fields, "VALIDATION"),
+            packager: fields.text("PACKAGER").to_owned(),
             depends: self.relation(records, &file, &fields, "DEPENDS"),
             optional: self.relation(records, &file, &fields, "OPTDEPENDS"),
             provides: self.relation(records, &file, &fields, "PROVIDES"),

@@ -2,6 +2,7 @@
 
 use crate::packages::file_record::FileRecord;
 use crate::packages::index::Brings;
+use crate::packages::supply::Proof;
 
 /// One installed package.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct PacmanPackage {
     pub hold: bool,
     /// How it was checked when it was installed: `none`, `md5`, `sha256`, `pgp`.
     pub validation: Vec<String>,
+    /// Who made it; empty where the record does not say.
+    pub packager: String,
     /// The groups it belongs to.
     pub groups: Vec<String>,
     /// Names it needs, all of them.
@@ -34,8 +37,47 @@ pub struct PacmanPackage {
     pub files: Vec<FileRecord>,
 }
 
+impl PacmanPackage {
+    /// What shows that a repository can give it again: that it was signed, and by somebody with a
+    /// name. What is built on a system is neither.
+    pub(crate) fn proof(&self) -> Proof {
+        match self.validation.as_slice() {
+            _ if self.packager == "Unknown Packager" => {
+                Proof::Against("it was built by nobody with a name".to_owned())
+            }
+            [] => Proof::Nothing("no record says how it was checked".to_owned()),
+            ways if ways.iter().any(|way| way == "pgp") => Proof::Shown,
+            [way] if way == "none" => Proof::Against("it was installed from a file".to_owned()),
+            _ => Proof::Nothing("it was not signed".to_owned()),
+        }
+    }
+}
+
 impl Brings for PacmanPackage {
     fn files(&self) -> &[FileRecord] {
         &self.files
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_built_on_the_system_cannot_be_had_again() {
+        let shown = |packager: &str, validation: &[&str]| {
+            let validation = validation.iter().map(ToString::to_string).collect();
+            let packager = packager.to_owned();
+            match (PacmanPackage { packager, validation, ..PacmanPackage::default() }).proof() {
+                Proof::Shown => Some(true),
+                Proof::Against(_) => Some(false),
+                Proof::Nothing(_) => None,
+            }
+        };
+        assert_eq!(shown("A <a@archlinux.org>", &["sha256", "pgp"]), Some(true));
+        assert_eq!(shown("A <a@archlinux.org>", &["none"]), Some(false));
+        assert_eq!(shown("Unknown Packager", &["pgp"]), Some(false));
+        assert_eq!(shown("A <a@archlinux.org>", &["sha256"]), None);
+        assert_eq!(shown("", &[]), None);
     }
 }

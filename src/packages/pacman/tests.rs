@@ -92,6 +92,7 @@ fn a_package_is_read_whole() {
         auto: true,
         hold: true,
         validation: strings(&["sha256", "pgp"]),
+        packager: String::new(),
         groups: strings(&["base-devel"]),
         depends: strings(&["bash", "glibc"]),
         optional: strings(&["foo", "bar", "baz"]),

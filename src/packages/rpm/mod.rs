@@ -19,6 +19,7 @@ mod package;
 mod reason;
 mod sink;
 mod sqlite;
+mod supply;
 mod tag;
 
 pub(crate) use fault::RecordFault;

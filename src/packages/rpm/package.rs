@@ -26,6 +26,8 @@ pub struct RpmPackage {
     pub source: Option<String>,
     /// Who built it.
     pub vendor: Option<String>,
+    /// Whether somebody signed it.
+    pub signed: bool,
     /// Whether it came because another package asked for it, not a person. rpm does not know; this
     /// is from dnf's own records (4 or 5), and `false` where there are none.
     pub auto: bool,
@@ -85,6 +87,7 @@ fn decode(
         arch: text(header, tag::ARCH)?.unwrap_or_default(),
         source: text(header, tag::SOURCE_RPM)?.filter(|name| !name.is_empty()),
         vendor: text(header, tag::VENDOR)?.filter(|name| !name.is_empty()),
+        signed: tag::SIGNATURES.iter().any(|&tag| matches!(header.count(tag), Ok(Some(_)))),
         auto: false,
         requires: names(header, tag::REQUIRE_NAMES)?,
         recommends: names(header, tag::RECOMMEND_NAMES)?,

@@ -3,6 +3,9 @@
 /// The parts of a header that were signed as one begin with one of these.
 pub(super) const REGIONS: std::ops::RangeInclusive<u32> = 61..=63;
 
+/// Signatures of a package's header, or of all of it, by the algorithms that there were.
+pub(super) const SIGNATURES: [u32; 4] = [259, 262, 267, 268];
+
 pub(super) const NAME: u32 = 1000;
 pub(super) const VERSION: u32 = 1001;
 pub(super) const RELEASE: u32 = 1002;

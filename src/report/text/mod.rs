@@ -16,8 +16,8 @@ use super::view::View;
 use super::{Explanation, Inspection, RuleList, Verification};
 use crate::archive::{ArchiveReport, Totals};
 use crate::bundle::Loss;
-use crate::facts::Survey;
-use crate::restore::{GarbageReport, PlanReport, RestoreReport};
+use crate::facts::{Observation, Survey};
+use crate::restore::{CheckReport, GarbageReport, PlanReport, RestoreReport};
 use crate::tree::escaped;
 use crate::verdict::{Class, Comeback, Held};
 
@@ -80,6 +80,13 @@ fn classes(totals: &Totals, text: &mut Text) {
     }
 }
 
+/// What the service did while it was watched, in one line.
+fn observed(seen: Option<&Observation>, text: &mut Text) {
+    if let Some(seen) = seen {
+        text.push(line(format_args!("Observed: {}", escaped(seen.summary().as_bytes()))));
+    }
+}
+
 /// A report in its order: what wants a decision, what is lost, then the rest, which says how much
 /// room is left for the first two.
 fn report(all: &[Held], losses: &[Loss], rest: Text, view: &View) -> Text {
@@ -119,6 +126,7 @@ pub fn archive_text(report: &ArchiveReport, view: &View) -> Text {
         directories(&report.totals.directories, "  ", &mut text);
     }
     text.append(list("Exports", &report.exports, 4, view));
+    observed(report.observation.as_ref(), &mut text);
     text.append(list("Secrets, kept unencrypted", &report.secrets, 6, view));
     text.append(list("Limitations", &report.limitations, 4, view));
     self::report(&report.held, &report.losses, text, view)
@@ -135,6 +143,7 @@ pub fn inspection_text(report: &Inspection, view: &View) -> Text {
             .and(Role::Plain, ": ")
             .and(Role::Plain, about(survey)),
     );
+    observed(survey.observation.as_ref(), &mut text);
     classes(&report.totals, &mut text);
     let removed = report.entries.iter().filter(|entry| entry.deleted);
     if view.all {
@@ -204,6 +213,19 @@ pub fn restore_text(report: &RestoreReport, view: &View) -> Text {
     text.push(line(format_args!("Restored {made} in {}:", time(report.seconds))));
     steps::steps(&report.steps, &report.directories, view, &mut text);
     text.append(list("Limitations", &report.limitations, 4, view));
+    self::report(&report.held, &report.losses, text, view)
+}
+
+/// `check`.
+pub fn check_text(report: &CheckReport, view: &View) -> Text {
+    let mut text = Text::default();
+    let standing = escaped(report.standing.as_bytes());
+    let open = match report.held.len() {
+        0 => "nothing is open".to_owned(),
+        open => counted(open as u64, "thing is open", "things are open"),
+    };
+    text.push(line(format_args!("Checked {standing} in {}: {open}.", time(report.seconds))));
+    text.append(list("Limitations", &report.limitations, 12, view));
     self::report(&report.held, &report.losses, text, view)
 }
 
@@ -370,6 +392,7 @@ mod tests {
             bundle_bytes: 4096,
             totals,
             exports: vec![],
+            observation: None,
             secrets: vec!["/etc/key".to_owned()],
             losses: vec![],
             limitations: vec![],

@@ -13,6 +13,7 @@ use crate::packages::Installed;
 use crate::restore::value::decisions::Decisions;
 use crate::restore::value::inputs::{Inputs, unreadable};
 use crate::restore::value::step::PlannedCommand;
+use crate::survey::IntentWhy;
 use crate::tree::{Draft, DraftNode};
 
 /// Carries the decisions over. Returned are nodes that take the place of a package's file on
@@ -24,7 +25,8 @@ pub(in crate::restore) fn carry(
     decisions: &mut Decisions,
 ) -> Result<Vec<DraftNode>, Failure> {
     let installs = inputs.packages.install.iter();
-    let renamed = installs.filter_map(|i| Some((i.formerly.as_deref()?, i.name.as_str())));
+    let whole = installs.filter(|install| install.why != IntentWhy::Part);
+    let renamed = whole.filter_map(|i| Some((i.formerly.as_deref()?, i.name.as_str())));
     let names: BTreeMap<&str, &str> = renamed.rev().collect();
     let new = New { target: inputs.target, installed, accounts, ids, names: &names };
     let family = family::of_bundle(inputs.survey)?;

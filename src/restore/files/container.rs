@@ -16,7 +16,8 @@ pub(in crate::restore) fn adapt(
     migrations: &[AppMigration],
     decisions: &mut Decisions,
 ) -> Result<(), Failure> {
-    for (which, text) in settings.texts_mut().filter(|(which, _)| texts.contains(&named(*which))) {
+    let wanted = |which| named(which).is_some_and(|named| texts.contains(&named));
+    for (which, text) in settings.texts_mut().filter(|(which, _)| wanted(*which)) {
         for migration in migrations.iter().filter(|migration| migration.on_its_way) {
             let app = migration.rule.app.as_str();
             let found =
@@ -31,15 +32,16 @@ pub(in crate::restore) fn adapt(
     Ok(())
 }
 
-/// How rules call a setting.
-fn named(which: TextOf) -> ContainerText {
-    match which {
+/// How rules call a setting; accounts are no affair of theirs.
+fn named(which: TextOf) -> Option<ContainerText> {
+    Some(match which {
         TextOf::Command => ContainerText::Command,
         TextOf::Entrypoint => ContainerText::Entrypoint,
         TextOf::Environment => ContainerText::Environment,
         TextOf::WorkingDirectory => ContainerText::WorkingDirectory,
         TextOf::HealthCheck => ContainerText::HealthCheck,
-    }
+        TextOf::User | TextOf::Group => return None,
+    })
 }
 
 #[cfg(test)]

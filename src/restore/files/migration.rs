@@ -85,6 +85,19 @@ fn prepare(migration: Migration, decisions: &mut Decisions) -> AppMigration {
     AppMigration { rule, vars, steps, on_its_way, same_version }
 }
 
+/// The commands without those whose output would be compared with an export that nobody made, and
+/// whether these are all.
+fn comparable(
+    commands: Vec<layout::Command>,
+    exported: impl Fn(&String) -> bool,
+) -> (Vec<layout::Command>, bool) {
+    let all = commands.len();
+    let left: Vec<_> =
+        commands.into_iter().filter(|command| command.expect.iter().all(&exported)).collect();
+    let whole = left.len() == all;
+    (left, whole)
+}
+
 fn gap_words(gap: &Gap) -> String {
     match gap {
         Gap::Older { from, to } => {
@@ -112,12 +125,16 @@ pub(in crate::restore) fn withhold(
             for instance in &instances {
                 let commands =
                     database.imports(instance, &migration.vars).map_err(|e| misfit(app, e))?;
-                let wanted = |name: &String| {
+                let exported = |name: &String| {
                     inputs.manifest.exports.iter().any(|e| e.app == app && e.name == *name)
                 };
-                let exported =
-                    commands.iter().flat_map(|c| c.stdin.iter().chain(&c.expect)).all(wanted);
-                if exported {
+                if commands.iter().flat_map(|command| &command.stdin).all(exported) {
+                    let (commands, all_compared) = comparable(commands, exported);
+                    if !all_compared {
+                        let why = "its export is imported, and not compared with what it was: it \
+                                   was archived before that was asked for";
+                        decisions.hold(HeldKind::Data, &instance.directory, why);
+                    }
                     draft.take(&instance.directory);
                     decisions.step(PlanStep::Withhold {
                         directory: instance.directory.clone(),
@@ -338,6 +355,28 @@ mod tests {
                 "no rule leads to version 99; placed as it was",
             ]
         );
+    }
+
+    #[test]
+    fn what_an_older_bundle_cannot_be_compared_with_is_left_out_and_the_rest_is_imported() {
+        let command = |argv: &str, stdin: Option<&str>, expect: Option<&str>| layout::Command {
+            argv: vec![argv.to_owned()],
+            file: None,
+            stdin: stdin.map(str::to_owned),
+            expect: expect.map(str::to_owned),
+        };
+        let commands = vec![
+            command("load", Some("dump"), None),
+            command("count", None, Some("count")),
+            command("stop", None, None),
+        ];
+        let names = |commands: Vec<layout::Command>| -> Vec<String> {
+            commands.into_iter().flat_map(|command| command.argv).collect()
+        };
+        let (left, whole) = comparable(commands.clone(), |name| name == "dump");
+        assert_eq!((names(left), whole), (vec!["load".to_owned(), "stop".to_owned()], false));
+        let (left, whole) = comparable(commands, |_| true);
+        assert_eq!((left.len(), whole), (3, true));
     }
 
     #[test]

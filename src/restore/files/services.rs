@@ -5,25 +5,33 @@
 //! names today, the numbers of links in runlevels differ between systems, and a service that is
 //! there no more cannot be switched.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::failure::Failure;
 use crate::init::{self, Link};
 use crate::restore::files::migration::{AppMigration, misfit};
 use crate::restore::value::decisions::Decisions;
 use crate::restore::value::inputs::unreadable;
+use crate::restore::value::packages::Unserved;
 use crate::tree::{Draft, Kind, RootPath, Tree, TreeError, list, resolve};
-use crate::verdict::HeldKind;
+use crate::verdict::{Held, HeldKind};
+
+/// What services are called today: rules say so, and packages do.
+pub(in crate::restore) struct Names<'a> {
+    pub(in crate::restore) migrations: &'a [AppMigration],
+    /// What packages say, of names without `.service`; rules come before it.
+    pub(in crate::restore) packages: &'a BTreeMap<String, String>,
+}
 
 /// Gives the links of `draft` the names that the services have today.
 pub(in crate::restore) fn rename(
-    migrations: &[AppMigration],
+    names: &Names<'_>,
     draft: &mut Draft,
     decisions: &mut Decisions,
 ) -> Result<(), Failure> {
     let nodes: Vec<RootPath> = draft.nodes().map(|node| node.entry.path.clone()).collect();
     for path in nodes.into_iter().filter(is_switch) {
-        let today = renamed(migrations, path.name())?;
+        let today = renamed(names, path.name())?;
         let Some(node) = draft.get_mut(&path) else { continue };
         let Kind::Symlink { target } = &mut node.entry.kind else { continue };
         let (dir, unit) = match target.iter().rposition(|&b| b == b'/') {
@@ -32,8 +40,8 @@ pub(in crate::restore) fn rename(
         };
         // Links in runlevels lead to scripts, which are called as their services.
         let leads_to = match script_of(&path) {
-            Some(_) => service(migrations, &unit)?.map(String::into_bytes),
-            None => renamed(migrations, &unit)?,
+            Some(_) => service(names, &unit)?.map(String::into_bytes),
+            None => renamed(names, &unit)?,
         };
         if let Some(new) = &leads_to {
             *target = [dir, new.clone()].concat();
@@ -49,7 +57,7 @@ pub(in crate::restore) fn rename(
     }
     let deletions: Vec<RootPath> = draft.deletions().cloned().collect();
     for path in deletions.into_iter().filter(is_switch) {
-        let today = renamed(migrations, path.name())?;
+        let today = renamed(names, path.name())?;
         if let Some(place) = today.and_then(|name| Some(path.parent()?.child(&name))) {
             draft.keep(&path);
             draft.delete(place);
@@ -69,6 +77,32 @@ pub(in crate::restore) fn fit(
 ) -> Result<(), Failure> {
     units(draft, target, still_on, decisions).map_err(unreadable)?;
     runlevels(draft, target, decisions).map_err(unreadable)
+}
+
+/// Holds each service that nothing in the new system is; where its link is held already, only what
+/// may bring it is added.
+pub(in crate::restore) fn hold_unserved(unserved: &[Unserved], decisions: &mut Decisions) {
+    for Unserved { service, package, by_hand, candidates } in unserved {
+        let may = match candidates.as_slice() {
+            [] => String::new(),
+            some => format!("; {} may bring it", some.join(", ")),
+        };
+        let ending = format!("/{service}");
+        let of_service =
+            |held: &&mut Held| held.kind == HeldKind::Service && held.subject.ends_with(&ending);
+        if let Some(held) = decisions.held.iter_mut().find(of_service) {
+            held.why.push_str(&may);
+            held.candidates.extend(candidates.iter().cloned());
+            continue;
+        }
+        let by = if *by_hand { "somebody" } else { "its package" };
+        let why = format!(
+            "{by} switched this service of {package} on, and the new system has none of its \
+             name{may}"
+        );
+        let held = Held::new(HeldKind::Service, service, why);
+        decisions.held.push(candidates.iter().fold(held, Held::candidate));
+    }
 }
 
 /// Whether `path` is a link that pulls the unit of its name in.
@@ -183,7 +217,7 @@ fn script_of(path: &RootPath) -> Option<&[u8]> {
 }
 
 /// The name today of a unit, or of a link in a runlevel; `None` when it keeps its name.
-fn renamed(migrations: &[AppMigration], name: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
+fn renamed(names: &Names<'_>, name: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
     let (before, stem, after): (&[u8], &[u8], &[u8]) = match init::split(name) {
         Some((_, script)) => (&name[..name.len() - script.len()], script, b""),
         None => match name.strip_suffix(b".service") {
@@ -191,14 +225,14 @@ fn renamed(migrations: &[AppMigration], name: &[u8]) -> Result<Option<Vec<u8>>, 
             None => return Ok(None),
         },
     };
-    let today = service(migrations, stem)?;
+    let today = service(names, stem)?;
     Ok(today.map(|new| [before, new.as_bytes(), after].concat()))
 }
 
 /// The name today of a service; `None` when it keeps its name.
-fn service(migrations: &[AppMigration], name: &[u8]) -> Result<Option<String>, Failure> {
+fn service(names: &Names<'_>, name: &[u8]) -> Result<Option<String>, Failure> {
     let Ok(name) = std::str::from_utf8(name) else { return Ok(None) };
-    for migration in migrations {
+    for migration in names.migrations {
         let app = migration.rule.app.as_str();
         if let Some(new) =
             migration.rule.service(name, &migration.vars).map_err(|e| misfit(app, e))?
@@ -206,7 +240,7 @@ fn service(migrations: &[AppMigration], name: &[u8]) -> Result<Option<String>, F
             return Ok(Some(new));
         }
     }
-    Ok(None)
+    Ok(names.packages.get(name).cloned())
 }
 
 #[cfg(test)]
@@ -248,7 +282,9 @@ mod tests {
         draft.put(link("/etc/rc2.d/K01x7", "../init.d/x7"));
         draft.delete(path("/etc/systemd/system/b.wants/x7.service"));
         draft.delete(path("/etc/systemd/system/b.wants/y.service"));
-        rename(&[migration(rule, "7", "8")], &mut draft, &mut Decisions::default()).unwrap();
+        let migrations = [migration(rule, "7", "8")];
+        let names = Names { migrations: &migrations, packages: &BTreeMap::new() };
+        rename(&names, &mut draft, &mut Decisions::default()).unwrap();
         assert_eq!(
             shown(&draft),
             [

@@ -81,6 +81,21 @@ fn add_parents(
     Ok(())
 }
 
+/// Puts the directories that are missing above `path` into `draft`.
+pub(in crate::restore) fn stand(
+    path: &RootPath,
+    draft: &mut Draft,
+    target: &dyn Tree,
+) -> Result<(), TreeError> {
+    for dir in path.ancestors() {
+        let there = target.entry(&dir)?.is_some_and(|entry| entry.kind.is_dir());
+        if !there && draft.get(&dir).is_none() {
+            draft.put(DraftNode { entry: plain(&dir), content: DraftContent::None });
+        }
+    }
+    Ok(())
+}
+
 /// A directory that nobody described.
 fn plain(path: &RootPath) -> Entry {
     let mtime = Time { secs: 0, nanos: 0 };

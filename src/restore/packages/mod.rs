@@ -1,4 +1,7 @@
 //! Which packages the new system gets, and how they get there.
 
+pub(super) mod in_use;
+mod parts;
 pub(super) mod plan;
+mod renames;
 pub(super) mod stage;

@@ -1,25 +1,42 @@
-//! What is run in the staged system: the installation of packages, in its family's way, the plan's
-//! commands, and the validators.
+//! What is run in the staged system: the installation of packages, in its family's way, and the
+//! plan's commands.
 
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read, Seek};
 
-use crate::bundle::Contents;
+use crate::bundle::{Contents, Manifest};
 use crate::failure::{Failure, FailureKind};
 use crate::family::{self, Family, Order};
-use crate::layout::{LayoutDb, Migration, Vars};
+use crate::layout::LayoutDb;
 use crate::monitor::Monitor;
-use crate::restore::files::migration::former;
-use crate::restore::packages::plan::{Market, Renamed, plan_packages};
-use crate::restore::value::packages::PackagePlan;
+use crate::restore::packages::in_use::InUse;
+use crate::restore::packages::parts::{self, Found, Place};
+use crate::restore::packages::plan::{Market, plan_packages};
+use crate::restore::packages::renames::PackageRenames;
+use crate::restore::value::packages::{Install, PackagePlan, Unserved};
 use crate::restore::value::step::PlannedCommand;
-use crate::survey::{IntentFact, IntentWhy, Survey};
+use crate::survey::{IntentFact, IntentWhy, OsRelease, Survey, parse_os_release};
 use crate::system::{Command, System, line};
 use crate::tree::{RootPath, Store};
 
 /// Largest list of paths that is read.
 const LIST_LIMIT: u64 = 64 * 1024 * 1024;
+
+/// Longer than any text that says which release a system is.
+const RELEASE_LIMIT: u64 = 64 * 1024;
+
+/// Where programs, services and configuration of packages are. What is not there is not listed.
+const PLACES_OF_PARTS: &[&str] = &[
+    "/etc",
+    "/usr/bin",
+    "/usr/sbin",
+    "/usr/games",
+    "/bin/",
+    "/sbin/",
+    "/usr/lib/systemd/",
+    "/lib/systemd/",
+];
 
 /// A staged system with its packages.
 #[derive(Debug, Default)]
@@ -28,48 +45,110 @@ pub(in crate::restore) struct Equipped {
     pub(in crate::restore) packages: PackagePlan,
     /// What lay below `/var/lib` before any was installed; `None` when none was.
     pub(in crate::restore) state_before: Option<BTreeSet<RootPath>>,
+    /// Services that were on and that no package brings.
+    pub(in crate::restore) unserved: Vec<Unserved>,
 }
 
-/// Installs today's packages in the staged system.
+/// Installs today's packages in the staged system: those that were asked for, then those that have
+/// parts of old ones today that were in use. `command` is what the container ran.
 ///
 /// # Errors
 /// No network (environment); packages that cannot be installed (step).
 pub(in crate::restore) fn install(
     system: &mut dyn System,
-    survey: &Survey,
+    manifest: &Manifest,
+    command: &[String],
     layout: &LayoutDb,
     monitor: &dyn Monitor,
 ) -> Result<Equipped, Failure> {
+    let survey = &manifest.survey;
     let family = family::of_bundle(survey)?;
     family.check(system, survey)?;
     let installed = family.installed(system)?;
     let intents = intents(survey, family);
     let architectures = family.allow(system, &survey.choices.architectures)?;
-    if intents.is_empty() {
+    let old = InUse::of(manifest, command);
+    if intents.is_empty() && !parts::lacks(&old, &paths(system, PLACES_OF_PARTS)?) {
         let packages = PackagePlan { architectures, ..PackagePlan::default() };
-        return Ok(Equipped { packages, state_before: None });
+        return Ok(Equipped { packages, ..Equipped::default() });
     }
     monitor.phase("fetching the package lists");
     let offered = family.offered(system)?;
-    let renames = PackageRenames::new(survey, layout, &offered.versions)?;
+    let release = release(system)?;
+    let renames = PackageRenames::new((survey, &intents), layout, &release, &offered)?;
     let market = Market { family, offered: &offered, installed: &installed };
     let mut plan = plan_packages(&intents, &market, &|name| renames.of(name));
     plan.architectures = architectures;
-    let mut state_before = None;
+    let mut staging = Staging { system, family, monitor, state_before: None };
     if !plan.install.is_empty() {
-        state_before = Some(state(system)?);
-        monitor.phase(&format!("installing {} packages", plan.install.len()));
         plan.answers = family.answers(&survey.choices.answers);
-        let packages: Vec<&str> = plan.install.iter().map(|p| p.name.as_str()).collect();
-        family.install(system, &Order { packages: &packages, answers: &plan.answers })?;
+        let order = Order { packages: &names(&plan.install), answers: &plan.answers };
+        staging.install(&order)?;
     }
-    family.clean(system)?;
-    Ok(Equipped { packages: plan, state_before })
+    let place = Place {
+        family,
+        offered: &offered,
+        installed: &family.installed(staging.system)?,
+        present: &paths(staging.system, PLACES_OF_PARTS)?,
+        brought_by: &|path| {
+            let brought = layout.brought_by(&release.id, &release.version, path);
+            brought.unwrap_or_default()
+        },
+        ruled: &|name| renames.ruled(name),
+    };
+    let mut look = |packages: &[&str]| family.contents(staging.system, packages);
+    let Found { install: parts, unserved } = parts::find(survey, &old, &place, &mut look)?;
+    if !parts.is_empty() {
+        staging.install(&Order { packages: &names(&parts), answers: &[] })?;
+        plan.install.extend(parts);
+        plan.install.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+    family.clean(staging.system)?;
+    Ok(Equipped { packages: plan, state_before: staging.state_before, unserved })
+}
+
+/// A system in which packages are installed.
+struct Staging<'a> {
+    system: &'a mut dyn System,
+    family: &'a dyn Family,
+    monitor: &'a dyn Monitor,
+    /// What lay below `/var/lib` before the first.
+    state_before: Option<BTreeSet<RootPath>>,
+}
+
+impl Staging<'_> {
+    fn install(&mut self, order: &Order<'_>) -> Result<(), Failure> {
+        if self.state_before.is_none() {
+            self.state_before = Some(paths(self.system, &["/var/lib"])?.into_iter().collect());
+        }
+        self.monitor.phase(&format!("installing {} packages", order.packages.len()));
+        self.family.install(self.system, order)
+    }
+}
+
+fn names(packages: &[Install]) -> Vec<&str> {
+    packages.iter().map(|package| package.name.as_str()).collect()
+}
+
+/// Which release the staged system is of.
+fn release(system: &mut dyn System) -> Result<OsRelease, Failure> {
+    let argv = ["cat", "/etc/os-release"];
+    let mut ran = system.run_one(Command::new(&argv))?;
+    let text = ran.text(RELEASE_LIMIT).map_err(|e| unreadable_output(e, "cat"))?;
+    Ok(parse_os_release(text.as_bytes()))
 }
 
 /// What the old system was asked for, and what its environments are rebuilt with.
 fn intents(survey: &Survey, family: &dyn Family) -> Vec<IntentFact> {
     let mut intents = survey.intents.clone();
+    // Files of what cannot be installed run only with what it needs; that nobody asked for itself.
+    for name in survey.withdrawn.iter().flat_map(|fact| &fact.needs) {
+        let is_known = intents.iter().any(|intent| intent.name == *name);
+        if !is_known && !survey.withdrawn.iter().any(|fact| fact.name == *name) {
+            let why = IntentWhy::Leaf;
+            intents.push(IntentFact { name: name.clone(), why, stands_for: vec![] });
+        }
+    }
     for fact in survey.environments.iter().filter(|fact| fact.rebuild) {
         let Some(name) = family.maker(fact.kind) else { continue };
         if !intents.iter().any(|intent| intent.name == name) {
@@ -84,50 +163,15 @@ fn unreadable_output(error: std::io::Error, program: &str) -> Failure {
     Failure::new(FailureKind::Resource, "reading the output of", program).because(error)
 }
 
-/// Every path below `/var/lib`.
-fn state(system: &mut dyn System) -> Result<BTreeSet<RootPath>, Failure> {
-    let ran = system.run_one(Command::new(&["find", "/var/lib", "-xdev", "-print0"]))?;
+/// Every path below these directories.
+fn paths(system: &mut dyn System, dirs: &[&str]) -> Result<Vec<RootPath>, Failure> {
+    let argv = [&["find"], dirs, &["-xdev", "-print0"]].concat();
+    let ran = system.run_one(Command::new(&argv))?;
     let mut listed = Vec::new();
     let mut output = ran.stdout.take(LIST_LIMIT);
     output.read_to_end(&mut listed).map_err(|e| unreadable_output(e, "find"))?;
     // A path that is none of ours is nobody's to remove either.
     Ok(listed.split(|&b| b == 0).filter_map(|path| RootPath::parse(path).ok()).collect())
-}
-
-/// What the rules say about package names on the way to what is offered today.
-struct PackageRenames {
-    migrations: Vec<(Migration, Vars)>,
-}
-
-impl PackageRenames {
-    fn new(
-        survey: &Survey,
-        layout: &LayoutDb,
-        offered: &[(String, String)],
-    ) -> Result<PackageRenames, Failure> {
-        let offered: Vec<(&str, &str)> =
-            offered.iter().map(|(name, version)| (name.as_str(), version.as_str())).collect();
-        let today = layout.recognise(&offered, &|_| false).map_err(Failure::from)?;
-        let migrations = layout.migrations(former(survey), &today).map_err(Failure::from)?;
-        let with_vars = migrations.into_iter().map(|migration| {
-            let vars = migration.vars();
-            (migration, vars)
-        });
-        Ok(PackageRenames { migrations: with_vars.collect() })
-    }
-
-    fn of(&self, name: &str) -> Option<Renamed> {
-        let (name, arch) = name.split_once(':').map_or((name, None), |(n, a)| (n, Some(a)));
-        let full = |name: String| arch.map_or(name.clone(), |arch| format!("{name}:{arch}"));
-        self.migrations.iter().find_map(|(migration, vars)| {
-            // A pattern that cannot be filled in says nothing about this name.
-            let fate = migration.rule.package(name, vars).ok()??;
-            Some(match fate.to.is_empty() {
-                true => Renamed::Dropped(fate.why),
-                false => Renamed::To(fate.to.into_iter().map(full).collect()),
-            })
-        })
-    }
 }
 
 /// Runs the plan's commands in one batch: a server that one starts serves the next.
@@ -195,28 +239,4 @@ fn same_content(a: &mut File, b: &mut File) -> std::io::Result<bool> {
     a.read_to_end(&mut left)?;
     b.read_to_end(&mut right)?;
     Ok(left == right)
-}
-
-/// Asks the applications whether their files are right.
-///
-/// # Errors
-/// The first validator that does not exit 0 (step).
-pub(in crate::restore) fn validate(
-    system: &mut dyn System,
-    validators: &[&[String]],
-    monitor: &dyn Monitor,
-) -> Result<(), Failure> {
-    for argv in validators {
-        monitor.phase(&format!("checking with {}", line(argv)));
-        let ran = system.run_one(Command { argv: argv.to_vec(), stdin: None, env: vec![] })?;
-        if ran.code != 0 {
-            return Err(Failure::new(FailureKind::Step, "checking with", line(argv))
-                .why(format!("it ended with {}: {}", ran.code, ran.complaint()))
-                .nothing_left()
-                .next(
-                    "write a rule for what it complains about, then run the same command again",
-                ));
-        }
-    }
-    Ok(())
 }

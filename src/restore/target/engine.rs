@@ -19,10 +19,13 @@ use crate::engine::{
     run_id,
 };
 use crate::failure::{Failure, FailureKind};
-use crate::restore::options::{RestoreOptions, Start};
+use crate::observe::Stage;
+use crate::restore::options::{OnFailure, RestoreOptions, Start};
 use crate::restore::target::layer::{LayerTar, layer};
 use crate::restore::target::volumes::{self, VolumePlan};
-use crate::restore::target::{Builder, Named, Publication, Published, Taken, Terms, Wanted};
+use crate::restore::target::{
+    Builder, Named, Publication, Published, Seen, Taken, Terms, Wanted, Watching,
+};
 use crate::service::ServiceSettings;
 use crate::source::read_container;
 use crate::survey::Survey;
@@ -110,11 +113,15 @@ impl EngineSite {
         self,
         manifest: &Manifest,
         start: Start,
+        on_failure: OnFailure,
     ) -> Result<EngineTarget, Failure> {
         let EngineSite { engine, base, name, tag, names, taken: _ } = self;
         let failed = |e: EngineError| failure("restoring onto", &base.id, e);
         let bundle = manifest.id.as_str();
         let staging = Staging::new(&engine, run_id(bundle.get(..12).unwrap_or(bundle)));
+        if on_failure == OnFailure::Keep {
+            staging.keep();
+        }
         let spec = ContainerSpec::new(&base.id, IDLE).config("User", "0:0");
         let container = staging.container(&engine, None, &spec).map_err(failed)?;
         engine.start(&container).map_err(|e| {
@@ -240,30 +247,44 @@ impl EngineTarget {
             let Some(own) = made.mounts.iter().find(|m| m.destination == filled.destination) else {
                 continue;
             };
-            let spec = ContainerSpec::new(&self.base.id, &["cp", "-a", "/from/.", "/to/"])
-                .config("User", "0:0")
-                .without_network()
-                .host(
-                    "Binds",
-                    json!([
-                        format!("{}:/from:nocopy", filled.volume),
-                        format!("{}:/to:nocopy", own.name)
-                    ]),
-                );
-            let id = self.staging.container(&self.engine, None, &spec).map_err(failed)?;
-            let mut nothing = std::io::sink();
-            let ran =
-                self.engine.run(&id, None, &mut nothing, crate::system::LIMIT).map_err(failed)?;
-            if ran.code != 0 {
-                return Err(Failure::new(
-                    FailureKind::Resource,
-                    "filling the volume at",
-                    filled.destination.as_bytes(),
-                )
-                .why(String::from_utf8_lossy(&ran.stderr_tail).into_owned()));
-            }
+            self.copy_volume(&filled.volume, &own.name, &filled.destination)?;
         }
         Ok(())
+    }
+
+    /// Copies the content of a volume into an empty one.
+    fn copy_volume(&self, from: &str, to: &str, place: &RootPath) -> Result<(), Failure> {
+        let failed = |e| failure("filling the volume at", &place.to_string(), e);
+        let binds = json!([format!("{from}:/from:nocopy"), format!("{to}:/to:nocopy")]);
+        let spec = ContainerSpec::new(&self.base.id, &["cp", "-a", "/from/.", "/to/"])
+            .config("User", "0:0")
+            .without_network()
+            .host("Binds", binds);
+        let id = self.staging.container(&self.engine, None, &spec).map_err(failed)?;
+        let mut nothing = std::io::sink();
+        let ran = self.engine.run(&id, None, &mut nothing, crate::system::LIMIT).map_err(failed)?;
+        match ran.code {
+            0 => Ok(()),
+            _ => {
+                Err(Failure::new(FailureKind::Resource, "filling the volume at", place.as_bytes())
+                    .why(String::from_utf8_lossy(&ran.stderr_tail).into_owned()))
+            }
+        }
+    }
+
+    /// Copies of the volumes, where they are mounted.
+    fn copied_volumes(&self) -> Result<Vec<String>, Failure> {
+        let mut binds = vec![];
+        for filled in &self.volumes {
+            let failed = |e| failure("making a volume for", "the observation", e);
+            let labels = self.staging.labels(&[]);
+            let copy =
+                self.engine.create_volume(VolumeName::Generated, &labels).map_err(failed)?.name;
+            self.staging.register(Made::Volume(copy.clone()));
+            self.copy_volume(&filled.volume, &copy, &filled.destination)?;
+            binds.push(format!("{copy}:{}:nocopy", filled.destination));
+        }
+        Ok(binds)
     }
 
     /// The configuration of the final image: the base's own, whatever the staging containers were
@@ -487,6 +508,28 @@ impl Builder for EngineTarget {
             self.changed = false;
         }
         Ok(())
+    }
+
+    fn observe(&mut self, watching: &Watching<'_>) -> Result<Seen, Failure> {
+        let Some(settings) = &self.settings else {
+            return Ok(Seen::Nothing("nothing says how it is run"));
+        };
+        self.halt()?;
+        let tree = read_container(&self.engine, &self.container, watching.scratch)?;
+        let stage = Stage {
+            engine: &self.engine,
+            staging: &self.staging,
+            image: &self.image,
+            binds: self.copied_volumes()?,
+            settings,
+            tree: &*tree,
+            logs: watching.logs.clone(),
+            lent: watching.lent.clone(),
+        };
+        let failed = |e| failure("observing", "the new service", e);
+        let seen = stage.observe().map_err(failed)?;
+        // Nothing is switched on any more: nothing runs.
+        Ok(Seen::Observation(seen.unwrap_or_default()))
     }
 
     fn publish(&mut self) -> Result<Published, Failure> {

@@ -23,6 +23,7 @@ use crate::bundle::Loss;
 use crate::failure::{Failure, FailureKind};
 use crate::restore::target::volumes::VolumePlan;
 use crate::service::ServiceSettings;
+use crate::survey::Observation;
 use crate::system::{Command, Ran, System};
 use crate::tree::{Draft, Store, Tree};
 use crate::verdict::{Held, HeldKind};
@@ -174,12 +175,35 @@ pub(in crate::restore) trait Builder: System {
     /// Fixes the staged system as it is: what runs later does not become part of it.
     fn seal(&mut self) -> Result<(), Failure>;
 
+    /// Starts the service in a throw-away container of the sealed system and watches it. Nothing of
+    /// it becomes part of the result.
+    fn observe(&mut self, _watching: &Watching<'_>) -> Result<Seen, Failure> {
+        Ok(Seen::Nothing("it is an unpacked root, and no container"))
+    }
+
     /// Gives the staged system its final name; nothing can fail after it.
     fn publish(&mut self) -> Result<Published, Failure>;
 
     /// Removes what only served the construction; what could not be removed, in words. Dropping
     /// does it too, and says nothing.
     fn clean(&mut self) -> Vec<String>;
+}
+
+/// What somebody who watches a service knows beforehand.
+pub(in crate::restore) struct Watching<'a> {
+    /// The lengths of its logs.
+    pub(in crate::restore) logs: BTreeMap<String, u64>,
+    /// Names of other machines that it is to find.
+    pub(in crate::restore) lent: Vec<String>,
+    /// Where what has to be copied goes.
+    pub(in crate::restore) scratch: &'a Path,
+}
+
+/// What watching a service came to.
+pub(in crate::restore) enum Seen {
+    Observation(Observation),
+    /// It was not watched, for this reason.
+    Nothing(&'static str),
 }
 
 /// What is placed.
@@ -277,6 +301,11 @@ impl Target<Placed> {
 }
 
 impl Target<Sealed> {
+    /// Starts the service in a throw-away container and watches it.
+    pub(in crate::restore) fn observe(&mut self, watching: &Watching<'_>) -> Result<Seen, Failure> {
+        self.builder.observe(watching)
+    }
+
     /// Gives it its final name. Nothing can fail after it; what only served the construction and
     /// could not be removed is told in words.
     pub(in crate::restore) fn publish(mut self) -> Result<(Published, Vec<String>), Failure> {

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use crate::bundle::Loss;
 use crate::failure::{Failure, FailureKind};
 use crate::monitor::Monitor;
+use crate::restore::options::OnFailure;
 use crate::restore::target::journal::{self, Journal};
 use crate::restore::target::{Builder, Published, Terms, Wanted};
 use crate::system::{Command, Ran, RootSystem, System};
@@ -46,6 +47,8 @@ struct Roots {
     copy: NamedDir,
     journal: Journal,
     doomed: Doomed,
+    /// What becomes of a copy that was not put in the root's place.
+    on_failure: OnFailure,
 }
 
 /// Which root is to be removed.
@@ -77,6 +80,9 @@ impl Roots {
 
 impl Drop for Roots {
     fn drop(&mut self) {
+        if self.on_failure == OnFailure::Keep && self.doomed == Doomed::Copy {
+            return;
+        }
         // What is still there is on record.
         self.remove().ok();
     }
@@ -90,6 +96,7 @@ impl RootTarget {
     /// it is under way (locked); not root, no namespaces (environment).
     pub(in crate::restore) fn open(
         named: &Path,
+        on_failure: OnFailure,
         monitor: &dyn Monitor,
     ) -> Result<RootTarget, Failure> {
         let original = open_original(named)?;
@@ -110,7 +117,7 @@ impl RootTarget {
         // Once it is written back, the next store is stamped. What is stored before that comes
         // into the copy, as the copying begins only now.
         original.synchronise().map_err(|e| failed("synchronising", named, e))?;
-        let roots = make_copy(named, original)?;
+        let roots = make_copy(named, original, on_failure)?;
         let problems = copy_into(&tree, &roots.copy, monitor)
             .map_err(|e| failed("copying", &roots.copy.path(), e))?;
         if let Some(mount) = tree.skipped_mounts().first() {
@@ -223,7 +230,7 @@ fn enter(root: &NamedDir) -> Result<RootSystem, Failure> {
 }
 
 /// Makes an empty directory for the copy, on record.
-fn make_copy(named: &Path, original: NamedDir) -> Result<Roots, Failure> {
+fn make_copy(named: &Path, original: NamedDir, on_failure: OnFailure) -> Result<Roots, Failure> {
     let name = beside(&original);
     let unwritten = |e: std::io::Error| {
         Failure::new(
@@ -245,7 +252,7 @@ fn make_copy(named: &Path, original: NamedDir) -> Result<Roots, Failure> {
         }
     };
     let made = journal.made(&copy);
-    let roots = Roots { original, copy, journal, doomed: Doomed::Copy };
+    let roots = Roots { original, copy, journal, doomed: Doomed::Copy, on_failure };
     made.map_err(unwritten)?;
     Ok(roots)
 }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::bundle::{Area, Contents, ITSELF, Listed, Manifest, ManifestEntry};
+use crate::bundle::{Contents, ITSELF, Listed, Manifest, ManifestEntry, SourceTree};
 use crate::tree::{
     Content, ContentId, Draft, DraftContent, DraftNode, Entry, Extent, Kind, LinkGroup, RootPath,
-    Store, Tree, TreeError,
+    Tree, TreeError,
 };
 use crate::verdict::Class;
 
@@ -13,13 +13,13 @@ use crate::verdict::Class;
 /// was not kept: they are the new system's own affair.
 pub(in crate::restore) struct Archived<'a> {
     manifest: &'a Manifest,
-    contents: &'a Contents,
+    source: SourceTree<'a>,
 }
 
 impl<'a> Archived<'a> {
     /// The tree that `manifest` describes.
     pub(in crate::restore) fn new(manifest: &'a Manifest, contents: &'a Contents) -> Archived<'a> {
-        Archived { manifest, contents }
+        Archived { manifest, source: SourceTree::new(manifest, contents) }
     }
 
     /// What stands in the tree for `record`.
@@ -28,10 +28,27 @@ impl<'a> Archived<'a> {
         record.into_entry().filter(|entry| stored || !entry.kind.is_file())
     }
 
-    /// The kept content of `entry`.
-    fn content(&self, entry: &ManifestEntry) -> Option<ContentId> {
-        let (area, path) = self.manifest.place(entry)?;
-        self.contents.find(area, &path)
+    /// Whether the source had `path`.
+    pub(in crate::restore) fn has(&self, path: &RootPath) -> bool {
+        self.manifest.entries.find(path).is_some_and(|record| !record.is_deleted())
+    }
+
+    /// Where the contents `wanted` stood in the source; of several names the last.
+    pub(in crate::restore) fn places(
+        &self,
+        wanted: &BTreeSet<ContentId>,
+    ) -> BTreeMap<ContentId, RootPath> {
+        if wanted.is_empty() {
+            return BTreeMap::new();
+        }
+        let stored = self.manifest.entries.wanted(|listed| listed.stored);
+        let placed = stored.filter_map(|record| Some((self.source.content(&record)?, record.path)));
+        placed.filter(|(id, _)| wanted.contains(id)).collect()
+    }
+
+    /// Every path of it, those too whose content was not kept.
+    pub(in crate::restore) fn source(&self) -> &SourceTree<'a> {
+        &self.source
     }
 
     /// Everything that is to be placed: what was kept for itself, and what was removed.
@@ -44,7 +61,7 @@ impl<'a> Archived<'a> {
         let placed =
             |listed: Listed| listed.deleted || (listed.class == Class::Mutable && listed.stored);
         for record in self.manifest.entries.wanted(placed) {
-            let content = self.content(&record);
+            let content = self.source.content(&record);
             let (path, volume) = (record.path.clone(), record.volume.clone());
             let Some(mut entry) = record.into_entry() else {
                 draft.delete(path);
@@ -69,7 +86,7 @@ impl<'a> Archived<'a> {
     /// The contents that hold keys or passwords.
     pub(in crate::restore) fn secrets(&self) -> BTreeSet<ContentId> {
         let secrets = self.manifest.entries.wanted(|listed| listed.secret);
-        secrets.filter_map(|record| self.content(&record)).collect()
+        secrets.filter_map(|record| self.source.content(&record)).collect()
     }
 
     /// The pristine text of each archived file that has one, by its content; the same content where
@@ -79,10 +96,10 @@ impl<'a> Archived<'a> {
             .entries
             .wanted(|listed| listed.pristine.is_some())
             .filter_map(|record| {
-                let ours = self.content(&record)?;
+                let ours = self.source.content(&record)?;
                 let base = match record.pristine.as_deref() {
                     Some(ITSELF) => ours,
-                    _ => self.contents.find(Area::Pristine, &record.path)?,
+                    _ => self.source.pristine(&record)?,
                 };
                 Some((ours, base))
             })
@@ -115,21 +132,10 @@ impl Tree for Archived<'_> {
     }
 
     fn open<'a>(&'a self, entry: &Entry) -> Result<Box<dyn Content + 'a>, TreeError> {
-        let missing = || {
-            let why = std::io::Error::other("its content was not kept");
-            TreeError::io("reading the archived", &entry.path, why)
-        };
-        let record = self.manifest.entries.find(&entry.path).ok_or_else(missing)?;
-        let id = self.content(&record).ok_or_else(missing)?;
-        self.contents.open(id).map_err(|e| TreeError::io("reading the archived", &entry.path, e))
+        self.source.open(entry)
     }
 
     fn extents(&self, entry: &Entry) -> Result<Vec<Extent>, TreeError> {
-        let whole = vec![Extent { offset: 0, length: entry.kind.size() }];
-        let record = self.manifest.entries.find(&entry.path);
-        let Some(id) = record.and_then(|record| self.content(&record)) else {
-            return Ok(whole);
-        };
-        self.contents.extents(id).map_err(|e| TreeError::io("reading the archived", &entry.path, e))
+        self.source.extents(entry)
     }
 }

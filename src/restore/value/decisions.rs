@@ -6,6 +6,7 @@ use crate::bundle::Loss;
 use crate::restore::value::config_merge::ConfigMerge;
 use crate::restore::value::packages::PackagePlan;
 use crate::restore::value::step::{Placing, PlannedCommand, Removal, Step};
+use crate::survey::WithdrawnFact;
 use crate::tree::{Draft, DraftNode, RootPath};
 use crate::verdict::{Held, HeldKind};
 
@@ -51,7 +52,14 @@ impl Decisions {
     }
 
     /// What was decided about packages.
-    pub(in crate::restore) fn packages(&mut self, packages: &PackagePlan) {
+    ///
+    /// Of those `withdrawn` nobody expects that they can be installed: they are told of by
+    /// themselves.
+    pub(in crate::restore) fn packages(
+        &mut self,
+        packages: &PackagePlan,
+        withdrawn: &[WithdrawnFact],
+    ) {
         let PackagePlan { architectures, install, answers, dropped, missing, present: _ } =
             packages;
         self.steps
@@ -61,7 +69,9 @@ impl Decisions {
         for (name, why) in dropped {
             self.leave_out(name, why);
         }
-        self.losses.extend(missing.iter().map(|missing| Loss {
+        let is_withdrawn = |name: &str| withdrawn.iter().any(|fact| fact.name == name);
+        let missing = missing.iter().filter(|missing| !is_withdrawn(&missing.name));
+        self.losses.extend(missing.map(|missing| Loss {
             subject: missing.name.clone(),
             what: "package not installed".to_owned(),
             why: "the new system's repositories do not offer it, and no rule renames it".to_owned(),

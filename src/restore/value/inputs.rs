@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::bundle::{Contents, Manifest};
 use crate::failure::{Failure, FailureKind};
 use crate::layout::LayoutDb;
-use crate::restore::value::packages::PackagePlan;
+use crate::restore::value::packages::{PackagePlan, Unserved};
 use crate::service::ServiceSettings;
 use crate::survey::Survey;
 use crate::tree::{RootPath, Tree, TreeError};
@@ -18,6 +18,8 @@ pub(in crate::restore) struct Inputs<'a> {
     pub(in crate::restore) layout: &'a LayoutDb,
     /// What was decided about packages; they are installed.
     pub(in crate::restore) packages: &'a PackagePlan,
+    /// Services that were on and that no package brings.
+    pub(in crate::restore) unserved: &'a [Unserved],
     /// What lay below `/var/lib` of the new system before they were; `None` when none was.
     pub(in crate::restore) state_before: Option<&'a BTreeSet<RootPath>>,
     /// The staged system.

@@ -40,3 +40,16 @@ pub(crate) struct PackagePlan {
     /// What packages are told when they ask, before any is installed.
     pub answers: Vec<AnswerFact>,
 }
+
+/// A service of the old system that nothing in the new one is, under its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unserved {
+    /// The unit.
+    pub service: String,
+    /// The package that it came with.
+    pub package: String,
+    /// A person switched it on.
+    pub by_hand: bool,
+    /// Packages on offer that may bring it.
+    pub candidates: Vec<String>,
+}

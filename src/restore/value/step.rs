@@ -182,6 +182,9 @@ impl Step {
                 _ if package.why == IntentWhy::Environment => {
                     "an environment is rebuilt with it".into()
                 }
+                Some(old) if package.why == IntentWhy::Part => {
+                    format!("formerly part of {old}, and in use").into()
+                }
                 Some(old) => format!("takes the place of {old}").into(),
                 None => "was asked for in the old system".into(),
             },
@@ -337,6 +340,10 @@ mod tests {
             (
                 install("tool", Some("x"), IntentWhy::Environment),
                 "install tool (an environment is rebuilt with it)",
+            ),
+            (
+                install("spool", Some("print"), IntentWhy::Part),
+                "install spool (formerly part of print, and in use)",
             ),
             (Step::Answer(answer), "answer app/mode (`a\\tb`, as app was told)"),
             (

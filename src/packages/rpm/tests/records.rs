@@ -26,6 +26,7 @@ fn a_package_is_read_whole() {
     let rpm = load(&tree(&[draft.bytes()]));
     let list = |names: &[&str]| -> Vec<String> { names.iter().map(|n| (*n).to_owned()).collect() };
     let package = RpmPackage {
+        signed: false,
         name: "a".to_owned(),
         epoch: Some(7),
         version: "1".to_owned(),

@@ -1,0 +1,159 @@
+//! [`Lookup`]: whether what a word names is gone, each asked once.
+
+use std::collections::BTreeMap;
+
+use super::nearest::{Moved, Nearest, moved, nearest};
+use crate::references::question::Question;
+use crate::references::records::Records;
+use crate::tree::{RootPath, TreeError, resolve};
+
+/// Where programs are looked for, unless something says otherwise.
+const DIRS: [&str; 6] =
+    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+/// Below these nothing stays, or nothing that is there does anything.
+const PASSING: &[RootPath] = &[
+    RootPath::literal("/dev"),
+    RootPath::literal("/mnt"),
+    RootPath::literal("/proc"),
+    RootPath::literal("/run"),
+    RootPath::literal("/sys"),
+    RootPath::literal("/tmp"),
+    RootPath::literal("/usr/share/doc"),
+    RootPath::literal("/usr/share/info"),
+    RootPath::literal("/usr/share/man"),
+    RootPath::literal("/var/cache"),
+    RootPath::literal("/var/lock"),
+    RootPath::literal("/var/log"),
+    RootPath::literal("/var/run"),
+    RootPath::literal("/var/tmp"),
+];
+
+/// What was there and is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Gone {
+    /// Where it was.
+    pub(super) path: RootPath,
+    /// It could be run.
+    pub(super) program: bool,
+    /// What it came with.
+    pub(super) package: Option<String>,
+    /// What has taken its place.
+    pub(super) nearest: Nearest,
+}
+
+/// By which name a program is called that surely has taken the place of another.
+type NewName = Option<Vec<u8>>;
+
+/// Answers about words.
+pub(super) struct Lookup<'a> {
+    pub(super) question: &'a Question<'a>,
+    pub(super) records: &'a Records<'a>,
+    dirs: Vec<RootPath>,
+    moved: Moved,
+    /// What the container does not have of itself.
+    mounted: Vec<RootPath>,
+    asked: BTreeMap<RootPath, Option<Gone>>,
+}
+
+impl<'a> Lookup<'a> {
+    /// Looks in these systems; `search` is the value of a further list of directories of programs.
+    pub(super) fn new(
+        question: &'a Question<'a>,
+        records: &'a Records<'a>,
+        search: &[u8],
+    ) -> Lookup<'a> {
+        let named = search.split(|b| *b == b':').filter(|dir| dir.starts_with(b"/"));
+        let named = named.chain(DIRS.iter().map(|dir| dir.as_bytes()));
+        let mut dirs: Vec<RootPath> = Vec::new();
+        for dir in named.filter_map(|dir| RootPath::parse(dir).ok()) {
+            if !dirs.contains(&dir) {
+                dirs.push(dir);
+            }
+        }
+        let mounts = question.settings.iter().flat_map(|(_, now)| &now.mounts);
+        let mounts = mounts.filter(|mount| mount.kind != crate::service::MountKind::Volume);
+        let mounted = mounts.filter_map(|mount| RootPath::parse(mount.target.as_bytes()).ok());
+        Lookup {
+            question,
+            records,
+            dirs,
+            moved: moved(question.kept),
+            mounted: mounted.collect(),
+            asked: BTreeMap::new(),
+        }
+    }
+
+    /// What was at `path`, if it is gone.
+    ///
+    /// # Errors
+    /// One of the systems cannot be read.
+    pub(super) fn path(&mut self, path: &RootPath) -> Result<Option<Gone>, TreeError> {
+        if let Some(known) = self.asked.get(path) {
+            return Ok(known.clone());
+        }
+        let gone = self.ask(path)?;
+        self.asked.insert(path.clone(), gone.clone());
+        Ok(gone)
+    }
+
+    fn ask(&self, path: &RootPath) -> Result<Option<Gone>, TreeError> {
+        let passes = |dirs: &[RootPath]| dirs.iter().any(|dir| path.is_within(dir));
+        let (question, records) = (self.question, self.records);
+        let is_gone = !path.is_root()
+            && !passes(PASSING)
+            && !passes(&self.mounted)
+            && question.was_there(path)
+            && !question.is_there(path)
+            && (records.lasted)(path);
+        if !is_gone {
+            return Ok(None);
+        }
+        let end = resolve(question.old, path)?.unwrap_or_else(|| path.clone());
+        let entry = question.old.entry(&end)?;
+        let program =
+            entry.is_some_and(|entry| entry.kind.is_file() && entry.meta.mode & 0o111 != 0);
+        let package = (records.package)(path).or_else(|| (records.package)(&end));
+        let nearest = nearest(question, records, (&self.moved, &self.dirs), path)?;
+        Ok(Some(Gone { path: path.clone(), program, package, nearest }))
+    }
+
+    /// Whether the old system had a program of this name.
+    pub(super) fn was_program(&self, name: &[u8]) -> bool {
+        self.place(name).is_some()
+    }
+
+    fn place(&self, name: &[u8]) -> Option<RootPath> {
+        if name.is_empty()
+            || name.contains(&b'/')
+            || name.contains(&0)
+            || matches!(name, b"." | b"..")
+        {
+            return None;
+        }
+        let places = self.dirs.iter().map(|dir| dir.child(name));
+        places.into_iter().find(|place| {
+            let end = resolve(self.question.old, place).ok().flatten();
+            let entry = end.and_then(|end| self.question.old.entry(&end).ok().flatten());
+            entry.is_some_and(|entry| entry.kind.is_file() && entry.meta.mode & 0o111 != 0)
+        })
+    }
+
+    /// The program that was called `name`, if no program is now, and by which name the one is
+    /// called that surely has taken its place.
+    ///
+    /// # Errors
+    /// One of the systems cannot be read.
+    pub(super) fn program(&mut self, name: &[u8]) -> Result<Option<(Gone, NewName)>, TreeError> {
+        let Some(place) = self.place(name) else { return Ok(None) };
+        if self.dirs.iter().any(|dir| self.question.is_there(&dir.child(name))) {
+            return Ok(None);
+        }
+        let Some(gone) = self.path(&place)? else { return Ok(None) };
+        let certain = gone.nearest.certain.as_ref().map(|path| {
+            let is_found = path.parent().is_some_and(|dir| self.dirs.contains(&dir));
+            if is_found { path.name().to_vec() } else { path.as_bytes().to_vec() }
+        });
+        Ok(Some((gone, certain)))
+    }
+}

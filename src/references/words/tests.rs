@@ -1,0 +1,408 @@
+//! Facts about the words of two systems.
+
+use serde_json::json;
+
+use super::*;
+use crate::accounts::{AccountDb, AccountFile, IdMap};
+use crate::references::question::Kept;
+use crate::service::ServiceSettings;
+use crate::tree::memory::MemoryTree;
+use crate::tree::{Kind, Tree};
+use crate::verdict::{Held, HeldKind};
+
+/// Two systems of which the new one has the next versions.
+struct Systems {
+    old: MemoryTree,
+    new: MemoryTree,
+    theirs: MemoryTree,
+    kept: Vec<Kept>,
+    settings: Option<(ServiceSettings, ServiceSettings)>,
+    accounts: (AccountDb, AccountDb, IdMap),
+}
+
+fn path(text: &str) -> RootPath {
+    RootPath::parse(text.as_bytes()).unwrap()
+}
+
+fn program(tree: MemoryTree, at: &str) -> MemoryTree {
+    tree.file(at, "\x7fELF").meta(at, |meta| meta.mode = 0o755)
+}
+
+fn accounts(passwd: &str, group: &str) -> AccountDb {
+    let mut db = AccountDb::default();
+    db.set(AccountFile::Passwd, passwd.as_bytes()).unwrap();
+    db.set(AccountFile::Group, group.as_bytes()).unwrap();
+    db
+}
+
+impl Systems {
+    fn new() -> Systems {
+        let mut old = MemoryTree::default()
+            .link("/usr/bin/lang3", "lang3.9")
+            .file("/usr/lib/x/gone.so", "")
+            .file("/usr/lib/x86/security/login_old.so", "")
+            .file("/usr/share/doc/tool/notes", "")
+            .file("/var/log/tool.log", "")
+            .dir("/usr/lib/vm/vm-11-x")
+            .link("/usr/lib/vm/default-vm", "vm-11-x");
+        for name in ["lang3.9", "lang2.7", "oldtool", "sh", "env", "here"] {
+            old = program(old, &format!("/usr/bin/{name}"));
+        }
+        let mut new = MemoryTree::default()
+            .link("/usr/bin/lang3", "lang3.13")
+            .dir("/usr/lib/x86/security")
+            .dir("/usr/lib/vm/vm-21-x")
+            .link("/usr/lib/vm/default-vm", "vm-21-x");
+        for name in ["lang3.13", "sh", "env", "here"] {
+            new = program(new, &format!("/usr/bin/{name}"));
+        }
+        let (old, new) = (old.link("/bin", "usr/bin"), new.link("/bin", "usr/bin"));
+        let theirs = new.clone();
+        let accounts = (
+            accounts(
+                "app:x:998:997::/:/bin/sh\nclock:x:105:105::/:/bin/sh\n",
+                "app:x:997:\nclock:x:105:\n",
+            ),
+            accounts(
+                "net:x:998:998::/:/bin/sh\napp:x:991:990::/:/bin/sh\nclocksec:x:102:103::/:/bin/sh\nlate:x:1001:998::/:/bin/sh\n",
+                "net:x:998:\napp:x:990:\nclocksec:x:103:\n",
+            ),
+            IdMap {
+                uid: [(998, 991), (105, 102)].into(),
+                gid: [(997, 990), (105, 103)].into(),
+                ..IdMap::default()
+            },
+        );
+        Systems { old, new, theirs, kept: vec![], settings: None, accounts }
+    }
+
+    /// A kept text.
+    fn text(mut self, at: &str, text: &str) -> Systems {
+        let mode = if text.starts_with("#!") { 0o755 } else { 0o644 };
+        for tree in [&mut self.old, &mut self.new] {
+            *tree = tree.clone().file(at, text).meta(at, |meta| meta.mode = mode);
+        }
+        self.kept.push(Kept { path: path(at), was: path(at) });
+        self
+    }
+
+    /// A container that is run so.
+    fn container(mut self, settings: serde_json::Value) -> Systems {
+        let settings: ServiceSettings = serde_json::from_value(settings).unwrap();
+        self.settings = Some((settings.clone(), settings));
+        self
+    }
+
+    fn look(&self) -> (Vec<Cure>, Vec<Held>) {
+        let settings = self.settings.as_ref().map(|(old, now)| (old, now));
+        let question = Question { old: &self.old, new: &self.new, kept: &self.kept, settings };
+        let (old, now, ids) = &self.accounts;
+        let records = Records {
+            lasted: &|path| !path.as_bytes().starts_with(b"/srv/cache"),
+            package: &|path| path.as_bytes().ends_with(b"oldtool").then(|| "tools".to_owned()),
+            package_now: &|_| None,
+            theirs: &self.theirs,
+            accounts: old,
+            accounts_now: now,
+            ids,
+        };
+        let findings = look(&question, &records).unwrap();
+        let cures = findings.iter().filter_map(|found| found.cure.clone()).collect();
+        (cures, findings.into_iter().filter_map(|found| found.held).collect())
+    }
+
+    /// What the text at `at` becomes, and what is held, as `kind subject was`.
+    fn becomes(&self, at: &str) -> (Option<String>, Vec<String>) {
+        let (cures, held) = self.look();
+        let text = cures.into_iter().find_map(|cure| match cure {
+            Cure::Text { path, text, .. } if path == self::path(at) => String::from_utf8(text).ok(),
+            _ => None,
+        });
+        (text, held.iter().map(line).collect())
+    }
+}
+
+fn line(held: &Held) -> String {
+    let kind = serde_json::to_value(held.kind).unwrap();
+    let was = held.was.as_deref().unwrap_or_default();
+    format!("{} {} {was}", kind.as_str().unwrap(), held.subject)
+}
+
+/// What a text becomes where something of it surely has another name.
+fn cured(at: &str, text: &str) -> String {
+    let (new, held) = Systems::new().text(at, text).becomes(at);
+    assert_eq!(held, [""; 0], "{at}: {text}");
+    new.unwrap_or_else(|| panic!("{at}: {text}"))
+}
+
+/// What of a text is held, when nothing of it is changed.
+fn held(at: &str, text: &str) -> Vec<String> {
+    let (new, held) = Systems::new().text(at, text).becomes(at);
+    assert_eq!(new, None, "{at}: {text}");
+    held
+}
+
+#[test]
+fn a_program_whose_usual_name_is_there_is_called_by_that() {
+    let cases = [
+        ("/usr/local/bin/x", "#!/usr/bin/lang3.9 -u\n1\n"),
+        ("/usr/local/bin/x", "#!/usr/bin/env lang3.9\n1\n"),
+        ("/usr/local/bin/x", "#!/bin/sh\nexec lang3.9 /srv/app\n"),
+        ("/usr/local/bin/x", "#!/bin/sh\nLANG=lang3.9; $LANG x\n"),
+        ("/etc/crontab", "1 2 * * * root /usr/bin/lang3.9 /srv/x\n"),
+        ("/var/spool/cron/crontabs/bob", "1 2 * * * cd /srv && lang3.9 x\n"),
+        ("/etc/cron.daily/x", "#!/bin/sh\n/usr/bin/lang3.9 x\n"),
+        ("/etc/sudoers.d/x", "bob ALL=(root) NOPASSWD: /usr/bin/lang3.9 /srv/x\n"),
+        ("/etc/systemd/system/x.service", "[Service]\nExecStart=/usr/bin/lang3.9 x\n"),
+        ("/etc/systemd/system/x.service", "[Service]\nExecStart=-/bin/sh -c 'lang3.9 x'\n"),
+        ("/etc/supervisor/conf.d/x.conf", "[program:x]\ncommand=lang3.9 x\n"),
+        ("/etc/logrotate.d/x", "/srv/x {\n postrotate\n  lang3.9 x\n endscript\n}\n"),
+        ("/etc/inittab", "x:2:respawn:/usr/bin/lang3.9 x\n"),
+    ];
+    for (at, text) in cases {
+        assert_eq!(cured(at, text), text.replace("lang3.9", "lang3"), "{at}");
+    }
+}
+
+#[test]
+fn a_directory_whose_usual_name_is_there_is_called_by_that() {
+    let new = cured("/etc/default/x", "VM_HOME=/usr/lib/vm/vm-11-x\n");
+    assert_eq!(new, "VM_HOME=/usr/lib/vm/default-vm\n");
+}
+
+#[test]
+fn a_program_that_is_gone_is_held_once_with_all_that_run_it() {
+    let systems = Systems::new()
+        .text("/usr/local/bin/x", "#!/bin/sh\n# a line\nif oldtool -q; then here; fi\n")
+        .text("/etc/cron.d/x", "1 2 * * * root oldtool\n3 4 * * * root oldtool\n")
+        .text("/etc/x.conf", "helper = /usr/bin/oldtool\n");
+    let (cures, held) = systems.look();
+    assert_eq!(cures, []);
+    let [held] = held.as_slice() else { panic!("{held:?}") };
+    assert_eq!(held.kind, HeldKind::Command);
+    assert_eq!(held.subject, "/usr/local/bin/x");
+    assert_eq!(
+        held.why,
+        "line 3 names oldtool, a program of package tools that the new system does not have, and 2 \
+         more places do"
+    );
+    assert_eq!(held.was.as_deref(), Some("/usr/bin/oldtool"));
+    assert_eq!(held.files, ["/usr/local/bin/x", "/etc/cron.d/x", "/etc/x.conf"]);
+}
+
+#[test]
+fn what_may_have_taken_the_place_of_a_program_is_named() {
+    let (_, held) = Systems::new().text("/usr/local/bin/x", "#!/usr/bin/lang2.7\n").look();
+    assert_eq!(held[0].candidates, ["/usr/bin/lang3", "/usr/bin/lang3.13"]);
+}
+
+#[test]
+fn files_modules_and_shells_that_are_gone_are_held() {
+    let cases = [
+        (
+            "/etc/app/x.conf",
+            "load /usr/lib/x/gone.so;\n",
+            "reference /etc/app/x.conf /usr/lib/x/gone.so",
+        ),
+        (
+            "/etc/ld.so.preload",
+            "/usr/lib/x/gone.so\n",
+            "reference /etc/ld.so.preload /usr/lib/x/gone.so",
+        ),
+        (
+            "/etc/pam.d/login",
+            "auth [success=1 default=ignore] login_old.so x\n",
+            "reference /etc/pam.d/login /usr/lib/x86/security/login_old.so",
+        ),
+        (
+            "/etc/passwd",
+            "bob:x:1000:1000::/home/bob:/bin/oldtool\n",
+            "command /etc/passwd /bin/oldtool",
+        ),
+    ];
+    for (at, text, expected) in cases {
+        assert_eq!(held(at, text), [expected]);
+    }
+}
+
+#[test]
+fn what_is_said_to_people_passes_away_or_was_never_there_is_no_news() {
+    let cases = [
+        ("/usr/local/bin/x", "#!/bin/sh\n# /usr/bin/oldtool\nhere # oldtool\n"),
+        ("/usr/local/bin/x", "#!/bin/sh\ncat >/srv/x <<E\noldtool\nE\n"),
+        ("/usr/local/bin/x", "#!/bin/sh\noldtool() { :; }\noldtool\n"),
+        ("/usr/local/bin/x", "#!/bin/sh\nnever-there; /usr/bin/never\necho oldtool\n"),
+        ("/etc/app/x.conf", "; /usr/bin/oldtool\nlog = /var/log/tool.log\n"),
+        ("/etc/app/x.conf", "url = http://host/usr/bin/oldtool\n"),
+        ("/etc/app/x.conf", "see = /usr/share/doc/tool/notes\n"),
+        ("/etc/app/x.conf.dpkg-old", "x = /usr/bin/oldtool\n"),
+        ("/srv/x/node_modules/y/z.sh", "/usr/bin/oldtool\n"),
+        ("/srv/x/data", "/usr/bin/oldtool\n"),
+        ("/etc/app/x.conf", "x = /usr/bin/oldtool\0\n"),
+    ];
+    for (at, text) in cases {
+        assert_eq!(held(at, text), [""; 0], "{at}: {text}");
+    }
+}
+
+#[test]
+fn what_the_record_calls_passing_is_no_news() {
+    let mut systems = Systems::new().text("/etc/app/x.conf", "x = /srv/cache/x\n");
+    systems.old = systems.old.file("/srv/cache/x", "");
+    assert_eq!(systems.becomes("/etc/app/x.conf"), (None, vec![]));
+}
+
+#[test]
+fn lines_that_come_from_the_new_default_are_no_news() {
+    let mut systems = Systems::new().text("/etc/app/x.conf", "x = /usr/bin/oldtool\ny = 1\n");
+    systems.theirs = systems.theirs.file("/etc/app/x.conf", "x = /usr/bin/oldtool\n");
+    assert_eq!(systems.becomes("/etc/app/x.conf"), (None, vec![]));
+}
+
+#[test]
+fn what_lies_below_a_mounted_directory_is_not_the_containers() {
+    let mut systems = Systems::new()
+        .text("/etc/app/x.conf", "x = /host/x\n")
+        .container(json!({"mounts": [{"kind": "bind", "source": "/h", "target": "/host"}]}));
+    systems.old = systems.old.file("/host/x", "");
+    assert_eq!(systems.becomes("/etc/app/x.conf"), (None, vec![]));
+}
+
+#[test]
+fn a_text_too_large_to_be_written_is_only_told_of() {
+    let text = format!("x = /usr/bin/lang3.9\n{}", "y = 1\n".repeat(200_000));
+    assert_eq!(held("/etc/app/x.conf", &text), ["command /etc/app/x.conf /usr/bin/lang3.9"]);
+}
+
+fn settings(given: serde_json::Value) -> (serde_json::Value, Vec<String>) {
+    let systems = Systems::new().container(given);
+    let (cures, held) = systems.look();
+    let mut now = systems.settings.unwrap().1;
+    for cure in cures {
+        let Cure::Setting { which, from, to, .. } = cure else { panic!("{cure:?}") };
+        let change = |(of, text): (_, &mut String)| {
+            if of == which && *text == from {
+                text.clone_from(&to);
+            }
+        };
+        now.texts_mut().for_each(change);
+        now.accounts_mut().for_each(change);
+    }
+    (serde_json::to_value(now).unwrap(), held.iter().map(line).collect())
+}
+
+#[test]
+fn a_containers_settings_follow_what_has_another_name() {
+    let given = json!({
+        "entrypoint": ["/usr/bin/lang3.9", "/app/main"],
+        "command": ["lang3.9", "-x"],
+        "environment": ["VM=/usr/lib/vm/vm-11-x", "LANG=lang3.9", "PATH=/usr/lib/vm/vm-11-x:/usr/bin"],
+        "working_directory": "/usr/lib/vm/vm-11-x",
+        "health_check": {"test": {"shell": "lang3.9 -v || exit 1"}},
+    });
+    let expected = given.to_string().replace("lang3.9", "lang3").replace("vm-11-x", "default-vm");
+    assert_eq!(settings(given), (serde_json::from_str(&expected).unwrap(), vec![]));
+}
+
+#[test]
+fn what_a_containers_settings_name_and_is_gone_is_held_without_the_values_of_variables() {
+    let given = json!({
+        "entrypoint": ["sh", "-c", "exec oldtool"],
+        "environment": ["SECRET=x,/usr/lib/x/gone.so", "NONE=/usr/lib/never"],
+        "health_check": {"test": {"run": ["lang2.7", "-v"]}},
+    });
+    let systems = Systems::new().container(given.clone());
+    assert!(!format!("{:?}", systems.look().1).contains("SECRET"));
+    let (now, held) = settings(given.clone());
+    assert_eq!(now, given);
+    assert_eq!(
+        held,
+        [
+            "command the container's health check /usr/bin/lang2.7",
+            "command the container's entrypoint /usr/bin/oldtool",
+            "reference the container's environment /usr/lib/x/gone.so",
+        ]
+    );
+}
+
+#[test]
+fn numbers_of_accounts_in_a_containers_settings_follow_the_accounts() {
+    let given = json!({
+        "user": "998:997",
+        "groups": ["997", "app"],
+        "environment": ["PUID=998", "PGID=997", "PORT=998", "UUID=998"],
+    });
+    let (now, held) = settings(given);
+    assert_eq!(held, [""; 0]);
+    assert_eq!(
+        now,
+        json!({
+            "user": "991:990",
+            "groups": ["990", "app"],
+            "environment": ["PUID=991", "PGID=990", "PORT=998", "UUID=998"],
+        })
+    );
+    assert_eq!(settings(json!({"user": "clock"})).0, json!({"user": "clocksec"}));
+    assert_eq!(settings(json!({"user": "0:0"})), (json!({"user": "0:0"}), vec![]));
+}
+
+#[test]
+fn a_number_that_was_nobodys_and_is_somebodys_is_held() {
+    let (now, held) = settings(json!({"user": "1001:0"}));
+    assert_eq!(now, json!({"user": "1001:0"}));
+    assert_eq!(held, ["account the container's user 1001"]);
+}
+
+#[test]
+fn accounts_in_texts_follow_where_the_place_leaves_no_doubt() {
+    let cases = [
+        (
+            "/etc/systemd/system/x.service",
+            "[Service]\nUser=998\nGroup=997\n",
+            "[Service]\nUser=991\nGroup=990\n",
+        ),
+        ("/etc/systemd/system/x.service", "[Service]\nUser=clock\n", "[Service]\nUser=clocksec\n"),
+        ("/etc/supervisor/conf.d/x.conf", "[program:x]\nuser = 998\n", "[program:x]\nuser = 991\n"),
+        ("/etc/cron.d/x", "1 2 * * * clock here\n", "1 2 * * * clocksec here\n"),
+        (
+            "/etc/sudoers.d/x",
+            "#998,%clock ALL=(clock:clock) ALL\n",
+            "#991,%clocksec ALL=(clocksec:clocksec) ALL\n",
+        ),
+        (
+            "/etc/logrotate.d/x",
+            "/x {\n su clock clock\n create 640 998 997\n}\n",
+            "/x {\n su clocksec clocksec\n create 640 991 990\n}\n",
+        ),
+        ("/etc/tmpfiles.d/x.conf", "d /srv/x 0755 998 clock -\n", "d /srv/x 0755 991 clocksec -\n"),
+    ];
+    for (at, text, expected) in cases {
+        assert_eq!(cured(at, text), expected);
+    }
+}
+
+#[test]
+fn accounts_that_commands_and_settings_are_given_are_held() {
+    let script = |line: &str| format!("#!/bin/sh\n{line}\n");
+    for (line, expected) in [
+        ("chown -R 998:997 /srv", 2),
+        ("chgrp 997 /srv", 1),
+        ("exec gosu 998 here", 1),
+        ("sudo -u clock here", 1),
+        ("install -o clock -g clock a b", 2),
+        ("x --user=998 --port 998", 1),
+        ("x 998; chown app /srv; echo clock", 0),
+    ] {
+        let found = held("/usr/local/bin/x", &script(line));
+        assert_eq!(found.len(), expected, "{line}: {found:?}");
+    }
+    assert_eq!(held("/etc/app/x.conf", "user = clock\n"), ["account /etc/app/x.conf clock"]);
+    assert_eq!(held("/etc/app/x.conf", "user clock;\nuser a clock b\nport 998\n").len(), 1);
+}
+
+#[test]
+fn trees_of_tests_are_as_they_seem() {
+    let systems = Systems::new();
+    let kind = systems.old.entry(&path("/usr/bin/lang3")).unwrap().unwrap().kind;
+    assert!(matches!(kind, Kind::Symlink { .. }));
+}

@@ -1,0 +1,156 @@
+//! [`Mentions`]: which paths the files of packages name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::init::Scope;
+use crate::packages::Installed;
+use crate::tree::{RootPath, Tree, TreeError, read_file};
+
+/// Larger files are no programs that read configuration, or nobody can tell.
+const MAX_FILE: u64 = 32 << 20;
+
+/// How much is looked through at all.
+const MAX_ALL: u64 = 512 << 20;
+
+/// What is written for people.
+const PROSE: &[&[u8]] = &[
+    b"/usr/share/doc/",
+    b"/usr/share/man/",
+    b"/usr/share/info/",
+    b"/usr/share/locale/",
+    b"/usr/share/lintian/",
+];
+
+/// Where lines that begin with a hash are comments.
+const CONFIGURATION: &[u8] = b"/etc/";
+
+/// Paths that packages name.
+#[derive(Debug, Default)]
+pub(in crate::restore) struct Mentions(BTreeSet<RootPath>);
+
+impl Mentions {
+    /// Looks for each path in the files of its packages: for its name, or for all files of its
+    /// directory (`DIRECTORY/*`).
+    pub(in crate::restore) fn of<'a>(
+        wanted: impl Iterator<Item = (&'a RootPath, &'a BTreeSet<String>)>,
+        installed: &Installed,
+        target: &dyn Tree,
+    ) -> Result<Mentions, TreeError> {
+        let mut by_package: BTreeMap<&str, Vec<&RootPath>> = BTreeMap::new();
+        for (path, packages) in wanted {
+            for package in packages {
+                by_package.entry(package).or_default().push(path);
+            }
+        }
+        let mut found = BTreeSet::new();
+        if by_package.is_empty() {
+            return Ok(Mentions(found));
+        }
+        let mut left = MAX_ALL;
+        for file in installed.unpacked() {
+            if PROSE.iter().any(|dir| file.as_bytes().starts_with(dir)) {
+                continue;
+            }
+            let owners = installed.claims(&file).filter_map(|claim| by_package.get(claim.package));
+            let paths: BTreeSet<&RootPath> =
+                owners.flatten().copied().filter(|path| !found.contains(*path)).collect();
+            if paths.is_empty() {
+                continue;
+            }
+            let size = target.entry(&file)?.filter(|entry| entry.kind.is_file());
+            let size = size.map_or(0, |entry| entry.kind.size());
+            if size == 0 || size > MAX_FILE {
+                continue;
+            }
+            let Some(rest) = left.checked_sub(size) else { break };
+            left = rest;
+            // What cannot be read names nothing.
+            let Ok(Some(text)) = read_file(target, &file, MAX_FILE) else { continue };
+            let text = if has_comments(&file) { without_comments(&text) } else { text };
+            found.extend(paths.into_iter().filter(|path| names(&text, path)).cloned());
+        }
+        Ok(Mentions(found))
+    }
+
+    /// Whether a package of the path names it.
+    pub(in crate::restore) fn names(&self, path: &RootPath) -> bool {
+        self.0.contains(path)
+    }
+}
+
+fn has_comments(file: &RootPath) -> bool {
+    let unit = |scope: &Scope| scope.packaged().iter().any(|dir| file.is_within(dir));
+    file.as_bytes().starts_with(CONFIGURATION) || Scope::ALL.iter().any(unit)
+}
+
+fn without_comments(text: &[u8]) -> Vec<u8> {
+    let lines = text.split(|&b| b == b'\n');
+    let meant = lines.filter(|line| !line.trim_ascii_start().starts_with(b"#"));
+    meant.flat_map(|line| [line, b"\n"]).flatten().copied().collect()
+}
+
+/// Whether `text` names `path`, or all that is in its directory.
+fn names(text: &[u8], path: &RootPath) -> bool {
+    let goes_on = |b: &u8| b.is_ascii_alphanumeric() || b"_-./".contains(b);
+    let whole = finds(text, path.as_bytes()).any(|end| !text.get(end).is_some_and(goes_on));
+    let dir = path.parent_bytes().filter(|dir| dir.len() > CONFIGURATION.len());
+    let all = dir.map(|dir| [dir, b"/*"].concat());
+    whole || all.is_some_and(|all| finds(text, &all).next().is_some())
+}
+
+/// Where `needle` ends in `text`.
+fn finds<'a>(text: &'a [u8], needle: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let first = *needle.first()?;
+            at += text.get(at..)?.iter().position(|&b| b == first)?;
+            let here = at;
+            at += 1;
+            if text[here..].starts_with(needle) {
+                return Some(here + needle.len());
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::memory::MemoryTree;
+
+    fn path(text: &str) -> RootPath {
+        RootPath::parse(text.as_bytes()).unwrap()
+    }
+
+    /// Whether the package `app` with these files names `/etc/app/old.conf`.
+    fn named(files: &[(&str, &str)]) -> bool {
+        let status = "Package: app\nStatus: install ok installed\nVersion: 2\nArchitecture: all\n";
+        let list: String = files.iter().map(|(at, _)| format!("{at}\n")).collect();
+        let tree = files.iter().fold(
+            MemoryTree::default()
+                .file("/var/lib/dpkg/status", status)
+                .file("/var/lib/dpkg/info/app.list", list),
+            |tree, (at, text)| tree.file(at, text),
+        );
+        let installed = Installed::load(&tree).unwrap();
+        let (at, packages) = (path("/etc/app/old.conf"), BTreeSet::from(["app".to_owned()]));
+        let wanted = std::iter::once((&at, &packages));
+        Mentions::of(wanted, &installed, &tree).unwrap().names(&at)
+    }
+
+    #[test]
+    fn a_path_is_named_by_a_program_a_setting_or_with_its_directory() {
+        assert!(named(&[("/usr/bin/app", "\0\x01/etc/app/old.conf\0")]));
+        assert!(named(&[("/etc/app/app.conf", "include /etc/app/old.conf\n")]));
+        assert!(named(&[("/etc/app/app.conf", "include /etc/app/*.conf\n")]));
+    }
+
+    #[test]
+    fn comments_documents_and_other_paths_name_nothing() {
+        assert!(!named(&[("/etc/app/app.conf", "# was /etc/app/old.conf\n")]));
+        assert!(!named(&[("/usr/share/doc/app/NEWS", "/etc/app/old.conf\n")]));
+        assert!(!named(&[("/usr/bin/app", "/etc/app/old.conf.d")]));
+        assert!(!named(&[("/usr/bin/app", "/etc/app")]));
+    }
+}

@@ -1,0 +1,207 @@
+//! Services that are started once while they are archived, and once while they are restored.
+//!
+//! Needs a Docker engine with the image `debian:trixie`. Every container and image made is called
+//! `observe-…` and removed.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
+mod command;
+
+use std::io::Cursor;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use command::{IMAGE, Place, run};
+use regrow::internals::engine::{ContainerSpec, Engine, STAGING_LABEL};
+use regrow::restore::Which;
+use regrow::tree::RootPath;
+use serde_json::Value;
+
+fn engine() -> Engine {
+    Engine::connect(Which::Docker).unwrap_or_else(|error| {
+        panic!("start a Docker engine with {IMAGE}, or set DOCKER_HOST to one: {error}")
+    })
+}
+
+/// A container that is removed at the end of its test.
+struct Container<'a>(&'a Engine, String);
+
+impl<'a> Container<'a> {
+    /// A container that runs `argv`, with `files` in it: a path, a mode and a text each.
+    fn new(
+        engine: &'a Engine,
+        purpose: &str,
+        argv: &[&str],
+        files: &[(&str, u32, &str)],
+    ) -> Container<'a> {
+        let name = format!("observe-{purpose}-{}", std::process::id());
+        let spec = ContainerSpec::new(IMAGE, argv).without_network();
+        let id = engine.create(Some(&name), &spec).unwrap();
+        let mut tar = tar::Builder::new(vec![]);
+        for (path, mode, text) in files {
+            let mut header = tar::Header::new_ustar();
+            header.set_mode(*mode);
+            header.set_size(text.len() as u64);
+            header.set_cksum();
+            tar.append_data(&mut header, path, text.as_bytes()).unwrap();
+        }
+        let tar = tar.into_inner().unwrap();
+        engine.put_archive(&id, &RootPath::root(), Cursor::new(tar)).unwrap();
+        Container(engine, name)
+    }
+
+    fn source(&self) -> String {
+        format!("docker:{}", self.1)
+    }
+}
+
+impl Drop for Container<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.for_cleanup().remove(&self.1);
+    }
+}
+
+/// A service in the one language that every Debian has: it listens nowhere, and goes on.
+const SERVICE: &str = "#!/usr/bin/perl\nuse Socket;\nsocket(S, PF_INET, SOCK_STREAM, 0) or die;\n\
+    setsockopt(S, SOL_SOCKET, SO_REUSEADDR, 1);\nbind(S, sockaddr_in(8080, INADDR_ANY)) or die;\n\
+    listen(S, 5);\nprint STDERR \"error: no such file /etc/wanted at $$\\n\";\n\
+    $( = $) = 33; $< = $> = 33;\nsleep 1 while 1;\n";
+
+fn archived(place: &Place, container: &Container<'_>, to: &str, more: &[&str]) -> Value {
+    let (source, out) = (container.source(), place.text(to));
+    let args = [&["archive", "--json", &source, "-o", &out], more].concat();
+    let ran = run(&args, &[]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    serde_json::from_str(&ran.stdout).unwrap()
+}
+
+/// What of an engine is under construction by a run whose id is not in `before`.
+fn left(engine: &Engine) -> Vec<String> {
+    let mut all = engine.containers_labelled(STAGING_LABEL).unwrap();
+    all.sort();
+    all
+}
+
+#[test]
+fn a_service_is_started_once_in_a_copy_and_what_it_does_is_kept() {
+    let engine = engine();
+    let place = Place::new();
+    let argv = ["/usr/bin/perl", "/srv/service.pl"];
+    let files = [("srv/service.pl", 0o755, SERVICE)];
+    let container = Container::new(&engine, "kept", &argv, &files);
+    let before = left(&engine);
+    let report = archived(&place, &container, "one", &[]);
+    let expected = serde_json::json!({
+        "processes": [{"name": "perl service.pl", "account": "www-data"}],
+        "listeners": [{
+            "protocol": "tcp", "port": 8080, "reach": "any", "account": "root",
+            "process": "perl service.pl",
+        }],
+        "complaints": ["error: no such file /etc/wanted at #"],
+    });
+    assert_eq!(report["observation"], expected, "{report}");
+    // The same again is the same bundle, and nothing of it is left.
+    let again = archived(&place, &container, "two", &[]);
+    assert_eq!(report["id"], again["id"]);
+    assert_eq!(
+        std::fs::read(place.path("one")).unwrap(),
+        std::fs::read(place.path("two")).unwrap()
+    );
+    let new = left(&engine).into_iter().filter(|id| !before.contains(id));
+    assert_eq!(new.filter(|id| engine.container(id).is_ok()).count(), 0);
+    assert_eq!(
+        engine.container(&container.1).unwrap().state,
+        regrow::internals::engine::State::Created
+    );
+    let ran = run(&["inspect", &place.text("one")], &[]);
+    let line = "Observed: perl service.pl ran, 8080/tcp listened on, 1 complaint\n";
+    assert!(ran.stdout.contains(line), "{}", ran.stdout);
+    // And switched off, nothing of it runs.
+    let report = archived(&place, &container, "three", &["--no-observe"]);
+    assert_eq!(report.get("observation"), None);
+}
+
+#[test]
+fn what_the_new_service_does_otherwise_is_held() {
+    let engine = engine();
+    let place = Place::new();
+    // It listens where the release says, and runs as whom the release says.
+    let text = "#!/bin/sh\n. /etc/os-release\n[ \"$VERSION_ID\" = 13 ] && exec perl /srv/b.pl\n\
+        exec perl /srv/a.pl\n";
+    let other = SERVICE.replace("8080", "9090").replace("33", "0").replace("wanted", "elsewhere/x");
+    let files = [
+        ("srv/a.pl", 0o755, SERVICE),
+        ("srv/b.pl", 0o755, &other),
+        ("srv/start", 0o755, text),
+        ("etc/os-release", 0o644, "ID=debian\nVERSION_ID=\"12\"\n"),
+    ];
+    let container = Container::new(&engine, "held", &["/srv/start"], &files);
+    let report = archived(&place, &container, "bundle", &[]);
+    assert_eq!(report["observation"]["listeners"][0]["port"], 8080, "{report}");
+    let name = format!("observe-new-{}", std::process::id());
+    let restored = Container(&engine, name.clone());
+    let bundle = place.text("bundle");
+    let args =
+        ["restore", "--json", &bundle, "--onto", IMAGE, "--engine", "docker", "--name", &name];
+    let ran = run(&args, &[]);
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let held: Vec<(&str, &str)> = report["held"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|held| (held["kind"].as_str().unwrap(), held["subject"].as_str().unwrap()))
+        .collect();
+    for expected in [("process", "perl a.pl"), ("listener", "8080/tcp")] {
+        assert!(held.contains(&expected), "{held:?}");
+    }
+    assert!(held.iter().any(|(kind, _)| *kind == "log"), "{held:?}");
+    drop(restored);
+    let ran = run(&[&args[..], &["--no-check"]].concat(), &[]);
+    let restored = Container(&engine, name);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("was not checked"), "{}", ran.stdout);
+    drop(restored);
+}
+
+/// The program, killed at the end of the test if it still runs.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn an_archive_that_is_ended_while_it_observes_leaves_nothing() {
+    let engine = engine();
+    let place = Place::new();
+    let argv = ["/usr/bin/perl", "-e", "sleep 1 while 1"];
+    let container = Container::new(&engine, "ended", &argv, &[("srv/x", 0o644, "x")]);
+    let before = left(&engine);
+    let child = Command::new(env!("CARGO_BIN_EXE_regrow"))
+        .args(["archive", &container.source(), "-o", &place.text("out")])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut child = Running(child);
+    let is_ours = |id: &String| {
+        let found = engine.container(id).map(|found| found.raw["Config"]["Cmd"][1] == "-e");
+        !before.contains(id) && found.unwrap_or(false)
+    };
+    let until = Instant::now() + Duration::from_secs(120);
+    while !left(&engine).iter().any(is_ours) {
+        assert!(Instant::now() < until, "it is never observed");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let pid = child.0.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let status = child.0.wait().unwrap();
+    assert_eq!(status.code(), Some(128 + 15));
+    assert!(!left(&engine).iter().any(is_ours));
+    assert_eq!(place.names(), ["root"]);
+}
