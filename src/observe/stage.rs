@@ -28,8 +28,16 @@ const STILL: Duration = Duration::from_secs(3);
 /// When a service that goes on changing, or does not listen yet, is watched no longer.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// When all of it is over, however often the service was started.
+/// How often at least somebody looks before it is given up, and how often it has to be the same: on
+/// a machine that is busy a look takes long, and a service too.
+const LOOKS: usize = 8;
+const SAME: usize = 4;
+
+/// When it is not started once more, and not asked any more how it is.
 const WHOLE: Duration = Duration::from_secs(14);
+
+/// When all of it is over, however busy the machine is.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long a single command inside may take.
 const COMMAND: Duration = Duration::from_secs(5);
@@ -267,6 +275,7 @@ impl Stage<'_> {
     ) -> Result<Watched, EngineError> {
         let from = Instant::now();
         let (mut samples, mut since): (Vec<Sample>, Instant) = (vec![], from);
+        let mut same = 0;
         loop {
             std::thread::sleep(PAUSE);
             let found = look(self.engine, container, beside)?;
@@ -274,17 +283,18 @@ impl Stage<'_> {
                 let code = self.engine.wait(container, COMMAND)?;
                 return Ok(Watched { exited: Some(code), sample: Sample::default() });
             }
-            let sample = match found {
-                Look::Seen(sample) => sample,
-                Look::Nothing => Sample::default(),
-            };
-            if samples.last() != Some(&sample) {
-                since = Instant::now();
+            if let Look::Seen(sample) = found {
+                if samples.last() != Some(&sample) {
+                    (since, same) = (Instant::now(), 0);
+                }
+                samples.push(sample);
+                same += 1;
             }
-            samples.push(sample);
-            let still = since.elapsed() >= STILL && self.listens(samples.last());
-            if still || from.elapsed() >= LONGEST || began.elapsed() >= WHOLE {
-                return Ok(Watched { exited: None, sample: common(&samples) });
+            let still = since.elapsed() >= STILL && same >= SAME;
+            let long = from.elapsed() >= LONGEST && samples.len() >= LOOKS;
+            let done = (still && self.listens(samples.last())) || long;
+            if done || began.elapsed() >= PATIENCE {
+                return Ok(Watched { exited: None, sample: common(&samples, same) });
             }
         }
     }
@@ -326,10 +336,10 @@ struct Watched {
     sample: Sample,
 }
 
-/// What was there in each of the last looks: what comes and goes differs from run to run.
-fn common(samples: &[Sample]) -> Sample {
-    const LAST: usize = 6;
-    let mut last = samples.iter().rev().take(LAST);
+/// What was there in each of the last looks: the `same` ones that showed no difference, or, where
+/// it goes on changing, as many as it takes to see what stays.
+fn common(samples: &[Sample], same: usize) -> Sample {
+    let mut last = samples.iter().rev().take(same.max(SAME));
     let Some(mut common) = last.next().cloned() else { return Sample::default() };
     for sample in last {
         common.processes.retain(|process| sample.processes.contains(process));
@@ -354,8 +364,8 @@ mod tests {
         let early = vec![sample(&["gone"]); 3];
         let late = [sample(&["app", "job"]), sample(&["app"])].into_iter().cycle().take(6);
         let samples: Vec<Sample> = early.into_iter().chain(late).collect();
-        assert_eq!(common(&samples), sample(&["app"]));
-        assert_eq!(common(&[]), Sample::default());
+        assert_eq!(common(&samples, 1), sample(&["app"]));
+        assert_eq!(common(&[], 0), Sample::default());
     }
 
     #[test]

@@ -131,15 +131,33 @@ pub(in crate::restore) fn observe(
     }
     monitor.phase("observing the new service in a copy");
     let watching = Watching { logs: logs(plan), lent: before.lent.clone(), scratch };
-    match target.observe(&watching) {
-        Ok(Seen::Observation(after)) => {
-            let held = compare(before, &after, old.renamed);
-            Ok(Findings { held, limitations: vec![] })
+    let mut held: Option<Vec<Held>> = None;
+    // What is found once may be the moment's; what is found twice is so.
+    for _ in 0..2 {
+        let found = match target.observe(&watching) {
+            Ok(Seen::Observation(after)) => compare(before, &after, old.renamed),
+            Ok(Seen::Nothing(why)) => return not(why),
+            Err(failure) if matches!(failure.kind(), FailureKind::Signal(_)) => {
+                return Err(failure);
+            }
+            Err(failure) => return not(&failure.reason()),
+        };
+        let both = match held.take() {
+            Some(first) => confirmed(first, &found),
+            None => found,
+        };
+        if both.is_empty() {
+            return Ok(Findings::default());
         }
-        Ok(Seen::Nothing(why)) => not(why),
-        Err(failure) if matches!(failure.kind(), FailureKind::Signal(_)) => Err(failure),
-        Err(failure) => not(&failure.reason()),
+        held = Some(both);
     }
+    Ok(Findings { held: held.unwrap_or_default(), limitations: vec![] })
+}
+
+/// What of the first findings was found again.
+fn confirmed(first: Vec<Held>, again: &[Held]) -> Vec<Held> {
+    let same = |a: &Held, b: &Held| (a.kind, &a.subject) == (b.kind, &b.subject);
+    first.into_iter().filter(|one| again.iter().any(|other| same(one, other))).collect()
 }
 
 fn size(draft: &Draft) -> u64 {
@@ -206,6 +224,14 @@ mod tests {
         let lent = vec!["app".to_owned()];
         manifest.survey.observation = Some(Observation { lent, ..Observation::default() });
         assert_eq!(validated(NAMELESS, &manifest).unwrap(), []);
+    }
+
+    #[test]
+    fn what_was_found_once_only_is_not_held() {
+        let of = |kind, subject: &str| Held::new(kind, subject, "why");
+        let first = vec![of(HeldKind::Process, "a"), of(HeldKind::Listener, "80/tcp")];
+        let again = [of(HeldKind::Listener, "80/tcp"), of(HeldKind::Log, "a")];
+        assert_eq!(confirmed(first.clone(), &again), [first[1].clone()]);
     }
 
     #[test]
