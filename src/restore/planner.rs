@@ -308,7 +308,7 @@ fn follow_packages(planner: &mut Planner<'_>) -> Result<(), Failure> {
         services: &planner.services,
     };
     unread::follow(&known, draft, decisions)?;
-    planner.unserved = today.unserved(inputs.unserved, &old, &planner.services);
+    planner.unserved = today.unserved(inputs.unserved, &planner.services);
     Ok(())
 }
 

@@ -369,4 +369,35 @@ mod tests {
             ]
         );
     }
+
+    #[test]
+    fn a_service_that_nothing_is_is_held_once_with_what_may_bring_it() {
+        let unserved = |service: &str, by_hand| Unserved {
+            service: service.to_owned(),
+            package: "mail".to_owned(),
+            by_hand,
+            candidates: vec!["maild".to_owned()],
+        };
+        let mut decisions = Decisions::default();
+        decisions.hold(HeldKind::Service, "/etc/systemd/system/a.wants/mail.service", "gone");
+        let all = [unserved("mail.service", true), unserved("post.service", false)];
+        hold_unserved(&all, &mut decisions);
+        let told: Vec<_> = decisions
+            .held
+            .iter()
+            .map(|held| (held.subject.as_str(), held.why.as_str(), held.candidates.len()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("/etc/systemd/system/a.wants/mail.service", "gone; maild may bring it", 1),
+                (
+                    "post.service",
+                    "its package switched this service of mail on, and the new system has none of \
+                     its name; maild may bring it",
+                    1
+                ),
+            ]
+        );
+    }
 }
