@@ -19,6 +19,13 @@ pub(super) struct Spoken {
     pub(super) sure: bool,
 }
 
+impl Spoken {
+    /// What it is, before its name.
+    pub(super) fn sort(&self) -> &'static str {
+        if self.group { "group " } else { "user " }
+    }
+}
+
 /// Keys of settings whose value is an account, and whether that is a group.
 const KEYS: &[(&str, bool)] = &[
     ("group", true),

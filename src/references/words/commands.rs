@@ -222,7 +222,10 @@ fn programs(text: &[u8], script: &Script, was_program: &dyn Fn(&[u8]) -> bool) -
             let is_value = value.is_some();
             let at = unquoted(text, value.unwrap_or_else(|| range.clone()));
             let name = &text[at.clone()];
-            let after = n.checked_sub(1).is_some_and(|before| RUNNING.contains(&word(before)));
+            let after = n.checked_sub(1).is_some_and(|before| {
+                // A script gives itself arguments, of which the first is run in the end.
+                RUNNING.contains(&word(before)) || (word(before) == b"--" && word(0) == b"set")
+            });
             let runs = heads.contains(&n) || asks || after || is_value;
             let counts = !name.contains(&b'/')
                 && !own.contains(name)
@@ -302,6 +305,7 @@ mod tests {
             "x=$(old)",
             "command -v old",
             "if old; then :; fi",
+            "set -- old \"$@\"",
         ] {
             assert_eq!(shell(text), ["old"], "{text}");
         }

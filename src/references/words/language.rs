@@ -69,13 +69,15 @@ const FOREIGN: &[&[u8]] = &[
     b"vendor",
 ];
 
-/// Account files but the list of users, and what names no path of the system.
+/// Account files but the list of users, what names no path of the system, and what is made of what
+/// packages say.
 const MUTE: &[&[u8]] = &[
     b"/etc/group",
     b"/etc/gshadow",
     b"/etc/hostname",
     b"/etc/hosts",
     b"/etc/machine-id",
+    b"/etc/mailcap",
     b"/etc/resolv.conf",
     b"/etc/shadow",
     b"/etc/shells",

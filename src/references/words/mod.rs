@@ -126,7 +126,7 @@ fn accounts_of(text: &Text, lookup: &Lookup<'_>, (edits, told): (&mut Edits, &mu
     for one in spoken.into_iter().filter(|one| text.counts(one.at.start)) {
         let word = &text.bytes[one.at.clone()];
         match accounts::fate(lookup.records, word, one.group) {
-            Some(Fate::Now(new)) if text.whole && one.sure => edits.put(one.at, new),
+            Some(Fate::Now(new)) if text.whole && one.sure => edits.put_as(one.sort(), one.at, new),
             // Any number may be taken that is no account's: only where it surely is one.
             Some(Fate::Taken(_)) if !one.sure => {}
             Some(fate) => told.account(one.group, word, fate, place(text, one.at.start)),

@@ -157,7 +157,7 @@ pub(super) fn look(
     for one in texts.accounts(&scripts, &|name| lookup.was_program(name)) {
         let word = &texts.all[one.at.clone()];
         match accounts::fate(lookup.records, word, one.group) {
-            Some(Fate::Now(new)) if one.sure => edits.put(one.at, new),
+            Some(Fate::Now(new)) if one.sure => edits.put_as(one.sort(), one.at, new),
             Some(Fate::Taken(_)) if !one.sure => {}
             Some(fate) => told.account(one.group, word, fate, texts.place(one.at.start)),
             None => {}
