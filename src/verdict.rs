@@ -83,6 +83,8 @@ pub enum HeldKind {
     Configuration,
     /// Data that the new version cannot read.
     Data,
+    /// A default that nobody edited, and that says something else now.
+    Default,
     /// A package's file that was made to lie elsewhere.
     Diversion,
     /// Something of an environment of a language.
@@ -105,6 +107,8 @@ pub enum HeldKind {
     Service,
     /// A version that no rule leads from or to.
     Version,
+    /// A volume that was more than a directory of the engine's for one container.
+    Volume,
 }
 
 impl Held {

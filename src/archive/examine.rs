@@ -11,7 +11,7 @@ use super::judged::Judged;
 use super::losses::Lost;
 use super::pristine::Places;
 use super::verdicts::Verdicts;
-use super::{deletions, environments, losses};
+use super::{defaults, deletions, environments, losses};
 use crate::classify::{
     Baseline, Classifier, Evidence, Globs, LogPolicy, Numbers, Offers, Unpacked, decide,
 };
@@ -176,6 +176,12 @@ pub fn examine(
     }));
     let claims = knowledge.installed.problems().filter(|problem| !problem.is_loss());
     limitations.extend(claims.map(ToString::to_string));
+    let system = defaults::System {
+        tree: source.tree(),
+        installed: &knowledge.installed,
+        settings: source.settings(),
+    };
+    limitations.extend(defaults::keep(&system, &mut entries));
     if let Some(manager) = knowledge.unlisted {
         limitations.push(format!(
             "which packages of {manager} a repository still offers is not known here: files of one \

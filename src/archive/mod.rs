@@ -4,6 +4,7 @@
 //! source is executed, with one exception: an export runs the old version's own tools in a
 //! throw-away copy without network (`export`).
 
+mod defaults;
 mod deletions;
 mod environments;
 mod examine;

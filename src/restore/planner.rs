@@ -15,6 +15,7 @@ use crate::restore::files::accounts::{self, Merged, Owned};
 use crate::restore::files::carry;
 use crate::restore::files::config;
 use crate::restore::files::container;
+use crate::restore::files::defaults;
 use crate::restore::files::localhost;
 use crate::restore::files::migration::{
     AppMigration, adapt_settings, apply_steps, mentions, migrations, rebuilds, today, validators,
@@ -51,6 +52,7 @@ enum Part {
     Choices,
     Merged,
     Edited,
+    Compared,
     Referred,
     Complete,
     Fresh,
@@ -100,6 +102,8 @@ const PHASES: &[Phase] = &[
     phase(&[Part::Choices], Part::Merged, merge_configuration),
     // Settings are adapted in what stays active, not in the texts that are kept to be looked at.
     phase(&[Part::Merged], Part::Edited, adapt),
+    // What the adapting of settings brought about is no news of a new default.
+    phase(&[Part::Edited], Part::Compared, compare_defaults),
     // What is to be looked at only, and is put beside later, refers to nothing.
     phase(&[Part::Edited], Part::Referred, check_references),
     phase(&[Part::Referred], Part::Complete, complete),
@@ -184,6 +188,8 @@ struct Planner<'a> {
     aside: Vec<DraftNode>,
     /// Kept beside other files to be looked at.
     beside: Vec<DraftNode>,
+    /// The archived texts of files that have something of a new default now.
+    before: BTreeMap<RootPath, Vec<u8>>,
     volumes: Vec<VolumePlan>,
     settings: Option<ServiceSettings>,
     decisions: Decisions,
@@ -206,6 +212,7 @@ impl<'a> Planner<'a> {
             merged: Merged::default(),
             aside: vec![],
             beside: vec![],
+            before: BTreeMap::new(),
             volumes: vec![],
             settings: inputs.settings.cloned(),
             decisions: Decisions::default(),
@@ -303,6 +310,7 @@ fn merge_configuration(planner: &mut Planner<'_>) -> Result<(), Failure> {
     std::mem::take(&mut planner.aside).into_iter().for_each(|node| draft.put(node));
     planner.decisions.merges(&met.merges);
     planner.beside = met.beside;
+    planner.before = met.archived;
     Ok(())
 }
 
@@ -315,6 +323,14 @@ fn adapt(planner: &mut Planner<'_>) -> Result<(), Failure> {
         container::adapt(settings, &mentions.container, migrations, decisions)?;
     }
     Ok(())
+}
+
+/// Tells what new defaults have otherwise than the old ones.
+fn compare_defaults(planner: &mut Planner<'_>) -> Result<(), Failure> {
+    let mentions = mentions(&planner.today);
+    let Planner { inputs, archived, installed, migrations, draft, decisions, .. } = planner;
+    let change = defaults::Systems { inputs, archived, installed, migrations, mentions: &mentions };
+    defaults::compare_all(&change, &planner.before, draft, decisions)
 }
 
 /// Looks for what the kept files name and the new system does not have.
