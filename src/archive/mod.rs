@@ -107,7 +107,9 @@ pub fn archive(
     let mut manifest = Manifest::new();
     manifest.volumes = volumes(source);
     manifest.entries = write_entries(source, &entries, &mut losses, &mut writer, output, monitor)?;
-    let (classes, secrets) = (entries.totals(), secrets(&entries));
+    let (classes, mut secrets) = (entries.totals(), secrets(&entries));
+    let settings = source.settings().secrets();
+    secrets.extend(settings.into_iter().map(|name| format!("setting of the container: {name}")));
     // The manifest holds them now, and memory should once.
     drop(entries);
     manifest.exports = write_exports(&exports, &mut writer, output)?;

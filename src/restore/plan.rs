@@ -234,6 +234,8 @@ pub(in crate::restore) mod testing {
                 archived: "data".to_owned(),
                 anonymous: false,
                 destination: path("/data"),
+                labels: BTreeMap::new(),
+                options: BTreeMap::new(),
                 asked: path("/data"),
                 content: inside,
             }],

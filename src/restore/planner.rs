@@ -412,6 +412,7 @@ fn split_volumes(planner: &mut Planner<'_>) -> Result<(), Failure> {
     let Planner { inputs, draft, decisions, .. } = planner;
     match inputs.volumes {
         VolumesAs::Volumes => {
+            decisions.held.extend(volumes::questions(inputs.survey));
             let split = volumes::split(inputs.survey, inputs.target, draft);
             planner.volumes = split.map_err(unreadable)?;
         }

@@ -19,6 +19,14 @@ pub enum Settings {
 }
 
 impl Settings {
+    /// The names of what in them looks like a password or a key.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        match self {
+            Settings::Service(settings) => settings.secrets(),
+            Settings::None | Settings::Inspected(_) => vec![],
+        }
+    }
+
     /// The words of what is run, as far as that is known: arguments, divided at blanks.
     pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
         let run = match self {

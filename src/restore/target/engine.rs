@@ -176,14 +176,22 @@ impl EngineTarget {
     }
 
     fn make_volume(&self, plan: &VolumePlan) -> Result<String, Failure> {
+        let texts = |map: &BTreeMap<String, String>| -> Map<String, Value> {
+            map.iter().map(|(key, value)| (key.clone(), json!(value))).collect()
+        };
+        let options = texts(&plan.options);
         let (name, labels) = match self.names.get(&plan.archived).filter(|_| !plan.anonymous) {
-            Some(name) => (VolumeName::New(name), self.lasting_labels()),
+            Some(name) => {
+                let mut labels = texts(&plan.labels);
+                labels.extend(self.lasting_labels());
+                (VolumeName::New(name), labels)
+            }
             // Its content waits in a volume of the run until the container has its own.
             None => (VolumeName::Generated, self.staging.labels(&[])),
         };
         let volume = self
             .engine
-            .create_volume(name, &labels)
+            .create_volume(name, &labels, &options)
             .map_err(|e| failure("making the volume", &plan.archived, e))?;
         self.staging.register(Made::Volume(volume.name.clone()));
         Ok(volume.name)
@@ -229,6 +237,22 @@ impl EngineTarget {
             .why(format!("`tar` ended with {}: {}", ran.code, ran.complaint()))
             .next("see the reason, then run the same command again")),
             _ => Ok(()),
+        }
+    }
+
+    /// What was asked of the engine with `spec` and the new container `id` has not. It exists and is
+    /// whole by now: an engine that does not describe it is no reason to remove it.
+    fn unmet(&self, id: &str, spec: &ContainerSpec) -> Vec<Loss> {
+        match self.engine.container(id) {
+            Ok(made) => {
+                let flavour = self.engine.info().flavour;
+                settings::unmet(spec, &made.raw, flavour).iter().map(loss).collect()
+            }
+            Err(error) => vec![Loss {
+                subject: self.name.clone(),
+                what: "settings not compared".to_owned(),
+                why: format!("the engine does not describe the new container: {error}"),
+            }],
         }
     }
 
@@ -306,6 +330,15 @@ impl EngineTarget {
             }
         }
         Ok(carried)
+    }
+}
+
+/// A loss for a setting that the new container does not have.
+fn loss(dropped: &settings::Dropped) -> Loss {
+    Loss {
+        subject: dropped.setting.clone(),
+        what: format!("setting `{}` not carried", dropped.value),
+        why: dropped.reason.to_owned(),
     }
 }
 
@@ -408,11 +441,6 @@ fn volume_names(
 
 /// The settings of the old container that the new one will not have.
 fn dropped(carried: &Carried) -> Vec<Loss> {
-    let loss = |dropped: &settings::Dropped| Loss {
-        subject: dropped.setting.clone(),
-        what: format!("setting `{}` not carried", dropped.value),
-        why: dropped.reason.to_owned(),
-    };
     carried.dropped.iter().map(loss).collect()
 }
 
@@ -513,7 +541,9 @@ impl Builder for EngineTarget {
         for filled in self.volumes.iter().filter(|filled| !filled.anonymous) {
             self.staging.disarm(&Made::Volume(filled.volume.clone()));
         }
-        Ok(Published::Container { name: self.name.clone(), id, dropped: dropped(&carried) })
+        let mut lost = dropped(&carried);
+        lost.extend(self.unmet(&id, &spec));
+        Ok(Published::Container { name: self.name.clone(), id, dropped: lost })
     }
 
     fn clean(&mut self) -> Vec<String> {
