@@ -39,6 +39,7 @@ pub mod bundle;
 pub mod cancel;
 mod classify;
 mod declared;
+mod defaults;
 mod engine;
 mod environments;
 pub mod facts;

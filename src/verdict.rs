@@ -91,6 +91,8 @@ pub enum HeldKind {
     Configuration,
     /// Data that the new version cannot read.
     Data,
+    /// A default that nobody edited, and that says something else now.
+    Default,
     /// A package's file that was made to lie elsewhere.
     Diversion,
     /// Something of an environment of a language.
@@ -131,6 +133,8 @@ pub enum HeldKind {
     Surroundings,
     /// A version that no rule leads from or to.
     Version,
+    /// A volume that was more than a directory of the engine's for one container.
+    Volume,
 }
 
 impl HeldKind {
@@ -143,6 +147,7 @@ impl HeldKind {
             HeldKind::Command => ("command", Harm::DoesNotStart),
             HeldKind::Configuration => ("configuration", Harm::DoesNotStart),
             HeldKind::Data => ("data", Harm::LosesData),
+            HeldKind::Default => ("default", Harm::DoesNotStart),
             HeldKind::Diversion => ("diversion", Harm::LosesData),
             HeldKind::Environment => ("environment", Harm::DoesNotStart),
             HeldKind::Health => ("health", Harm::DoesNotStart),
@@ -162,6 +167,7 @@ impl HeldKind {
             HeldKind::RunsAs => ("runs-as", Harm::OpensAccess),
             HeldKind::Service => ("service", Harm::DoesNotStart),
             HeldKind::Surroundings => ("surroundings", Harm::Cosmetic),
+            HeldKind::Volume => ("volume", Harm::LosesData),
             HeldKind::Version => ("version", Harm::DoesNotStart),
         }
     }

@@ -130,9 +130,12 @@ fn a_container_is_described_with_its_mounts_and_state() {
     let _ = engine.remove_volume("engine-described");
     let mut labels = Map::new();
     labels.insert("engine".to_owned(), "test".into());
-    let volume = engine.create_volume(VolumeName::New("engine-described"), &labels).unwrap();
+    let volume =
+        engine.create_volume(VolumeName::New("engine-described"), &labels, &Map::new()).unwrap();
     assert_eq!(volume.labels, labels);
-    let again = engine.create_volume(VolumeName::New("engine-described"), &labels).unwrap_err();
+    let again = engine
+        .create_volume(VolumeName::New("engine-described"), &labels, &Map::new())
+        .unwrap_err();
     assert!(matches!(again, EngineError::NameTaken { .. }), "{again:?}");
 
     let spec = shell("sleep 100")
@@ -501,7 +504,7 @@ fn what_is_under_construction_goes_unless_it_was_published() {
     };
     let staging = Staging::new(&engine, run.as_str());
     let labels = staging.labels(&[("regrow.note", "x")]);
-    let volume = engine.create_volume(VolumeName::Generated, &labels).unwrap();
+    let volume = engine.create_volume(VolumeName::Generated, &labels, &Map::new()).unwrap();
     staging.register(Made::Volume(volume.name.clone()));
     let spec = shell("echo x >/v/x; echo y >/srv/y")
         .host("Binds", json!([format!("{}:/v", volume.name)]))
@@ -540,7 +543,7 @@ fn what_a_killed_run_made_for_good_goes_unless_it_is_used() {
     let labels = Map::from_iter([(RUN_LABEL.to_owned(), json!(run))]);
     let volume = |name: &str| {
         let _ = engine.remove_volume(name);
-        engine.create_volume(VolumeName::New(name), &labels).unwrap();
+        engine.create_volume(VolumeName::New(name), &labels, &Map::new()).unwrap();
         Made::Volume(name.to_owned())
     };
     let (used, unused) = (volume("engine-used"), volume("engine-unused"));

@@ -127,7 +127,9 @@ fn container(source: &Source, facts: &ContainerFacts) -> Result<Copy, Failure> {
     let mut binds = Vec::new();
     for mount in source.directories() {
         let labels = staging.labels(&[]);
-        let volume = engine.create_volume(VolumeName::Generated, &labels).map_err(failed)?;
+        let volume = engine
+            .create_volume(VolumeName::Generated, &labels, &serde_json::Map::new())
+            .map_err(failed)?;
         staging.register(Made::Volume(volume.name.clone()));
         binds.push(format!("{}:{}:nocopy", volume.name, mount.destination));
     }

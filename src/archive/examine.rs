@@ -13,7 +13,7 @@ use super::judged::Judged;
 use super::losses::Lost;
 use super::pristine::Places;
 use super::verdicts::Verdicts;
-use super::{deletions, environments, losses};
+use super::{defaults, deletions, environments, losses};
 use crate::classify::{
     Baseline, Classifier, Evidence, Globs, LogPolicy, Numbers, Offers, Unpacked, decide,
 };
@@ -184,6 +184,12 @@ pub fn examine(
     }));
     let claims = knowledge.installed.problems().filter(|problem| !problem.is_loss());
     limitations.extend(claims.map(ToString::to_string));
+    let system = defaults::System {
+        tree: source.tree(),
+        installed: &knowledge.installed,
+        settings: source.settings(),
+    };
+    limitations.extend(defaults::keep(&system, &mut entries));
     Ok(Examined { survey, entries, apps: knowledge.apps, losses: lost, limitations })
 }
 

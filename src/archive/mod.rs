@@ -6,6 +6,7 @@
 //! what it does (`observe`).
 
 mod copy;
+mod defaults;
 mod deletions;
 mod environments;
 mod examine;
@@ -130,7 +131,9 @@ pub fn archive(
     let mut manifest = Manifest::new();
     manifest.volumes = volumes(source);
     manifest.entries = write_entries(source, &entries, &mut losses, &mut writer, output, monitor)?;
-    let (totals, secrets) = (entries.totals(), secrets(&entries));
+    let (totals, mut secrets) = (entries.totals(), secrets(&entries));
+    let settings = source.settings().secrets();
+    secrets.extend(settings.into_iter().map(|name| format!("setting of the container: {name}")));
     // The manifest holds them now, and memory should once.
     drop(entries);
     manifest.exports = write_exports(&exports, &mut writer, output)?;

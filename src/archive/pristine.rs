@@ -26,7 +26,8 @@ pub enum Pristine {
     Text {
         /// The text.
         bytes: Vec<u8>,
-        /// Where it was found: `image`, `ucf` or `template`.
+        /// Where it was found: `image`, `ucf` or `template`; of an unedited file one of the words
+        /// of `defaults`.
         found: &'static str,
     },
     /// The same: only owner, mode or attributes were changed.

@@ -28,6 +28,13 @@ impl Verdicts {
         }
     }
 
+    /// Adds the unedited text of `path`, which is there.
+    pub(super) fn set_pristine(&mut self, path: &RootPath, pristine: Pristine) {
+        if let Ok(number) = self.present.entries.find(path.as_bytes()) {
+            self.present.rare.entry(number).or_default().pristine = Some(pristine);
+        }
+    }
+
     /// Those that are there and lie in an environment of a language.
     pub(super) fn in_environments(&self) -> impl Iterator<Item = Judged> {
         let rare = self.present.rare.iter().filter(|(_, rare)| rare.part.is_some());

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::error::{EngineError, Object};
 use super::stream::EngineReader;
 use super::wire::{Call, parsed};
-use super::{Engine, items, text};
+use super::{Engine, STAGING_LABEL, at, items, text};
 
 /// A volume as the engine describes it.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,7 +52,7 @@ impl Volume {
 }
 
 impl Engine {
-    /// Makes an empty volume with `labels`, by the driver `local`.
+    /// Makes an empty volume with `labels`, by the driver `local` with `options`.
     ///
     /// # Errors
     /// [`EngineError::NameTaken`]. Engines answer a request for a volume that exists with that
@@ -62,6 +62,7 @@ impl Engine {
         &self,
         name: VolumeName<'_>,
         labels: &Map<String, Value>,
+        options: &Map<String, Value>,
     ) -> Result<Volume, EngineError> {
         let shown = match name {
             VolumeName::New(name) => name,
@@ -69,6 +70,9 @@ impl Engine {
         };
         let taken = || EngineError::NameTaken { object: Object::Volume(shown.to_owned()) };
         let mut body = json!({ "Driver": "local", "Labels": labels });
+        if !options.is_empty() {
+            body["DriverOpts"] = Value::Object(options.clone());
+        }
         if let VolumeName::New(name) = name {
             if self.volume_exists(name)? {
                 return Err(taken());
@@ -101,6 +105,31 @@ impl Engine {
             Err(error) if error.is_absence() => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// The names of the containers, running or not, that have the volume `name` mounted, in order;
+    /// those that a run of ours left out.
+    pub fn users_of_volume(&self, name: &str) -> Result<Vec<String>, EngineError> {
+        let object = Object::Volume(name.to_owned());
+        let call = Call::new("GET", &["containers", "json"], "listing containers of", object)?
+            .query("all", "true")
+            .query("filters", json!({ "volume": [name] }).to_string());
+        let answer = self.json(call)?;
+        let theirs = items(&answer).iter().filter(|container| {
+            let mounts = items(&container["Mounts"]);
+            // Engines find a volume by a part of its name too.
+            let uses =
+                mounts.is_empty() || mounts.iter().any(|mount| text(mount, &["Name"]) == name);
+            uses && at(container, &["Labels", STAGING_LABEL]).is_null()
+        });
+        let names = theirs.map(|container| {
+            let names = items(&container["Names"]);
+            let first = names.first().and_then(Value::as_str).unwrap_or_default();
+            first.trim_start_matches('/').to_owned()
+        });
+        let mut names: Vec<String> = names.filter(|name| !name.is_empty()).collect();
+        names.sort();
+        Ok(names)
     }
 
     /// The content of a volume as a tar, names relative to the volume, owners included; `None`

@@ -119,6 +119,44 @@ pub struct MountFact {
     pub anonymous: bool,
     /// Whether its content is in the bundle.
     pub kept: bool,
+    /// Of a volume: what a directory of the engine's has not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<VolumeFact>,
+}
+
+/// What a volume is besides a directory of the engine's for one container.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct VolumeFact {
+    /// Who made it, when not the engine itself.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub driver: String,
+    /// What its maker was told.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
+    /// What somebody wrote on it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// The names of other containers that use it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shared_with: Vec<String>,
+}
+
+impl VolumeFact {
+    /// Whether its options say which device or directory it is: nothing that is made anew can be
+    /// that one.
+    pub fn is_elsewhere(&self) -> bool {
+        !self.driver.is_empty() || self.options.contains_key("device")
+    }
+
+    /// Its options in words, without what may be a password.
+    pub fn options_shown(&self) -> String {
+        let shown = self.options.iter().map(|(name, value)| match name.as_str() {
+            "type" | "device" if !value.contains('@') => format!("{name}={value}"),
+            _ => name.clone(),
+        });
+        shown.collect::<Vec<_>>().join(", ")
+    }
 }
 
 impl MountFact {

@@ -255,7 +255,10 @@ pub(in crate::restore) mod testing {
             packages: [("nginx:amd64".to_owned(), "1.26".to_owned())].into(),
             steps: vec![
                 Step::Carry { app: "nginx".into(), from: "1.18".into(), to: "1.26".into() },
-                Step::Meet { path: path("/etc/app.conf"), outcome: Outcome::Merged },
+                Step::Meet {
+                    path: path("/etc/app.conf"),
+                    outcome: Outcome::Merged { lines: vec![] },
+                },
                 Step::Remove { path: path("/etc/motd"), why: Removal::WasRemoved },
                 Step::Run(PlannedCommand {
                     argv: words("newaliases"),
@@ -273,6 +276,8 @@ pub(in crate::restore) mod testing {
                 archived: "data".to_owned(),
                 anonymous: false,
                 destination: path("/data"),
+                labels: BTreeMap::new(),
+                options: BTreeMap::new(),
                 asked: path("/data"),
                 content: inside,
             }],

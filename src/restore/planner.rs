@@ -16,6 +16,7 @@ use crate::restore::files::accounts::{self, Merged, Owned};
 use crate::restore::files::carry;
 use crate::restore::files::config;
 use crate::restore::files::container;
+use crate::restore::files::defaults;
 use crate::restore::files::localhost;
 use crate::restore::files::migration::{
     AppMigration, adapt_settings, apply_steps, mentions, migrations, rebuilds, today, validators,
@@ -60,6 +61,7 @@ enum Part {
     Choices,
     Merged,
     Edited,
+    Compared,
     Referred,
     Complete,
     Fresh,
@@ -111,6 +113,8 @@ const PHASES: &[Phase] = &[
     phase(&[Part::Choices], Part::Merged, merge_configuration),
     // Settings are adapted in what stays active, not in the texts that are kept to be looked at.
     phase(&[Part::Merged], Part::Edited, adapt),
+    // What the adapting of settings brought about is no news of a new default.
+    phase(&[Part::Edited], Part::Compared, compare_defaults),
     // What is to be looked at only, and is put beside later, refers to nothing.
     phase(&[Part::Edited], Part::Referred, check_references),
     phase(&[Part::Referred], Part::Complete, complete),
@@ -220,6 +224,8 @@ struct Planner<'a> {
     aside: Vec<DraftNode>,
     /// Kept beside other files to be looked at.
     beside: Vec<DraftNode>,
+    /// The archived texts of files that have something of a new default now.
+    before: BTreeMap<RootPath, Vec<u8>>,
     volumes: Vec<VolumePlan>,
     settings: Option<ServiceSettings>,
     decisions: Decisions,
@@ -244,6 +250,7 @@ impl<'a> Planner<'a> {
             merged: Merged::default(),
             aside: vec![],
             beside: vec![],
+            before: BTreeMap::new(),
             volumes: vec![],
             settings: inputs.settings.cloned(),
             decisions: Decisions::default(),
@@ -367,6 +374,7 @@ fn merge_configuration(planner: &mut Planner<'_>) -> Result<(), Failure> {
     std::mem::take(&mut planner.aside).into_iter().for_each(|node| draft.put(node));
     planner.decisions.merges(&met.merges);
     planner.beside = met.beside;
+    planner.before = met.archived;
     Ok(())
 }
 
@@ -379,6 +387,14 @@ fn adapt(planner: &mut Planner<'_>) -> Result<(), Failure> {
         container::adapt(settings, &mentions.container, migrations, decisions)?;
     }
     Ok(())
+}
+
+/// Tells what new defaults have otherwise than the old ones.
+fn compare_defaults(planner: &mut Planner<'_>) -> Result<(), Failure> {
+    let mentions = mentions(&planner.today);
+    let Planner { inputs, archived, installed, migrations, draft, decisions, .. } = planner;
+    let change = defaults::Systems { inputs, archived, installed, migrations, mentions: &mentions };
+    defaults::compare_all(&change, &planner.before, draft, decisions)
 }
 
 /// Looks for what the kept files name and the new system does not have.
@@ -461,6 +477,7 @@ fn split_volumes(planner: &mut Planner<'_>) -> Result<(), Failure> {
     let Planner { inputs, draft, decisions, .. } = planner;
     match inputs.volumes {
         VolumesAs::Volumes => {
+            decisions.held.extend(volumes::questions(inputs.survey));
             let split = volumes::split(inputs.survey, inputs.target, draft);
             planner.volumes = split.map_err(unreadable)?;
         }

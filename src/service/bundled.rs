@@ -18,6 +18,25 @@ pub enum Settings {
     Inspected(Value),
 }
 
+impl Settings {
+    /// The names of what in them looks like a password or a key.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        match self {
+            Settings::Service(settings) => settings.secrets(),
+            Settings::None | Settings::Inspected(_) => vec![],
+        }
+    }
+
+    /// The words of what is run, as far as that is known: arguments, divided at blanks.
+    pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
+        let run = match self {
+            Settings::Service(settings) => Some([&settings.entrypoint, &settings.command]),
+            Settings::None | Settings::Inspected(_) => None,
+        };
+        run.into_iter().flatten().flatten().flat_map(|argument| argument.split_whitespace())
+    }
+}
+
 impl Serialize for Settings {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {

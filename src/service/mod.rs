@@ -8,6 +8,7 @@ mod health;
 mod limits;
 mod mount;
 mod network;
+mod secrets;
 mod settings;
 
 pub use bundled::Settings;

@@ -5,19 +5,22 @@
 //! API delivers the image's layers (exact) and the container's own changes (with less metadata),
 //! and what it left out is a limitation of the archive.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+
+use serde_json::{Map, Value};
 
 use super::facts::{ContainerFacts, engine_failure, refuse_running, started};
 use super::layers::Way;
 use super::{Binds, LeftOut, Mount, OpenOptions, Running, Source, SourceSpec, by_api, on_disk};
 use crate::engine::{Container, Engine, EngineError, Which, settings};
-use crate::facts::MountFact;
+use crate::facts::{MountFact, VolumeFact};
 use crate::failure::{Failure, FailureKind};
 use crate::image::{Fidelity, ImageView};
 use crate::monitor::Monitor;
 use crate::service::MountKind;
-use crate::tree::{LayerStack, Mounted, RootPath, Rootfs, Tree, TreeError};
+use crate::tree::{LayerStack, Mounted, RootPath, Rootfs, Tree, TreeError, escaped};
 use crate::verdict::Location;
 
 /// Opens the container that `spec` names.
@@ -159,7 +162,15 @@ impl Mounts {
             destination: place.clone(),
             anonymous: mount.anonymous,
             kept: false,
+            volume: match mount.kind {
+                MountKind::Volume => volume_fact(engine, container, &mount.name)
+                    .map_err(|e| engine_failure("inspecting the volume at", &place, e))?,
+                _ => None,
+            },
         };
+        if let Some(volume) = &fact.volume {
+            self.limitations.extend(volume_limitations(&fact.name, volume));
+        }
         let location = match (mount.kind, binds) {
             (MountKind::Volume, _) => Location::Volume,
             (MountKind::Bind, Binds::Take) => Location::Bind,
@@ -203,6 +214,53 @@ impl Mounts {
         self.mounted.push(Mount { fact, location, single });
         Ok(())
     }
+}
+
+/// What the volume `name` is besides a directory for `container`, if anything.
+fn volume_fact(
+    engine: &Engine,
+    container: &Container,
+    name: &str,
+) -> Result<Option<VolumeFact>, EngineError> {
+    let volume = match engine.volume(name) {
+        Ok(volume) => volume,
+        Err(error) if error.is_absence() => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let texts = |map: &Map<String, Value>| -> BTreeMap<String, String> {
+        let texts = map.iter().filter_map(|(key, value)| Some((key, value.as_str()?)));
+        texts.map(|(key, value)| (key.clone(), value.to_owned())).collect()
+    };
+    let mut labels = texts(&volume.labels);
+    // What engines and this program write on volumes says nothing about the service.
+    let engines = ["com.docker.volume.", "regrow."];
+    labels.retain(|key, _| !engines.iter().any(|own| key.starts_with(own)));
+    let mut shared_with = engine.users_of_volume(name)?;
+    shared_with.retain(|user| *user != container.name);
+    let driver = Some(volume.driver).filter(|driver| driver != "local").unwrap_or_default();
+    let fact = VolumeFact { driver, options: texts(&volume.options), labels, shared_with };
+    Ok(Some(fact).filter(|fact| *fact != VolumeFact::default()))
+}
+
+/// What a bundle cannot hold of a volume.
+fn volume_limitations(name: &str, volume: &VolumeFact) -> Vec<String> {
+    let mut told = Vec::new();
+    let name = escaped(name.as_bytes());
+    if volume.is_elsewhere() {
+        let driver = if volume.driver.is_empty() { "local" } else { &volume.driver };
+        let options = volume.options_shown();
+        told.push(format!(
+            "volume {name}: made by the driver {driver} with options ({options}); its content is \
+             kept as it is now, and a restore makes a volume of the engine's own"
+        ));
+    }
+    if !volume.shared_with.is_empty() {
+        told.push(format!(
+            "volume {name}: {} use it too; its content is kept for this container alone",
+            volume.shared_with.join(", ")
+        ));
+    }
+    told
 }
 
 /// The tree of a stopped container of our own.

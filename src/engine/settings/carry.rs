@@ -65,6 +65,7 @@ pub fn carry(settings: &ServiceSettings, renewal: &Renewal<'_>) -> Result<Carrie
     carried.set_privileges(&settings.privileges);
     carried.set_namespaces(&settings.namespaces, renewal.flavour);
     carried.drop_links();
+    carried.drop_secrets();
     carried.set_log(settings.log.as_ref(), renewal.flavour);
     carried.set_network(&settings.network);
     carried.set_mounts(&settings.mounts, renewal.volumes)?;
@@ -208,6 +209,13 @@ impl Carried {
         if let Some(links) = self.spec.host.remove("Links") {
             self.drop_setting("Links", links.to_string(), "links lead to other containers");
         }
+    }
+
+    /// Secrets of an engine are not in its containers' settings, only their names.
+    fn drop_secrets(&mut self) {
+        let Some(secrets) = self.spec.config.remove("Secrets") else { return };
+        let names: Vec<String> = items(&secrets).iter().map(|s| text(s, &["Name"])).collect();
+        self.drop_setting("Secrets", names.join(", "), "an engine does not tell its secrets");
     }
 
     fn set_log(&mut self, log: Option<&Log>, flavour: Flavour) {

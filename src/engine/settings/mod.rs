@@ -12,6 +12,7 @@ mod carry;
 mod mounts;
 mod network;
 mod read;
+mod unmet;
 mod words;
 
 use serde_json::Value;
@@ -19,6 +20,7 @@ use serde_json::Value;
 pub(crate) use carry::{Carried, Dropped};
 pub use carry::{Renewal, carry};
 pub use read::translate;
+pub(crate) use unmet::unmet;
 
 use crate::service::{ServiceSettings, Settings};
 
@@ -38,7 +40,7 @@ pub enum SettingsError {
 
 /// Fields of `Config` that may stand for a decision of a person. What no field of the settings
 /// stands for is carried as it is.
-const CONFIG: [&str; 14] = [
+const CONFIG: [&str; 15] = [
     "Cmd",
     "Domainname",
     "Entrypoint",
@@ -47,6 +49,7 @@ const CONFIG: [&str; 14] = [
     "Labels",
     "MacAddress",
     "OpenStdin",
+    "Secrets",
     "StdinOnce",
     "StopSignal",
     "StopTimeout",
@@ -56,7 +59,8 @@ const CONFIG: [&str; 14] = [
 ];
 
 /// Fields of `HostConfig`, likewise; name spaces, networks and mounts are not among them.
-const HOST: [&str; 49] = [
+const HOST: [&str; 50] = [
+    "Annotations",
     "AutoRemove",
     "BlkioDeviceReadBps",
     "BlkioDeviceReadIOps",

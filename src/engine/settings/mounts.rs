@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::SettingsError;
 use super::answer::Old;
 use super::carry::Carried;
+use super::{SettingsError, is_empty};
 use crate::engine::container::is_generated_name;
 use crate::engine::{items, text};
 use crate::service::{Mount, MountKind};
@@ -157,6 +157,10 @@ impl Carried {
                     continue;
                 }
             };
+            if mount.kind == MountKind::Volume && has_driver(mount) {
+                let (what, why) = (&mount.target, "the new volume is the engine's own");
+                self.drop_setting("VolumeOptions.DriverConfig", what, why);
+            }
             asked.add(mount, source)?;
         }
         self.set_host("Binds", asked.binds);
@@ -185,6 +189,13 @@ impl Asked {
     }
 }
 
+/// Whether a mount says who makes its volume, and how. A volume that is made with that again could
+/// be the old one.
+fn has_driver(mount: &Mount) -> bool {
+    let options = mount.engine.as_ref().and_then(|fields| fields.get("VolumeOptions"));
+    options.is_some_and(|options| !is_empty(&options["DriverConfig"]))
+}
+
 /// A mount as an object.
 fn object(mount: &Mount, source: Option<&str>, fields: &Map<String, Value>) -> Value {
     let word = match mount.kind {
@@ -193,6 +204,11 @@ fn object(mount: &Mount, source: Option<&str>, fields: &Map<String, Value>) -> V
         MountKind::Volume | MountKind::Other => "volume",
     };
     let mut fields = further(fields);
+    if has_driver(mount)
+        && let Some(options) = fields.get_mut("VolumeOptions").and_then(Value::as_object_mut)
+    {
+        options.remove("DriverConfig");
+    }
     fields.insert("Type".to_owned(), word.into());
     fields.insert("Target".to_owned(), mount.target.as_str().into());
     if let Some(source) = source {

@@ -33,6 +33,8 @@ pub(in crate::restore) struct Met {
     pub(in crate::restore) merges: Vec<ConfigMerge>,
     /// Texts to be placed beside files once nothing edits the draft any more.
     pub(in crate::restore) beside: Vec<DraftNode>,
+    /// The archived texts of files that took over something of the new default without a question.
+    pub(in crate::restore) archived: BTreeMap<RootPath, Vec<u8>>,
 }
 
 /// Decides about every file of the settled `draft` that a package of `target` brings too.
@@ -49,7 +51,7 @@ pub(in crate::restore) fn meet(
 ) -> Result<Met, TreeError> {
     let paths: Vec<RootPath> =
         draft.nodes().filter(|n| n.entry.kind.is_file()).map(|n| n.entry.path.clone()).collect();
-    let Met { mut merges, mut beside } = Met::default();
+    let Met { mut merges, mut beside, mut archived } = Met::default();
     for path in paths {
         let Some(theirs) = target.entry(&path)?.filter(|entry| entry.kind.is_file()) else {
             continue;
@@ -65,8 +67,10 @@ pub(in crate::restore) fn meet(
         let unedited = pristine.get(&id) == Some(&id) && !own;
         if unedited && theirs.kind.size() <= PROGRAM_LIMIT {
             let new = content(target, &theirs)?;
-            if size > LIMIT || stored(store, id, &path)? != new {
+            let ours = if size > LIMIT { None } else { Some(stored(store, id, &path)?) };
+            if ours.as_ref() != Some(&new) {
                 draft.write(&path, new);
+                archived.extend(ours.map(|ours| (path.clone(), ours)));
                 merges.push(ConfigMerge { path, outcome: Outcome::Dressed });
             }
             continue;
@@ -90,6 +94,7 @@ pub(in crate::restore) fn meet(
             Outcome::Ours
         } else if base.as_ref() == Some(&ours) {
             draft.write(&path, new);
+            archived.insert(path.clone(), ours);
             Outcome::Dressed
         } else if is_program(&path, installed) {
             hold_theirs(draft, target, &path)?
@@ -97,7 +102,8 @@ pub(in crate::restore) fn meet(
             match base.map(|base| merge(&base, &ours, &new)) {
                 Some(Merged { text, conflicts: 0 }) => {
                     draft.write(&path, text);
-                    Outcome::Merged
+                    archived.insert(path.clone(), ours);
+                    Outcome::Merged { lines: vec![] }
                 }
                 Some(Merged { text, conflicts: places }) => {
                     let entry = entry.clone();
@@ -118,7 +124,7 @@ pub(in crate::restore) fn meet(
         };
         merges.push(ConfigMerge { path, outcome });
     }
-    Ok(Met { merges, beside })
+    Ok(Met { merges, beside, archived })
 }
 
 /// A file that packages bring or configure; anything else that is there is data, and ours.
@@ -293,7 +299,7 @@ mod tests {
     fn changes_in_different_places_are_merged() {
         let new = "port 22\nbanner none\nlog authpriv\n";
         let (merges, found) = met("/etc/app.conf", Some(BASE), new, None);
-        assert_eq!(merges, one("/etc/app.conf", Outcome::Merged));
+        assert_eq!(merges, one("/etc/app.conf", Outcome::Merged { lines: vec![] }));
         let merged = "port 2222\nbanner none\nlog authpriv\n";
         assert_eq!(found, files(&[("/etc/app.conf", merged)]));
     }

@@ -4,6 +4,7 @@ pub(super) mod accounts;
 pub(super) mod carry;
 pub(super) mod config;
 pub(super) mod container;
+pub(super) mod defaults;
 pub(super) mod localhost;
 mod mentions;
 pub(super) mod merge;

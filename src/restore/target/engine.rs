@@ -183,14 +183,22 @@ impl EngineTarget {
     }
 
     fn make_volume(&self, plan: &VolumePlan) -> Result<String, Failure> {
+        let texts = |map: &BTreeMap<String, String>| -> Map<String, Value> {
+            map.iter().map(|(key, value)| (key.clone(), json!(value))).collect()
+        };
+        let options = texts(&plan.options);
         let (name, labels) = match self.names.get(&plan.archived).filter(|_| !plan.anonymous) {
-            Some(name) => (VolumeName::New(name), self.lasting_labels()),
+            Some(name) => {
+                let mut labels = texts(&plan.labels);
+                labels.extend(self.lasting_labels());
+                (VolumeName::New(name), labels)
+            }
             // Its content waits in a volume of the run until the container has its own.
             None => (VolumeName::Generated, self.staging.labels(&[])),
         };
         let volume = self
             .engine
-            .create_volume(name, &labels)
+            .create_volume(name, &labels, &options)
             .map_err(|e| failure("making the volume", &plan.archived, e))?;
         self.staging.register(Made::Volume(volume.name.clone()));
         Ok(volume.name)
@@ -239,6 +247,22 @@ impl EngineTarget {
         }
     }
 
+    /// What was asked of the engine with `spec` and the new container `id` has not. It exists and is
+    /// whole by now: an engine that does not describe it is no reason to remove it.
+    fn unmet(&self, id: &str, spec: &ContainerSpec) -> Vec<Loss> {
+        match self.engine.container(id) {
+            Ok(made) => {
+                let flavour = self.engine.info().flavour;
+                settings::unmet(spec, &made.raw, flavour).iter().map(loss).collect()
+            }
+            Err(error) => vec![Loss {
+                subject: self.name.clone(),
+                what: "settings not compared".to_owned(),
+                why: format!("the engine does not describe the new container: {error}"),
+            }],
+        }
+    }
+
     /// Gives the new container's own unnamed volumes the content that waits for them.
     fn hand_over(&mut self, container: &str) -> Result<(), Failure> {
         let failed = |e| failure("filling the volumes of", "the new container", e);
@@ -278,8 +302,11 @@ impl EngineTarget {
         for filled in &self.volumes {
             let failed = |e| failure("making a volume for", "the observation", e);
             let labels = self.staging.labels(&[]);
-            let copy =
-                self.engine.create_volume(VolumeName::Generated, &labels).map_err(failed)?.name;
+            let copy = self
+                .engine
+                .create_volume(VolumeName::Generated, &labels, &Map::new())
+                .map_err(failed)?
+                .name;
             self.staging.register(Made::Volume(copy.clone()));
             self.copy_volume(&filled.volume, &copy, &filled.destination)?;
             binds.push(format!("{copy}:{}:nocopy", filled.destination));
@@ -327,6 +354,15 @@ impl EngineTarget {
             }
         }
         Ok(carried)
+    }
+}
+
+/// A loss for a setting that the new container does not have.
+fn loss(dropped: &settings::Dropped) -> Loss {
+    Loss {
+        subject: dropped.setting.clone(),
+        what: format!("setting `{}` not carried", dropped.value),
+        why: dropped.reason.to_owned(),
     }
 }
 
@@ -429,11 +465,6 @@ fn volume_names(
 
 /// The settings of the old container that the new one will not have.
 fn dropped(carried: &Carried) -> Vec<Loss> {
-    let loss = |dropped: &settings::Dropped| Loss {
-        subject: dropped.setting.clone(),
-        what: format!("setting `{}` not carried", dropped.value),
-        why: dropped.reason.to_owned(),
-    };
     carried.dropped.iter().map(loss).collect()
 }
 
@@ -556,7 +587,9 @@ impl Builder for EngineTarget {
         for filled in self.volumes.iter().filter(|filled| !filled.anonymous) {
             self.staging.disarm(&Made::Volume(filled.volume.clone()));
         }
-        Ok(Published::Container { name: self.name.clone(), id, dropped: dropped(&carried) })
+        let mut lost = dropped(&carried);
+        lost.extend(self.unmet(&id, &spec));
+        Ok(Published::Container { name: self.name.clone(), id, dropped: lost })
     }
 
     fn clean(&mut self) -> Vec<String> {

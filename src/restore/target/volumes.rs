@@ -1,10 +1,13 @@
 //! The volumes of a plan: what lies in them is placed into volumes of their own.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::service::MountKind;
 use crate::survey::{MountFact, Survey};
-use crate::tree::{Draft, RootPath, Tree, TreeError, real_directory};
+use crate::tree::{Draft, RootPath, Tree, TreeError, escaped, real_directory};
+use crate::verdict::{Held, HeldKind};
 
 /// A volume to make and fill.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +21,12 @@ pub(in crate::restore) struct VolumePlan {
     pub(in crate::restore) destination: RootPath,
     /// How the container's settings call that place.
     pub(in crate::restore) asked: RootPath,
+    /// What is written on it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(in crate::restore) labels: BTreeMap<String, String>,
+    /// What the engine is told when it makes it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(in crate::restore) options: BTreeMap<String, String>,
     /// Its content, paths seen from the volume's own root.
     pub(in crate::restore) content: Draft,
 }
@@ -25,6 +34,37 @@ pub(in crate::restore) struct VolumePlan {
 /// The volumes of the old system whose content was kept.
 pub(in crate::restore) fn kept(survey: &Survey) -> impl Iterator<Item = &MountFact> {
     survey.mounts.iter().filter(|mount| mount.kept && mount.kind == MountKind::Volume)
+}
+
+/// What a person has to decide about the volumes: each becomes a directory of the engine's for this
+/// container alone.
+pub(in crate::restore) fn questions(survey: &Survey) -> Vec<Held> {
+    let mut questions = Vec::new();
+    for mount in kept(survey) {
+        let Some(volume) = &mount.volume else { continue };
+        let name = escaped(mount.name.as_bytes());
+        if volume.is_elsewhere() {
+            let driver = if volume.driver.is_empty() { "local" } else { &volume.driver };
+            let options = volume.options_shown();
+            let why = format!(
+                "the volume at {} was made by the driver {driver} with options ({options}), and its \
+                 content may be in use where that is; the new one is the engine's own and holds a \
+                 copy",
+                mount.destination
+            );
+            questions.push(Held::new(HeldKind::Volume, &name, why).was(driver));
+        }
+        if !volume.shared_with.is_empty() {
+            let others = volume.shared_with.join(", ");
+            let why = format!(
+                "{others} used the volume at {} too; the new one holds a copy for this container \
+                 alone",
+                mount.destination
+            );
+            questions.push(Held::new(HeldKind::Volume, &name, why).was(others));
+        }
+    }
+    questions
 }
 
 /// Takes what lies in volumes out of the settled draft.
@@ -50,6 +90,13 @@ pub(in crate::restore) fn split(
             archived: mount.name.clone(),
             anonymous: mount.anonymous,
             destination: mount.destination.clone(),
+            labels: mount.volume.as_ref().map(|v| v.labels.clone()).unwrap_or_default(),
+            options: mount
+                .volume
+                .as_ref()
+                .filter(|volume| !volume.is_elsewhere())
+                .map(|volume| volume.options.clone())
+                .unwrap_or_default(),
             asked: mount.asked.clone().unwrap_or_else(|| mount.destination.clone()),
             content,
         });
@@ -61,6 +108,7 @@ pub(in crate::restore) fn split(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::VolumeFact;
     use crate::tree::memory::MemoryTree;
     use crate::tree::{DraftContent, DraftNode, Entry, Kind, Meta, Time, Xattrs};
 
@@ -88,7 +136,45 @@ mod tests {
             asked: None,
             anonymous: name == "anonymous",
             kept: true,
+            volume: None,
         }
+    }
+
+    #[test]
+    fn what_makes_a_volume_more_than_a_directory_is_a_question_and_no_password_is_told() {
+        let texts = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+        };
+        let with = |volume: VolumeFact| Survey {
+            mounts: vec![MountFact {
+                volume: Some(volume),
+                ..mount(MountKind::Volume, "data", "/data")
+            }],
+            ..Survey::default()
+        };
+        let plain = with(VolumeFact {
+            labels: texts(&[("a", "b")]),
+            options: texts(&[("o", "size=1m")]),
+            ..VolumeFact::default()
+        });
+        assert_eq!(questions(&plain), []);
+        let target = MemoryTree::default().dir("/data");
+        let [volume] = &split(&plain, &target, &mut Draft::default()).unwrap()[..] else {
+            panic!()
+        };
+        assert_eq!(volume.labels, texts(&[("a", "b")]));
+        assert_eq!(volume.options, texts(&[("o", "size=1m")]));
+        let options =
+            texts(&[("type", "cifs"), ("device", "//nas/x"), ("o", "username=u,password=hush")]);
+        let shared_with = vec!["db".to_owned(), "web".to_owned()];
+        let far = with(VolumeFact { options, shared_with, ..VolumeFact::default() });
+        let told = questions(&far);
+        assert_eq!(told.len(), 2);
+        assert!(told[0].why.contains("(device=//nas/x, o, type=cifs)"), "{told:?}");
+        assert!(told[1].why.starts_with("db, web used the volume at /data too"), "{told:?}");
+        assert!(!format!("{told:?}").contains("hush"));
+        let [volume] = &split(&far, &target, &mut Draft::default()).unwrap()[..] else { panic!() };
+        assert!(volume.options.is_empty());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bundle::{Contents, ITSELF, Listed, Manifest, ManifestEntry, SourceTree};
+use crate::defaults::{IN_PLACE, IN_SERVICE};
 use crate::tree::{
     Content, ContentId, Draft, DraftContent, DraftNode, Entry, Extent, Kind, LinkGroup, RootPath,
     Tree, TreeError,
@@ -83,6 +84,24 @@ impl<'a> Archived<'a> {
         self.manifest.entries.find(path)?.into_entry().filter(|entry| entry.kind.is_dir())
     }
 
+    /// The unedited files that were not kept, with the texts that tell what was set in them.
+    pub(in crate::restore) fn defaults(&self) -> impl Iterator<Item = (ManifestEntry, ContentId)> {
+        let found = |found: &str| found == IN_PLACE || found == IN_SERVICE;
+        let wanted = move |listed: Listed| !listed.stored && listed.pristine.is_some_and(found);
+        let records = self.manifest.entries.wanted(wanted);
+        records.filter_map(|record| {
+            let text = self.source.pristine(&record)?;
+            Some((record, text))
+        })
+    }
+
+    /// The contents of files of which only owner, mode or attributes were changed.
+    pub(in crate::restore) fn unedited(&self) -> BTreeSet<ContentId> {
+        let itself = |listed: Listed| listed.pristine == Some(ITSELF);
+        let records = self.manifest.entries.wanted(itself);
+        records.filter_map(|record| self.source.content(&record)).collect()
+    }
+
     /// The contents that hold keys or passwords.
     pub(in crate::restore) fn secrets(&self) -> BTreeSet<ContentId> {
         let secrets = self.manifest.entries.wanted(|listed| listed.secret);
@@ -96,6 +115,7 @@ impl<'a> Archived<'a> {
             .entries
             .wanted(|listed| listed.pristine.is_some())
             .filter_map(|record| {
+                // What was not kept has nothing to be merged.
                 let ours = self.source.content(&record)?;
                 let base = match record.pristine.as_deref() {
                     Some(ITSELF) => ours,

@@ -1,5 +1,7 @@
 //! [`ConfigMerge`]: how an archived file and the new system's come together, as a value.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::tree::RootPath;
@@ -24,7 +26,11 @@ pub(in crate::restore) enum Outcome {
     /// The archived file, as the new default is the old one.
     Ours,
     /// Changes of both sides, in different places.
-    Merged,
+    Merged {
+        /// What the new default changed of the lines that have an effect, in words.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        lines: Vec<String>,
+    },
     /// The new default with the archived owner, mode and attributes.
     Dressed,
     /// Left to a person: merged, but for places where the archived lines are in place.
@@ -50,18 +56,25 @@ pub(in crate::restore) enum Outcome {
 
 impl Outcome {
     /// The reason in a plan.
-    pub(in crate::restore) fn reason(&self) -> &'static str {
-        match self {
+    pub(in crate::restore) fn reason(&self) -> Cow<'static, str> {
+        let reason = match self {
             Outcome::Own => "it is the service's own, and has no default",
             Outcome::Ours => "the default has not changed",
-            Outcome::Merged => "your changes and the new default's do not touch",
+            Outcome::Merged { lines } if lines.is_empty() => {
+                "your changes and the new default's do not touch"
+            }
+            Outcome::Merged { lines } => {
+                let reason = "your changes and the new default's do not touch; in effect now";
+                return format!("{reason}: {}", lines.join("; ")).into();
+            }
             Outcome::Dressed => "only its owner, mode or attributes were changed",
             Outcome::MergedHeld { .. } => "you and the new version changed the same lines",
             Outcome::OursHeld { .. } => {
                 "it differs from the new default, and the old default is unknown"
             }
             Outcome::TheirsHeld { .. } => "a program file of the old version was changed",
-        }
+        };
+        reason.into()
     }
 }
 
@@ -71,7 +84,9 @@ impl ConfigMerge {
         let reason = self.outcome.reason();
         let held = |kind, why: String| Held::new(kind, &self.path, why);
         Some(match &self.outcome {
-            Outcome::Own | Outcome::Ours | Outcome::Merged | Outcome::Dressed => return None,
+            Outcome::Own | Outcome::Ours | Outcome::Merged { .. } | Outcome::Dressed => {
+                return None;
+            }
             Outcome::MergedHeld { places, archived, default } => {
                 let places = match places {
                     1 => "in one place".to_owned(),

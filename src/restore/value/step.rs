@@ -139,7 +139,7 @@ impl Step {
             Step::Adapt { .. } | Step::Setting { .. } => "adapt",
             Step::LeaveOut { .. } => "leave out",
             Step::Account { .. } => "account",
-            Step::Meet { outcome: Outcome::Merged, .. } => "merge",
+            Step::Meet { outcome: Outcome::Merged { .. }, .. } => "merge",
             Step::Meet { .. } => "keep",
             Step::Remove { .. } => "remove",
             Step::Place(_) => "place",
@@ -201,7 +201,7 @@ impl Step {
             | Step::LeaveOut { why, .. }
             | Step::Account { decision: why, .. }
             | Step::Run(PlannedCommand { why, .. }) => why.into(),
-            Step::Meet { outcome, .. } => outcome.reason().into(),
+            Step::Meet { outcome, .. } => outcome.reason(),
             Step::Remove { why: Removal::WasRemoved, .. } => "was removed in the old system".into(),
             Step::Remove { why: Removal::GivesWay, .. } => {
                 "made by the installation where the service has its own".into()
@@ -380,7 +380,15 @@ mod tests {
                 "account alice (added)",
             ),
             (
-                Step::Meet { path: path("/etc/x"), outcome: Outcome::Merged },
+                Step::Meet {
+                    path: path("/etc/x"),
+                    outcome: Outcome::Merged { lines: vec![text("added `-l ::1`")] },
+                },
+                "merge /etc/x (your changes and the new default's do not touch; in effect now: added \
+                 `-l ::1`)",
+            ),
+            (
+                Step::Meet { path: path("/etc/x"), outcome: Outcome::Merged { lines: vec![] } },
                 "merge /etc/x (your changes and the new default's do not touch)",
             ),
             (

@@ -1,0 +1,281 @@
+//! [`Line`]: a line of a configuration file that has an effect.
+
+use std::borrow::Cow;
+
+/// How deep blocks are followed; deeper ones count as what they stand in.
+const DEPTH: usize = 16;
+
+/// How much of a line is looked at, in characters.
+const LENGTH: usize = 2048;
+
+/// A line that has an effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Line {
+    /// The heads of the sections that it stands in, outermost first.
+    pub(crate) section: String,
+    /// What it sets: the word before `=` or `:`, else its first one, in lower case.
+    pub(crate) key: String,
+    /// Its text without comment, with single blanks.
+    pub(crate) text: String,
+}
+
+impl Line {
+    /// Its text as far as a difference in it matters: not in quotes, blanks and the end of a line.
+    pub(super) fn canon(&self) -> String {
+        let text = self.text.replace("/var/run/", "/run/");
+        let kept = text.chars().filter(|c| !matches!(c, '"' | '\'' | ' ' | ';'));
+        kept.collect::<String>()
+    }
+}
+
+/// The comment that goes on over several lines.
+#[derive(Clone, Copy)]
+struct Block {
+    start: &'static str,
+    end: &'static str,
+}
+
+const BLOCKS: [Block; 2] = [Block { start: "/*", end: "*/" }, Block { start: "<!--", end: "-->" }];
+
+/// The lines of `text` that have an effect; `None` for what is no text.
+pub(crate) fn lines(text: &[u8]) -> Option<Vec<Line>> {
+    let text = as_text(text)?;
+    let mut found = Vec::new();
+    let (mut header, mut blocks) = (String::new(), Vec::<String>::new());
+    for line in logical(&text) {
+        let line = without_comment(&line);
+        if line.starts_with('[') && line.ends_with(']') && !line.contains('=') {
+            line.clone_into(&mut header);
+            continue;
+        }
+        let closes = line.starts_with("</") || balance(&line) < 0;
+        if closes {
+            blocks.pop();
+        }
+        let active = !line.starts_with("</") && line.chars().any(char::is_alphanumeric);
+        if active {
+            let section = [&[header.clone()], &blocks[..]].concat().join(" ").trim().to_owned();
+            found.push(Line { section, key: key(&line), text: line.clone() });
+        }
+        let opens = (line.starts_with('<') && !line.starts_with("</") && !line.ends_with("/>"))
+            || balance(&line) > 0;
+        if opens && blocks.len() < DEPTH {
+            blocks.push(line.trim_end_matches('{').trim_end().to_owned());
+        }
+    }
+    Some(found)
+}
+
+/// The lines of `text` outside of comments, as they stand there.
+pub(crate) fn effective(text: &[u8]) -> Option<String> {
+    let text = as_text(text)?;
+    let mut kept = String::new();
+    for line in outside(&text) {
+        kept.push_str(line);
+        kept.push('\n');
+    }
+    Some(kept)
+}
+
+/// What is no text has no lines, and what is encoded as one neither: keys and certificates.
+fn as_text(text: &[u8]) -> Option<Cow<'_, str>> {
+    let text = (!text.contains(&0)).then(|| String::from_utf8_lossy(text))?;
+    (!text.contains("-----BEGIN ")).then_some(text)
+}
+
+/// The lines of `text` outside of comments, without blanks around them.
+fn outside(text: &str) -> impl Iterator<Item = &str> {
+    let mut inside: Option<Block> = None;
+    let mut goes_on = false;
+    text.lines().filter_map(move |line| {
+        let mut line = line.trim();
+        if let Some(block) = inside {
+            let (_, rest) = line.split_once(block.end)?;
+            inside = None;
+            line = rest.trim();
+        }
+        if let Some(block) = BLOCKS.into_iter().find(|block| line.starts_with(block.start)) {
+            let Some((_, rest)) = line.split_once(block.end) else {
+                inside = Some(block);
+                return None;
+            };
+            line = rest.trim();
+        }
+        // What goes on is no comment, whatever it begins with.
+        if line.is_empty() || (!goes_on && is_comment(line)) {
+            goes_on = goes_on && !line.is_empty();
+            return None;
+        }
+        goes_on = line.ends_with('\\');
+        Some(line)
+    })
+}
+
+/// The lines of `text` outside of comments, put together where they go on in the next one.
+fn logical(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut begun = String::new();
+    for line in outside(text) {
+        let (part, goes_on) = match line.strip_suffix('\\') {
+            Some(part) => (part.trim_end(), true),
+            None => (line, false),
+        };
+        if begun.len() < LENGTH {
+            if !begun.is_empty() && !part.is_empty() {
+                begun.push(' ');
+            }
+            begun.extend(part.chars().take(LENGTH));
+        }
+        if !goes_on && !begun.is_empty() {
+            found.push(std::mem::take(&mut begun));
+        }
+    }
+    found.extend(Some(begun).filter(|begun| !begun.is_empty()));
+    found
+}
+
+/// Whether a line has no effect: empty, or a comment in most languages. Two words that begin as
+/// one have: some languages read other files with them.
+fn is_comment(line: &str) -> bool {
+    let reads = |word: &str| {
+        line.strip_prefix(word).is_some_and(|rest| rest.trim_start().starts_with(['/', '"']))
+    };
+    if reads("#includedir ") || reads("#include ") {
+        return false;
+    }
+    line.is_empty()
+        || line.starts_with(['#', ';'])
+        || line.starts_with("//")
+        || line == "--"
+        || line.starts_with("-- ")
+        || line == "dnl"
+        || line.starts_with("dnl ")
+}
+
+/// The line up to a comment behind it, with single blanks.
+fn without_comment(line: &str) -> String {
+    let mut quote = None;
+    let mut before = ' ';
+    let mut end = line.len();
+    for (at, c) in line.char_indices() {
+        match quote {
+            Some(open) if c == open && before != '\\' => quote = None,
+            Some(_) => {}
+            None if c == '"' || c == '\'' => quote = Some(c),
+            None => {
+                let rest = &line[at..];
+                let comment = rest.starts_with("# ") || rest == "#" || rest.starts_with("// ");
+                if at > 0 && before.is_whitespace() && comment {
+                    end = at;
+                    break;
+                }
+            }
+        }
+        before = c;
+    }
+    line[..end].split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// How many more blocks a line opens than it closes.
+fn balance(line: &str) -> i64 {
+    line.chars().fold(0, |sum, c| match c {
+        '{' => sum + 1,
+        '}' => sum - 1,
+        _ => sum,
+    })
+}
+
+fn key(line: &str) -> String {
+    let plain = |text: &str| {
+        let word = |c: char| c.is_alphanumeric() || "_.-:[] ".contains(c);
+        !text.is_empty() && text.len() < 80 && text.chars().all(word)
+    };
+    let named = line.split_once('=').map(|(key, _)| key.trim_end_matches([' ', '+', ':', '?']));
+    let first = line.split(' ').next().unwrap_or_default();
+    let key = match named {
+        Some(key) if plain(key) => key.strip_prefix("export ").unwrap_or(key),
+        _ => first.trim_end_matches([':', ';', ',']),
+    };
+    key.trim().trim_matches('"').to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(text: &str) -> Vec<(String, String, String)> {
+        let found = lines(text.as_bytes()).unwrap();
+        found.into_iter().map(|line| (line.section, line.key, line.text)).collect()
+    }
+
+    fn texts(text: &str) -> Vec<String> {
+        told(text).into_iter().map(|(_, _, text)| text).collect()
+    }
+
+    #[test]
+    fn comments_and_empty_lines_have_no_effect_in_any_language() {
+        let text = "# a\n; b\n// c\n/* d\n e\n*/\n<!-- f\n-->\n-- g\ndnl h\n\n  port   1 # i\n\
+                    listen { any; }; // j\n--flag\n-l ::1\n";
+        assert_eq!(texts(text), ["port 1", "listen { any; };", "--flag", "-l ::1"]);
+    }
+
+    #[test]
+    fn what_looks_like_a_comment_inside_a_value_is_none() {
+        let text =
+            "log \"a # b\"\nurl http://x/#y\n#includedir /etc/sudoers.d\n#include is a word\n";
+        let all = ["log \"a # b\"", "url http://x/#y", "#includedir /etc/sudoers.d"];
+        assert_eq!(texts(text), all);
+    }
+
+    #[test]
+    fn a_line_is_known_by_its_key_and_its_section() {
+        let text = "[a]\nMax Log = 1\n[b]\nmax log=2\nexport X=3\n";
+        let line = |section: &str, key: &str, text: &str| {
+            (section.to_owned(), key.to_owned(), text.to_owned())
+        };
+        assert_eq!(
+            told(text),
+            [
+                line("[a]", "max log", "Max Log = 1"),
+                line("[b]", "max log", "max log=2"),
+                line("[b]", "x", "export X=3"),
+            ]
+        );
+        let text = "options {\n  x { any; };\n};\n<Dir /a>\nDeny all\n</Dir>\ntype: y\n";
+        assert_eq!(
+            told(text),
+            [
+                line("", "options", "options {"),
+                line("options", "x", "x { any; };"),
+                line("", "<dir", "<Dir /a>"),
+                line("<Dir /a>", "deny", "Deny all"),
+                line("", "type", "type: y"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_line_that_goes_on_is_one() {
+        assert_eq!(texts("a \\\n  b \\\n  c\nd\n"), ["a b c", "d"]);
+        assert_eq!(texts("a \\"), ["a"]);
+        assert_eq!(texts("a \\\n# b\n# c\n"), ["a # b"]);
+    }
+
+    #[test]
+    fn the_lines_that_have_an_effect_say_the_same_as_the_whole_text() {
+        let text = "# a\n[s] \n/* b\n*/ c 1 # d\ne \\\n  f\n";
+        let short = effective(text.as_bytes()).unwrap();
+        assert_eq!(short, "[s]\nc 1 # d\ne \\\nf\n");
+        assert_eq!(lines(short.as_bytes()), lines(text.as_bytes()));
+        assert_eq!(effective(b"a\0"), None);
+    }
+
+    #[test]
+    fn what_is_no_text_has_no_lines() {
+        assert_eq!(lines(b"a\0b"), None);
+        assert_eq!(lines(b"-----BEGIN DH PARAMETERS-----\nMIGH\n"), None);
+        assert_eq!(lines(b"\xff x\n").unwrap().len(), 1);
+        let deep = "a {\n".repeat(100_000);
+        assert_eq!(lines(deep.as_bytes()).unwrap().len(), 100_000);
+    }
+}

@@ -1,0 +1,24 @@
+//! Defaults: what a configuration file sets, what of it another version of the file sets otherwise,
+//! and which other files it reads.
+//!
+//! No language of configuration is known here. Lines are lines, comments are what begins as one in
+//! most languages, and a file reads another when it names it or its directory. That is enough to
+//! say in which lines two texts differ, and too little to say what a line does.
+
+mod change;
+mod line;
+mod reach;
+
+pub(crate) use change::{Change, Place, compare};
+pub(crate) use line::{Line, effective, lines};
+pub(crate) use reach::Reach;
+
+/// The largest text that is looked at, in bytes: documentation in comments makes some large.
+pub(crate) const LIMIT: u64 = 1024 * 1024;
+
+/// Where a manifest says that the unedited text was found of a file that is not kept: it was the
+/// file's own. Of its lines the bundle holds those that have an effect.
+pub(crate) const IN_PLACE: &str = "in-place";
+
+/// As [`IN_PLACE`], of a package whose service was on.
+pub(crate) const IN_SERVICE: &str = "in-service";
