@@ -615,6 +615,7 @@ mod tests {
             contents: &contents,
             layout: &layout,
             packages: &PackagePlan::default(),
+            unserved: &[],
             state_before: None,
             target: &target,
             settings: None,
