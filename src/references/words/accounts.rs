@@ -19,6 +19,9 @@ pub(super) struct Spoken {
     pub(super) sure: bool,
 }
 
+/// More programs do not run each other in one command.
+const MAX_HEADS: usize = 8;
+
 impl Spoken {
     /// What it is, before its name.
     pub(super) fn sort(&self) -> &'static str {
@@ -197,7 +200,7 @@ pub(super) fn in_commands(
     let mut found = Vec::new();
     for words in &script.commands {
         let word = |n: usize| &text[words[n].clone()];
-        for head in heads(words, text, was_program) {
+        for head in heads(words, text, was_program).into_iter().take(MAX_HEADS) {
             let program = String::from_utf8_lossy(base(word(head))).into_owned();
             let rest = head + 1..words.len();
             if let Some((_, group)) = FIRST.iter().find(|(name, _)| *name == program) {
@@ -258,10 +261,10 @@ pub(super) fn fate(records: &Records<'_>, word: &[u8], group: bool) -> Option<Fa
         }
     };
     if let Some(id) = number.and_then(|number| number.parse::<u32>().ok()) {
-        if named(old, id).is_none() {
-            return named(now, id).map(Fate::Taken);
+        if mapped(id) != id {
+            return Some(Fate::Now(mapped(id).to_string().into_bytes()));
         }
-        return (mapped(id) != id).then(|| Fate::Now(mapped(id).to_string().into_bytes()));
+        return if named(old, id).is_none() { named(now, id).map(Fate::Taken) } else { None };
     }
     let id_of = |db: &crate::accounts::AccountDb| match group {
         true => db.group.get(word).map(|one| one.gid),

@@ -1,11 +1,12 @@
 //! [`Lookup`]: whether what a word names is gone, each asked once.
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use super::nearest::{Moved, Nearest, moved, nearest};
+use super::nearest::{self, Moved, Nearest, moved};
 use crate::references::question::Question;
 use crate::references::records::Records;
-use crate::tree::{RootPath, TreeError, resolve};
+use crate::tree::{RootPath, TreeError, resolve, resolve_parent};
 
 /// Where programs are looked for, unless something says otherwise.
 const DIRS: [&str; 6] =
@@ -29,11 +30,17 @@ const PASSING: &[RootPath] = &[
     RootPath::literal("/var/tmp"),
 ];
 
+/// How many answers are remembered.
+const MAX_KNOWN: usize = 10_000;
+
+/// For how many words something is looked for that has taken the place.
+const MAX_SEARCHED: usize = 1000;
+
 /// What was there and is gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Gone {
-    /// Where it was.
-    pub(super) path: RootPath,
+    /// Where it really was.
+    pub(super) place: RootPath,
     /// It could be run.
     pub(super) program: bool,
     /// What it came with.
@@ -54,6 +61,10 @@ pub(super) struct Lookup<'a> {
     /// What the container does not have of itself.
     mounted: Vec<RootPath>,
     asked: BTreeMap<RootPath, Option<Gone>>,
+    /// Where programs of these names were.
+    programs: RefCell<BTreeMap<Vec<u8>, Option<RootPath>>>,
+    /// For how many words something was looked for to take the place.
+    searched: Cell<usize>,
 }
 
 impl<'a> Lookup<'a> {
@@ -81,6 +92,8 @@ impl<'a> Lookup<'a> {
             moved: moved(question.kept),
             mounted: mounted.collect(),
             asked: BTreeMap::new(),
+            programs: RefCell::default(),
+            searched: Cell::default(),
         }
     }
 
@@ -93,6 +106,9 @@ impl<'a> Lookup<'a> {
             return Ok(known.clone());
         }
         let gone = self.ask(path)?;
+        if self.asked.len() >= MAX_KNOWN {
+            self.asked.clear();
+        }
         self.asked.insert(path.clone(), gone.clone());
         Ok(gone)
     }
@@ -109,13 +125,19 @@ impl<'a> Lookup<'a> {
         if !is_gone {
             return Ok(None);
         }
+        let place = resolve_parent(question.old, path)?.unwrap_or_else(|| path.clone());
         let end = resolve(question.old, path)?.unwrap_or_else(|| path.clone());
         let entry = question.old.entry(&end)?;
         let program =
             entry.is_some_and(|entry| entry.kind.is_file() && entry.meta.mode & 0o111 != 0);
         let package = (records.package)(path).or_else(|| (records.package)(&end));
-        let nearest = nearest(question, records, (&self.moved, &self.dirs), path)?;
-        Ok(Some(Gone { path: path.clone(), program, package, nearest }))
+        let mut nearest = Nearest::default();
+        // To look around for very many words takes too long.
+        if self.searched.get() < MAX_SEARCHED {
+            self.searched.set(self.searched.get() + 1);
+            nearest = nearest::nearest(question, records, (&self.moved, &self.dirs), path)?;
+        }
+        Ok(Some(Gone { place, program, package, nearest }))
     }
 
     /// Whether the old system had a program of this name.
@@ -124,6 +146,19 @@ impl<'a> Lookup<'a> {
     }
 
     fn place(&self, name: &[u8]) -> Option<RootPath> {
+        if let Some(known) = self.programs.borrow().get(name) {
+            return known.clone();
+        }
+        let place = self.find(name);
+        let mut programs = self.programs.borrow_mut();
+        if programs.len() >= MAX_KNOWN {
+            programs.clear();
+        }
+        programs.insert(name.to_vec(), place.clone());
+        place
+    }
+
+    fn find(&self, name: &[u8]) -> Option<RootPath> {
         if name.is_empty()
             || name.contains(&b'/')
             || name.contains(&0)

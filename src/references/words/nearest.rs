@@ -198,7 +198,7 @@ mod tests {
             .link("/etc/alternatives/web", "/usr/bin/web7.4")
             .file("/usr/lib/vm/vm-11-x/bin/run", "")
             .link("/usr/lib/vm/default-vm", "vm-11-x")
-            .file("/usr/bin/lang2.7", "");
+            .file("/usr/bin/lang3.8", "");
         let new = MemoryTree::default()
             .file("/usr/bin/lang3.13", "")
             .link("/usr/bin/lang3", "lang3.13")
@@ -211,7 +211,7 @@ mod tests {
         assert_eq!(certain("/usr/bin/web7.4").as_deref(), Some("/usr/bin/web"));
         let run = certain("/usr/lib/vm/vm-11-x/bin/run");
         assert_eq!(run.as_deref(), Some("/usr/lib/vm/default-vm/bin/run"));
-        assert_eq!(certain("/usr/bin/lang2.7"), None, "it was not what the link led to");
+        assert_eq!(certain("/usr/bin/lang3.8"), None, "it was not what the link led to");
     }
 
     #[test]

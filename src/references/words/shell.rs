@@ -34,14 +34,14 @@ const SHELLS: &[&[u8]] =
 
 /// Reads `range` of `text`.
 pub(super) fn read(text: &[u8], range: Range<usize>) -> Script {
-    let mut reader = Reader { text, found: Script::default() };
+    let mut reader = Reader::new(text);
     reader.region(range, 0);
     reader.found
 }
 
 /// Reads words that are run as they are, without a shell.
 pub(super) fn run(text: &[u8], words: Vec<Range<usize>>) -> Script {
-    let mut reader = Reader { text, found: Script::default() };
+    let mut reader = Reader::new(text);
     reader.finish(&mut State { words, ..State::default() }, 0);
     reader.found
 }
@@ -64,6 +64,15 @@ pub(super) fn assigned(word: &[u8]) -> Option<usize> {
 struct Reader<'a> {
     text: &'a [u8],
     found: Script,
+    /// Where numbers end for the last time.
+    last_calculation: Option<usize>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(text: &'a [u8]) -> Reader<'a> {
+        let last_calculation = text.windows(2).rposition(|two| two == b"))");
+        Reader { text, found: Script::default(), last_calculation }
+    }
 }
 
 /// How far a region was read.
@@ -137,8 +146,7 @@ impl Reader<'_> {
             return at + 1;
         }
         if rest.starts_with(b"((") {
-            let stop = rest.windows(2).position(|two| two == b"))");
-            return stop.map_or(at + 2, |length| at + length + 2);
+            return self.calculated(at, end).unwrap_or(at + 2);
         }
         let is_function = rest[1..].trim_ascii_start().first() == Some(&b')');
         if is_function && let [name] = state.words.as_slice() {
@@ -279,8 +287,7 @@ impl Reader<'_> {
             return stop;
         }
         if rest.starts_with(b"$((") {
-            let stop = rest.windows(2).position(|two| two == b"))");
-            return stop.map_or(at + 3, |length| at + length + 2);
+            return self.calculated(at, end).unwrap_or(at + 3);
         }
         match rest.get(1) {
             Some(b'(') => {
@@ -291,6 +298,14 @@ impl Reader<'_> {
             Some(b'{') => self.closed(at + 2, end, (b'{', b'}')) + 1,
             _ => at + 1,
         }
+    }
+
+    /// Where the numbers end that are calculated from `at` on.
+    fn calculated(&self, at: usize, end: usize) -> Option<usize> {
+        // Nothing is looked for again and again that is nowhere.
+        let last = self.last_calculation.filter(|last| at <= *last)?;
+        let rest = &self.text[at..end.min(last + 2)];
+        rest.windows(2).position(|two| two == b"))").map(|length| at + length + 2)
     }
 
     fn inside(&mut self, range: Range<usize>, depth: usize) {
@@ -404,6 +419,8 @@ mod tests {
         {
             commands(text);
         }
-        commands(&"$(".repeat(10_000));
+        for text in ["$(", "$((", "((", "`$(", "\"${", "<<a ", "case x in "] {
+            commands(&text.repeat(100_000));
+        }
     }
 }

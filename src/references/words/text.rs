@@ -27,6 +27,8 @@ pub(super) struct Text {
     pub(super) scripts: Vec<Script>,
     /// Where the line that names an interpreter ends; 0 where there is none.
     pub(super) first_line: usize,
+    /// Where its lines begin.
+    starts: Vec<usize>,
     /// Nothing of the file is missing, so that it can be written again.
     pub(super) whole: bool,
 }
@@ -104,12 +106,13 @@ impl Text {
         if first_line > 0 && !theirs.contains(&bytes[..first_line]) {
             counting[..first_line].copy_from_slice(&bytes[..first_line]);
         }
-        Some(Text { path, language, bytes, counting, scripts, first_line, whole })
+        let starts = lines(&bytes).map(|line| line.start).collect();
+        Some(Text { starts, path, language, bytes, counting, scripts, first_line, whole })
     }
 
     /// The number of the line that `at` is in, from 1.
     pub(super) fn line(&self, at: usize) -> usize {
-        1 + self.bytes[..at].iter().filter(|b| **b == b'\n').count()
+        self.starts.partition_point(|start| *start <= at)
     }
 
     /// Whether what begins at `at` counts.

@@ -9,6 +9,9 @@ use crate::verdict::{Held, HeldKind};
 /// How many texts are listed for one word.
 const MAX_FILES: usize = 20;
 
+/// How many words are held one by one.
+const MAX_WORDS: usize = 200;
+
 /// Where a word stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
@@ -55,7 +58,7 @@ pub(super) struct Told {
 impl Told {
     /// `word` names what is gone.
     pub(super) fn gone(&mut self, gone: &Gone, word: &[u8], place: Place) {
-        let found = self.gone.entry(gone.path.clone());
+        let found = self.gone.entry(gone.place.clone());
         let (_, _, places) = found.or_insert_with(|| (gone.clone(), word.to_vec(), vec![]));
         add(places, place);
     }
@@ -71,9 +74,9 @@ impl Told {
         let gone = self.gone.into_values().map(|(gone, word, places)| {
             let kind = if gone.program { HeldKind::Command } else { HeldKind::Reference };
             let held = with_files(kind, &places, &about(&gone, &word));
-            let Gone { path, nearest, .. } = gone;
+            let Gone { place, nearest, .. } = gone;
             let candidates = nearest.certain.iter().chain(&nearest.candidates);
-            candidates.fold(held.was(path), Held::candidate)
+            candidates.fold(held.was(place), Held::candidate)
         });
         let accounts = self.accounts.into_iter().map(|((group, word), (fate, places))| {
             let what = if group { "group" } else { "user" };
@@ -98,12 +101,24 @@ impl Told {
             let held = with_files(HeldKind::Account, &places, &why).was(shown);
             candidate.into_iter().fold(held, Held::candidate)
         });
-        gone.chain(accounts).collect()
+        let mut all: Vec<Held> = gone.chain(accounts).collect();
+        if all.len() > MAX_WORDS {
+            let why =
+                format!("{} more words lead nowhere in the new system", all.len() - MAX_WORDS);
+            all.truncate(MAX_WORDS);
+            all.push(Held::new(HeldKind::Reference, "further texts", why));
+        }
+        all
     }
 }
 
+/// Texts come one after another, so that the last place is the one that may be there already.
 fn add(places: &mut Vec<Place>, place: Place) {
-    if !places.iter().any(|known| known.subject() == place.subject()) {
+    let same = places.last().is_some_and(|last| match (last, &place) {
+        (Place::Line(one, _), Place::Line(other, _)) => one == other,
+        (one, other) => one == other,
+    });
+    if !same {
         places.push(place);
     }
 }
