@@ -153,7 +153,7 @@ fn take_all(records: &mut Records<'_>, packages: &mut Packages, file: &RootPath,
             Ok(Record::Package(package)) => {
                 let key = (package.name.clone(), package.arch.clone());
                 let name = format!("{}:{}", key.0, key.1);
-                if packages.insert(key, Found { package, sums: None }).is_some() {
+                if packages.insert(key, Found { package: *package, sums: None }).is_some() {
                     records.problems.note(Problem::Twice { file: file.clone(), package: name });
                 }
             }
@@ -179,7 +179,7 @@ fn journal(records: &mut Records<'_>, packages: &mut Packages) {
             match read(records, &file, stanza, None) {
                 Ok(Record::Package(package)) => {
                     let key = (package.name.clone(), package.arch.clone());
-                    packages.insert(key, Found { package, sums: None });
+                    packages.insert(key, Found { package: *package, sums: None });
                 }
                 Ok(Record::Absent { name, arch }) => {
                     packages.remove(&(name, arch));
@@ -211,7 +211,7 @@ fn distroless(records: &mut Records<'_>, packages: &mut Packages) {
             match read(records, &file, stanza, Some(Status::Installed)) {
                 Ok(Record::Package(package)) => {
                     let key = (package.name.clone(), package.arch.clone());
-                    packages.insert(key, Found { package, sums: Some(sums.clone()) });
+                    packages.insert(key, Found { package: *package, sums: Some(sums.clone()) });
                 }
                 Ok(Record::Absent { .. }) => {}
                 Err(bad) => skipped(records, &file, bad),
@@ -227,7 +227,7 @@ fn skipped(records: &mut Records<'_>, file: &RootPath, bad: BadStanza) {
 
 /// What a stanza says.
 enum Record {
-    Package(Package),
+    Package(Box<Package>),
     /// Not installed: known, and gone without a trace.
     Absent {
         name: String,
@@ -272,7 +272,7 @@ fn package(stanza: &Stanza<'_>, unsaid: Option<Status>) -> Result<Record, Fault>
     }
     let mut depends = control::relations(stanza.text("Pre-Depends")?);
     depends.extend(control::relations(stanza.text("Depends")?));
-    Ok(Record::Package(Package {
+    Ok(Record::Package(Box::new(Package {
         source: source(stanza.text("Source")?, &version),
         status,
         essential: stanza.text("Essential")? == "yes",
@@ -287,7 +287,7 @@ fn package(stanza: &Stanza<'_>, unsaid: Option<Status>) -> Result<Record, Fault>
         name,
         arch,
         version,
-    }))
+    })))
 }
 
 /// The packages that one replaces and cannot stand beside, or answers for.

@@ -1,13 +1,17 @@
 //! [`Mentions`]: which paths the files of packages name.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 
 use crate::init::Scope;
 use crate::packages::Installed;
-use crate::tree::{RootPath, Tree, TreeError, read_file};
+use crate::tree::{Draft, DraftContent, RootPath, Store, Tree, TreeError, read_file};
 
 /// Larger files are no programs that read configuration, or nobody can tell.
 const MAX_FILE: u64 = 32 << 20;
+
+/// Longer than any configuration that people write.
+const MAX_TEXT: u64 = 4 << 20;
 
 /// How much is looked through at all.
 const MAX_ALL: u64 = 512 << 20;
@@ -72,7 +76,37 @@ impl Mentions {
         Ok(Mentions(found))
     }
 
-    /// Whether a package of the path names it.
+    /// Looks for each path in the archived configuration in `draft` too, other than itself.
+    pub(in crate::restore) fn add_archived(
+        &mut self,
+        paths: &[&RootPath],
+        draft: &Draft,
+        store: &dyn Store,
+    ) -> Result<(), TreeError> {
+        if paths.is_empty() {
+            return Ok(());
+        }
+        let mut left = MAX_ALL;
+        for node in draft.nodes() {
+            let (file, size) = (&node.entry.path, node.entry.kind.size());
+            let DraftContent::Stored(id) = node.content else { continue };
+            if !file.as_bytes().starts_with(CONFIGURATION) || size > MAX_TEXT {
+                continue;
+            }
+            let Some(rest) = left.checked_sub(size) else { break };
+            left = rest;
+            let failed = |e| TreeError::io("reading the archived", file, e);
+            let mut text = vec![];
+            let content = store.open(id).map_err(failed)?;
+            content.take(MAX_TEXT).read_to_end(&mut text).map_err(failed)?;
+            let text = without_comments(&text);
+            let others = paths.iter().filter(|path| **path != file);
+            self.0.extend(others.filter(|path| names(&text, path)).map(|path| (*path).clone()));
+        }
+        Ok(())
+    }
+
+    /// Whether a package of the path, or archived configuration, names it.
     pub(in crate::restore) fn names(&self, path: &RootPath) -> bool {
         self.0.contains(path)
     }

@@ -294,11 +294,17 @@ fn holds(
 pub(in crate::restore) mod testing {
     use super::*;
 
-    /// The migration of an application between two versions, with `more` in its rule.
-    pub(in crate::restore) fn migration(more: &str, old: &str, new: &str) -> AppMigration {
+    /// The way of an application between two versions, with `more` in its rule.
+    pub(in crate::restore) fn moving(more: &str, old: &str, new: &str) -> Migration {
         let text = format!("app: x\ntitle: X\nrecognise: {{paths: [{{path: /x}}]}}\n{more}\n");
         let rule = crate::layout::load::parse("x.yaml", &text).unwrap();
-        let vars = Vars::versions(&old.parse().unwrap(), &new.parse().unwrap());
+        Migration { rule, old: old.parse().unwrap(), new: new.parse().unwrap() }
+    }
+
+    /// The migration of an application between two versions, with `more` in its rule.
+    pub(in crate::restore) fn migration(more: &str, old: &str, new: &str) -> AppMigration {
+        let Migration { rule, old, new } = moving(more, old, new);
+        let vars = Vars::versions(&old, &new);
         AppMigration { rule, vars, steps: vec![], on_its_way: true, same_version: false }
     }
 }

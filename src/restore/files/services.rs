@@ -81,8 +81,15 @@ pub(in crate::restore) fn fit(
 
 /// Holds each service that nothing in the new system is; where its link is held already, only what
 /// may bring it is added.
-pub(in crate::restore) fn hold_unserved(unserved: &[Unserved], decisions: &mut Decisions) {
+pub(in crate::restore) fn hold_unserved(
+    names: &Names<'_>,
+    unserved: &[Unserved],
+    decisions: &mut Decisions,
+) -> Result<(), Failure> {
     for Unserved { service, package, by_hand, candidates } in unserved {
+        if renamed(names, service.as_bytes())?.is_some() {
+            continue;
+        }
         let may = match candidates.as_slice() {
             [] => String::new(),
             some => format!("; {} may bring it", some.join(", ")),
@@ -103,6 +110,7 @@ pub(in crate::restore) fn hold_unserved(unserved: &[Unserved], decisions: &mut D
         let held = Held::new(HeldKind::Service, service, why);
         decisions.held.push(candidates.iter().fold(held, Held::candidate));
     }
+    Ok(())
 }
 
 /// Whether `path` is a link that pulls the unit of its name in.
@@ -366,6 +374,46 @@ mod tests {
                 "/etc/rc2.d/K01nginx -> ../init.d/nginx",
                 "- /etc/rc2.d/S03nginx",
                 "- /etc/rc3.d/S02cron",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_service_that_nothing_is_is_held_once_with_what_may_bring_it() {
+        let unserved = |service: &str, by_hand| Unserved {
+            service: service.to_owned(),
+            package: "mail".to_owned(),
+            by_hand,
+            candidates: vec!["maild".to_owned()],
+        };
+        let mut decisions = Decisions::default();
+        decisions.hold(HeldKind::Service, "/etc/systemd/system/a.wants/mail.service", "gone");
+        let all = [
+            unserved("mail.service", true),
+            unserved("post.service", false),
+            // A rule or a package says what it is called today.
+            unserved("x7.service", true),
+            unserved("other.service", true),
+        ];
+        let migrations = [migration("services: [{from: 'x{old}', to: 'x{new}'}]", "7", "8")];
+        let packages = BTreeMap::from([("other".to_owned(), "otherd".to_owned())]);
+        let names = Names { migrations: &migrations, packages: &packages };
+        hold_unserved(&names, &all, &mut decisions).unwrap();
+        let told: Vec<_> = decisions
+            .held
+            .iter()
+            .map(|held| (held.subject.as_str(), held.why.as_str(), held.candidates.len()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("/etc/systemd/system/a.wants/mail.service", "gone; maild may bring it", 1),
+                (
+                    "post.service",
+                    "its package switched this service of mail on, and the new system has none of \
+                     its name; maild may bring it",
+                    1
+                ),
             ]
         );
     }

@@ -82,6 +82,16 @@ impl<'a> Today<'a> {
         packages.iter().filter_map(|name| self.configuration.get(name)).flatten()
     }
 
+    /// The units that are called as `stem` is, or begin so, of `packages`.
+    pub(in crate::restore) fn units<'b>(
+        &'b self,
+        packages: &'b BTreeSet<String>,
+        stem: &'b [u8],
+    ) -> impl Iterator<Item = &'b RootPath> {
+        let called = self.services(packages).filter(move |name| name.starts_with(stem));
+        called.filter_map(|name| self.units.get(name))
+    }
+
     /// The services that `packages` have.
     pub(in crate::restore) fn services<'b>(
         &'b self,
@@ -128,28 +138,13 @@ impl<'a> Today<'a> {
     }
 
     /// Those of `unserved` that are to be told: a service that only its package switched on is the
-    /// affair of the package that stands in its place, when that has a new one.
-    pub(in crate::restore) fn unserved(
-        &self,
-        unserved: &[Unserved],
-        old: &InUse,
-        names: &BTreeMap<String, String>,
-    ) -> Vec<Unserved> {
-        let is_renamed = |service: &str| {
-            stem(service.as_bytes()).is_some_and(|stem| names.contains_key(&text(stem)))
-        };
-        let has_new = |package: &str, successors: &BTreeSet<String>| {
-            let known = old.parts.get(package);
-            let is_new = |name: &Vec<u8>| {
-                !known.is_some_and(|parts| parts.contains(&Part::Service(name.clone())))
-            };
-            self.services(successors).any(is_new)
-        };
+    /// affair of the package that stands in its place, when that has any.
+    pub(in crate::restore) fn unserved(&self, unserved: &[Unserved]) -> Vec<Unserved> {
         let told = |unserved: &&Unserved| {
-            let Unserved { service, package, by_hand, candidates } = unserved;
+            let Unserved { service: _, package, by_hand, candidates } = unserved;
             let successors = self.of(package);
-            let is_there = !successors.is_empty() && !has_new(package, &successors);
-            !is_renamed(service) && (*by_hand || is_there || !candidates.is_empty())
+            let is_idle = !successors.is_empty() && self.services(&successors).next().is_none();
+            *by_hand || is_idle || !candidates.is_empty()
         };
         unserved.iter().filter(told).cloned().collect()
     }
@@ -195,4 +190,107 @@ fn stem(unit: &[u8]) -> Option<&[u8]> {
 
 fn text(name: &[u8]) -> String {
     String::from_utf8_lossy(name).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::restore::packages::in_use::testing::{manifest, packaged};
+    use crate::restore::value::packages::Install;
+    use crate::tree::memory::MemoryTree;
+
+    /// A system with the packages `mail` and `maild`, of which the second took files of the first.
+    fn system(unit: &str) -> MemoryTree {
+        let status = "Package: mail\nStatus: install ok installed\nVersion: 2\nArchitecture: all\n\n\
+                      Package: maild\nStatus: install ok installed\nVersion: 2\n\
+                      Architecture: all\nReplaces: mail (<< 2)\nBreaks: mail (<< 2)\n\n";
+        MemoryTree::default()
+            .file("/var/lib/dpkg/status", status)
+            .file("/var/lib/dpkg/info/mail.list", "/.\n/etc\n/etc/mail.conf\n")
+            .file(
+                "/var/lib/dpkg/info/maild.list",
+                "/.\n/usr/lib/systemd/system/maild.service\n/etc/default/maild\n",
+            )
+            .file("/usr/lib/systemd/system/maild.service", unit)
+            .file("/etc/mail.conf", "")
+            .file("/etc/default/maild", "")
+    }
+
+    fn old(services: &[&str]) -> InUse {
+        let unit = |name: &&str| packaged(&format!("/lib/systemd/system/{name}.service"), "mail");
+        InUse::of(&manifest(services.iter().map(unit).collect()), &[])
+    }
+
+    fn plan(part: bool) -> PackagePlan {
+        let install = Install {
+            name: "maild".to_owned(),
+            formerly: Some("mail".to_owned()),
+            why: IntentWhy::Part,
+        };
+        PackagePlan {
+            install: part.then_some(install).into_iter().collect(),
+            ..PackagePlan::default()
+        }
+    }
+
+    fn renamed(services: &[&str], unit: &str, part: bool) -> Vec<(String, String)> {
+        let (target, plan) = (system(unit), plan(part));
+        let installed = Installed::load(&target).unwrap();
+        let today = Today::read(&installed, &plan, &target).unwrap();
+        today.renamed(&old(services), &target).unwrap().into_iter().collect()
+    }
+
+    #[test]
+    fn what_took_files_of_a_package_stands_in_its_place_with_what_it_has() {
+        let (target, plan) = (system(""), PackagePlan::default());
+        let installed = Installed::load(&target).unwrap();
+        let today = Today::read(&installed, &plan, &target).unwrap();
+        let packages = today.of("mail");
+        assert_eq!(packages, BTreeSet::from(["mail".to_owned(), "maild".to_owned()]));
+        let files: Vec<String> = today.configuration(&packages).map(ToString::to_string).collect();
+        assert_eq!(files, ["/etc/mail.conf", "/etc/default/maild"]);
+        assert!(today.of("other").is_empty());
+    }
+
+    #[test]
+    fn a_service_is_called_as_the_unit_that_has_its_name_too() {
+        let pair = vec![("post".to_owned(), "maild".to_owned())];
+        assert_eq!(renamed(&["post", "else"], "[Install]\nAlias=post.service\n", false), pair);
+        assert_eq!(renamed(&["post"], "[Install]\nWantedBy=x.target\n", false), []);
+    }
+
+    #[test]
+    fn the_only_service_of_what_a_daemon_left_for_is_it() {
+        let pair = vec![("mail".to_owned(), "maild".to_owned())];
+        assert_eq!(renamed(&["mail"], "", true), pair);
+        // It did not leave, or it is not clear which service did.
+        assert_eq!(renamed(&["mail"], "", false), []);
+        assert_eq!(renamed(&["mail", "mail-queue"], "", true), []);
+    }
+
+    #[test]
+    fn a_service_that_its_package_switched_on_is_told_when_the_package_has_none_today() {
+        let (target, plan) = (system(""), PackagePlan::default());
+        let installed = Installed::load(&target).unwrap();
+        let today = Today::read(&installed, &plan, &target).unwrap();
+        let unserved = |package: &str, by_hand, candidates: &[&str]| Unserved {
+            service: "mail.service".to_owned(),
+            package: package.to_owned(),
+            by_hand,
+            candidates: candidates.iter().map(|&name| name.to_owned()).collect(),
+        };
+        let told = |unserved: Unserved| today.unserved(&[unserved]).len();
+        assert_eq!(told(unserved("mail", false, &[])), 0);
+        assert_eq!(told(unserved("mail", true, &[])), 1);
+        assert_eq!(told(unserved("mail", false, &["post"])), 1);
+        // A package that is not there is missed as a package.
+        assert_eq!(told(unserved("other", false, &[])), 0);
+        let bare = MemoryTree::default().file(
+            "/var/lib/dpkg/status",
+            "Package: mail\nStatus: install ok installed\nVersion: 2\nArchitecture: all\n",
+        );
+        let installed = Installed::load(&bare).unwrap();
+        let today = Today::read(&installed, &plan, &bare).unwrap();
+        assert_eq!(today.unserved(&[unserved("mail", false, &[])]).len(), 1);
+    }
 }

@@ -97,7 +97,9 @@ fn follow_all(
     let moves = Moves::of(known.installed, known.target);
     stay_removed(&gone, &moves, known.target, draft, decisions)?;
     let wanted = unread.iter().map(|file| (&file.path, &file.successors));
-    let mentions = Mentions::of(wanted, known.installed, known.target)?;
+    let mut mentions = Mentions::of(wanted, known.installed, known.target)?;
+    let paths: Vec<&RootPath> = unread.iter().map(|file| &file.path).collect();
+    mentions.add_archived(&paths, draft, known.store)?;
     for file in unread {
         let fate = fate(&file, &moves, &mentions, known, draft)?;
         match fate {
@@ -131,7 +133,7 @@ fn is_edited(listed: &Listed<'_>) -> bool {
 }
 
 /// Those of `edited` that are still where they were in `draft`, and that nobody in the new system
-/// has or speaks of by a rule.
+/// has.
 fn unread(
     edited: impl Iterator<Item = ManifestEntry>,
     known: &Known<'_>,
@@ -147,7 +149,7 @@ fn unread(
         let there = known.target.entry(&place)?.is_some()
             || known.installed.claims(&place).next().is_some()
             || known.installed.generated(&place).is_some();
-        if there || known.places.matches(&path).is_some() {
+        if there {
             continue;
         }
         let package = entry.package.or(match entry.reason {
@@ -186,11 +188,18 @@ fn fate(
             },
         });
     }
-    if let Some(package) = moves.removed.get(&file.path) {
+    let ruled = known.places.matches(&file.path).is_some();
+    let is_named = mentions.names(&file.path);
+    if let Some(package) = moves.removed.get(&file.path)
+        && !(ruled && is_named)
+    {
         let why = format!(
             "{package} has it no more and removes it: nothing reads it today; it stays here"
         );
         return Ok(Fate::Held { why });
+    }
+    if ruled {
+        return Ok(Fate::Read);
     }
     if let Some(to) = default_of(&file.path, known.services).filter(|to| free(to))
         && there(&to)?
@@ -212,7 +221,7 @@ fn fate(
                 "its package {package} is not installed today: nothing reads it; it stays here"
             ),
         },
-        _ if is_dropped_in(&file.path, target)? || mentions.names(&file.path) => Fate::Read,
+        _ if is_dropped_in(&file.path, target)? || is_named => Fate::Read,
         Some(package) => Fate::Held {
             why: format!(
                 "{package} was configured by it and does not have it today: nothing is known to \
@@ -318,10 +327,19 @@ fn candidates(file: &Unread, moves: &Moves, known: &Known<'_>) -> Vec<RootPath> 
     let ours = stem(&file.path);
     let mut all: Vec<RootPath> = moves.to(&file.path).map(|(to, _)| to).into_iter().collect();
     all.extend(default_of(&file.path, known.services));
-    all.extend(same_name(file, known).cloned());
     let near = known.today.configuration(&file.successors);
     let near: Vec<&RootPath> = near.filter(|path| **path != file.path).collect();
-    all.extend(near.iter().filter(|path| stem(path) == ours).map(|path| (*path).clone()));
+    // What is run was a script, and may be a unit.
+    if is_run(&file.path) {
+        all.extend(known.today.units(&file.successors, &ours).cloned());
+    } else {
+        all.extend(same_name(file, known).cloned());
+    }
+    let alone = |path: &&&RootPath| {
+        let dir = path.parent_bytes().unwrap_or_default();
+        stem(path) == ours && (!dir.ends_with(b".d") || file.path.parent_bytes() == Some(dir))
+    };
+    all.extend(near.iter().filter(alone).map(|path| (*path).clone()));
     if all.is_empty() {
         let dir = file.path.parent().filter(|dir| dir.components().count() > 1);
         let beside = |path: &&&RootPath| path.parent() == dir && dir.is_some();
@@ -331,6 +349,11 @@ fn candidates(file: &Unread, moves: &Moves, known: &Known<'_>) -> Vec<RootPath> 
     all.retain(|path| seen.insert(path.clone()));
     all.truncate(MAX_CANDIDATES);
     all
+}
+
+/// Whether a file at `path` is a script that something runs.
+fn is_run(path: &RootPath) -> bool {
+    path.parent_bytes().is_some_and(|dir| dir == b"/etc/init.d" || dir.starts_with(b"/etc/cron."))
 }
 
 /// Moves the file at `from`, or puts a copy of it there where both places are read.
@@ -578,6 +601,13 @@ mod tests {
         is_held(&found, "/etc/app.d/old", "app has it no more", &["/etc/app.d/new"]);
         let found = followed("/etc/app.d/old", &[("/etc/app.d/new", "")], "");
         assert_eq!((found.held, found.draft), (vec![], vec!["/etc/app.d/old".to_owned()]));
+    }
+
+    #[test]
+    fn a_script_that_is_run_no_more_is_held_with_the_unit_of_its_name() {
+        let unit = "/usr/lib/systemd/system/app.service";
+        let found = followed("/etc/init.d/app", &[(unit, ""), ("/etc/logcheck/x.d/app", "")], "");
+        is_held(&found, "/etc/init.d/app", "nothing is known to read it", &[unit]);
     }
 
     #[test]

@@ -57,6 +57,10 @@ pub(in crate::restore) struct Place<'a> {
     pub(in crate::restore) ruled: &'a dyn Fn(&str) -> bool,
 }
 
+/// Says what packages would bring.
+pub(in crate::restore) type Look<'a> =
+    dyn FnMut(&[&str]) -> Result<BTreeMap<String, Vec<RootPath>>, Failure> + 'a;
+
 /// Looks for the missing parts of `old`; `look` says what packages would bring.
 ///
 /// # Errors
@@ -65,7 +69,7 @@ pub(in crate::restore) fn find(
     survey: &Survey,
     old: &InUse,
     place: &Place<'_>,
-    look: &mut dyn FnMut(&[&str]) -> Result<BTreeMap<String, Vec<RootPath>>, Failure>,
+    look: &mut Look<'_>,
 ) -> Result<Found, Failure> {
     let present: BTreeSet<Part> = place.present.iter().filter_map(Part::of).collect();
     let mut missing: Vec<Missing<'_>> = vec![];

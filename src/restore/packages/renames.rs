@@ -47,10 +47,7 @@ impl PackageRenames {
             let names: Vec<&str> = names.map(|name| parted(name).0).collect();
             learned = layout.became(&between, &names).map_err(Failure::from)?;
             // What was learned once does not count against what is on offer now.
-            learned.retain(|name, fate| match fate.to.as_slice() {
-                [] => offered.named(name).is_none(),
-                to => to.iter().all(|name| offered.named(name).is_some()),
-            });
+            learned.retain(|name, fate| is_on_offer(name, fate, offered));
         }
         Ok(PackageRenames { migrations: with_vars.collect(), learned })
     }
@@ -79,7 +76,64 @@ impl PackageRenames {
     }
 }
 
+/// Whether `offered` has what a package became; of one that is gone, whether it has it no more.
+fn is_on_offer(name: &str, fate: &PackageFate, offered: &Offered) -> bool {
+    match fate.to.as_slice() {
+        [] => offered.named(name).is_none(),
+        to => to.iter().all(|name| offered.named(name).is_some()),
+    }
+}
+
 /// A package's name and its architecture, where that is another than the system's.
 fn parted(name: &str) -> (&str, Option<&str>) {
     name.split_once(':').map_or((name, None), |(name, arch)| (name, Some(arch)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::survey::IntentWhy;
+
+    fn fate(to: &[&str]) -> PackageFate {
+        let to = to.iter().map(|&name| name.to_owned()).collect();
+        PackageFate { to, why: "split in d 13".to_owned() }
+    }
+
+    fn offered(names: &[&str]) -> Offered {
+        let packages = names.iter().map(|&name| name.to_owned()).collect();
+        Offered { packages, ..Offered::default() }
+    }
+
+    #[test]
+    fn what_was_learned_counts_as_far_as_it_is_on_offer() {
+        let on_offer = |to: &[&str], names: &[&str]| is_on_offer("old", &fate(to), &offered(names));
+        assert!(on_offer(&["new", "more"], &["new", "more"]));
+        assert!(!on_offer(&["new", "more"], &["new"]));
+        assert!(on_offer(&[], &["new"]));
+        assert!(!on_offer(&[], &["old"]));
+    }
+
+    #[test]
+    fn a_rule_comes_before_what_was_learned() {
+        let layout = LayoutDb::open(&[]).unwrap();
+        let survey = Survey::default();
+        let why = IntentWhy::Manual;
+        let intents = [IntentFact { name: "old".to_owned(), why, stands_for: vec![] }];
+        let release = OsRelease::default();
+        let mut renames =
+            PackageRenames::new((&survey, &intents), &layout, &release, &Offered::default())
+                .unwrap();
+        assert_eq!(renames.of("old"), None);
+        renames.learned =
+            BTreeMap::from([("old".to_owned(), fate(&["new"])), ("gone".to_owned(), fate(&[]))]);
+        assert_eq!(renames.of("old:i386"), Some(Renamed::To(vec!["new:i386".to_owned()])));
+        assert_eq!(renames.of("gone"), Some(Renamed::Dropped("split in d 13".to_owned())));
+        assert!(!renames.ruled("old"));
+        let rule = "packages: [{from: old, to: [ruled], why: x}]";
+        let migration = crate::restore::files::migration::testing::moving(rule, "1", "2");
+        let vars = migration.vars();
+        renames.migrations = vec![(migration, vars)];
+        assert_eq!(renames.of("old"), Some(Renamed::To(vec!["ruled".to_owned()])));
+        assert!(renames.ruled("old"));
+    }
 }
