@@ -315,7 +315,7 @@ fn follow_packages(planner: &mut Planner<'_>) -> Result<(), Failure> {
         services: &planner.services,
     };
     unread::follow(&known, draft, decisions)?;
-    planner.unserved = today.unserved(inputs.unserved, &planner.services);
+    planner.unserved = today.unserved(inputs.unserved);
     Ok(())
 }
 
@@ -331,8 +331,7 @@ fn switch_services(planner: &mut Planner<'_>) -> Result<(), Failure> {
         .map(|entry| entry.path.name().to_vec())
         .collect();
     services::fit(draft, inputs.target, &|name| on.contains(name), decisions)?;
-    services::hold_unserved(&planner.unserved, decisions);
-    Ok(())
+    services::hold_unserved(&names, &planner.unserved, decisions)
 }
 
 fn map_owners(planner: &mut Planner<'_>) -> Result<(), Failure> {

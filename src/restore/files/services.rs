@@ -81,8 +81,15 @@ pub(in crate::restore) fn fit(
 
 /// Holds each service that nothing in the new system is; where its link is held already, only what
 /// may bring it is added.
-pub(in crate::restore) fn hold_unserved(unserved: &[Unserved], decisions: &mut Decisions) {
+pub(in crate::restore) fn hold_unserved(
+    names: &Names<'_>,
+    unserved: &[Unserved],
+    decisions: &mut Decisions,
+) -> Result<(), Failure> {
     for Unserved { service, package, by_hand, candidates } in unserved {
+        if renamed(names, service.as_bytes())?.is_some() {
+            continue;
+        }
         let may = match candidates.as_slice() {
             [] => String::new(),
             some => format!("; {} may bring it", some.join(", ")),
@@ -103,6 +110,7 @@ pub(in crate::restore) fn hold_unserved(unserved: &[Unserved], decisions: &mut D
         let held = Held::new(HeldKind::Service, service, why);
         decisions.held.push(candidates.iter().fold(held, Held::candidate));
     }
+    Ok(())
 }
 
 /// Whether `path` is a link that pulls the unit of its name in.
@@ -380,8 +388,17 @@ mod tests {
         };
         let mut decisions = Decisions::default();
         decisions.hold(HeldKind::Service, "/etc/systemd/system/a.wants/mail.service", "gone");
-        let all = [unserved("mail.service", true), unserved("post.service", false)];
-        hold_unserved(&all, &mut decisions);
+        let all = [
+            unserved("mail.service", true),
+            unserved("post.service", false),
+            // A rule or a package says what it is called today.
+            unserved("x7.service", true),
+            unserved("other.service", true),
+        ];
+        let migrations = [migration("services: [{from: 'x{old}', to: 'x{new}'}]", "7", "8")];
+        let packages = BTreeMap::from([("other".to_owned(), "otherd".to_owned())]);
+        let names = Names { migrations: &migrations, packages: &packages };
+        hold_unserved(&names, &all, &mut decisions).unwrap();
         let told: Vec<_> = decisions
             .held
             .iter()

@@ -139,19 +139,12 @@ impl<'a> Today<'a> {
 
     /// Those of `unserved` that are to be told: a service that only its package switched on is the
     /// affair of the package that stands in its place, when that has any.
-    pub(in crate::restore) fn unserved(
-        &self,
-        unserved: &[Unserved],
-        names: &BTreeMap<String, String>,
-    ) -> Vec<Unserved> {
-        let is_renamed = |service: &str| {
-            stem(service.as_bytes()).is_some_and(|stem| names.contains_key(&text(stem)))
-        };
+    pub(in crate::restore) fn unserved(&self, unserved: &[Unserved]) -> Vec<Unserved> {
         let told = |unserved: &&Unserved| {
-            let Unserved { service, package, by_hand, candidates } = unserved;
+            let Unserved { service: _, package, by_hand, candidates } = unserved;
             let successors = self.of(package);
             let is_idle = !successors.is_empty() && self.services(&successors).next().is_none();
-            !is_renamed(service) && (*by_hand || is_idle || !candidates.is_empty())
+            *by_hand || is_idle || !candidates.is_empty()
         };
         unserved.iter().filter(told).cloned().collect()
     }
@@ -286,20 +279,18 @@ mod tests {
             by_hand,
             candidates: candidates.iter().map(|&name| name.to_owned()).collect(),
         };
-        let told = |unserved: Unserved| today.unserved(&[unserved], &BTreeMap::new()).len();
+        let told = |unserved: Unserved| today.unserved(&[unserved]).len();
         assert_eq!(told(unserved("mail", false, &[])), 0);
         assert_eq!(told(unserved("mail", true, &[])), 1);
         assert_eq!(told(unserved("mail", false, &["post"])), 1);
         // A package that is not there is missed as a package.
         assert_eq!(told(unserved("other", false, &[])), 0);
-        let renamed = BTreeMap::from([("mail".to_owned(), "maild".to_owned())]);
-        assert!(today.unserved(&[unserved("mail", true, &[])], &renamed).is_empty());
         let bare = MemoryTree::default().file(
             "/var/lib/dpkg/status",
             "Package: mail\nStatus: install ok installed\nVersion: 2\nArchitecture: all\n",
         );
         let installed = Installed::load(&bare).unwrap();
         let today = Today::read(&installed, &plan, &bare).unwrap();
-        assert_eq!(today.unserved(&[unserved("mail", false, &[])], &BTreeMap::new()).len(), 1);
+        assert_eq!(today.unserved(&[unserved("mail", false, &[])]).len(), 1);
     }
 }

@@ -327,12 +327,13 @@ fn candidates(file: &Unread, moves: &Moves, known: &Known<'_>) -> Vec<RootPath> 
     let ours = stem(&file.path);
     let mut all: Vec<RootPath> = moves.to(&file.path).map(|(to, _)| to).into_iter().collect();
     all.extend(default_of(&file.path, known.services));
-    all.extend(same_name(file, known).cloned());
     let near = known.today.configuration(&file.successors);
     let near: Vec<&RootPath> = near.filter(|path| **path != file.path).collect();
     // What is run was a script, and may be a unit.
     if is_run(&file.path) {
         all.extend(known.today.units(&file.successors, &ours).cloned());
+    } else {
+        all.extend(same_name(file, known).cloned());
     }
     let alone = |path: &&&RootPath| {
         let dir = path.parent_bytes().unwrap_or_default();
