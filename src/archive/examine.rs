@@ -563,6 +563,7 @@ mod tests {
         );
         write(dir.path(), "var/lib/dpkg/status", &status);
         write(dir.path(), "etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n");
+        write(dir.path(), "var/lib/dpkg/info/bash.list", "/.\n");
         for kind in ["list", "md5sums"] {
             let info = |name: &str| dir.path().join(format!("var/lib/dpkg/info/{name}.{kind}"));
             fs::rename(info("app"), info(name)).unwrap();
