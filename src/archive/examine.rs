@@ -128,8 +128,14 @@ pub fn examine(
     let (mut entries, mut lost) = (Verdicts::default(), Vec::new());
     let subject = source.to_string();
     let mut walk = source.tree().walk();
-    let mut read = || -> Vec<_> { walk.by_ref().take(BATCH).collect() };
+    let cancelled = || crate::failure::check_cancelled("reading", &subject);
+    let mut read =
+        || -> Vec<_> { walk.by_ref().take(BATCH).take_while(|_| cancelled().is_ok()).collect() };
     let look = |item: Result<Entry, TreeError>| {
+        // Of a batch that is given up nothing is told: a path that lies deep takes its time.
+        if cancelled().is_err() {
+            return (None, Err(Lost::not_kept(subject.as_str(), "not looked at")));
+        }
         let mut entry = match item {
             Ok(entry) => entry,
             Err(error) => return (None, Err(losses::unreadable(&error))),
@@ -144,7 +150,7 @@ pub fn examine(
     let mut gone = Vec::new();
     let mut batch = read();
     while !batch.is_empty() {
-        crate::failure::check_cancelled("reading", &subject)?;
+        cancelled()?;
         let mut take = |looked: Vec<(Option<Lost>, Result<Judged, Lost>)>| {
             for (reserved, judged) in looked {
                 lost.extend(reserved);
@@ -161,6 +167,7 @@ pub fn examine(
         });
         monitor.progress(entries.len() as u64, None);
     }
+    cancelled()?;
     let left_out = source.left_out().iter();
     lost.extend(left_out.map(|left| Lost::not_kept(&left.subject, &left.why)));
     lost.extend(source.not_crossed().into_iter().map(|path| {

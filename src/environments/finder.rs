@@ -73,13 +73,16 @@ impl<'a> Environments<'a> {
             return Ok(known.clone());
         }
         let mut outer: Option<Arc<Environment>> = None;
-        let mut path = dir.ancestors();
-        path.push(dir.clone());
-        for dir in path {
-            if let Some(known) = state.seen.get(&dir) {
+        // Up to the nearest that was asked about, however deep that is, then down again.
+        let mut unknown = vec![dir.clone()];
+        while let Some(above) = unknown.last().and_then(RootPath::parent) {
+            if let Some(known) = state.seen.get(&above) {
                 outer.clone_from(known);
-                continue;
+                break;
             }
+            unknown.push(above);
+        }
+        for dir in unknown.into_iter().rev() {
             let inside = outer.as_ref().is_some_and(|outer| outer.encloses(&dir));
             if !inside && let Some(found) = self.begins(&dir)? {
                 let found = Arc::new(found);

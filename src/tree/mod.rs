@@ -56,7 +56,7 @@ pub(crate) use path::{NAME_LIMIT, is_within, parent_of, path_order};
 pub use path::{PathError, RootPath, escaped, is_unprintable, printable};
 pub(crate) use place::RootWriter;
 pub(crate) use place_error::PlaceError;
-pub(crate) use real::{real_directory, real_place};
+pub(crate) use real::{RealPlaces, real_directory, real_place};
 pub(crate) use repeated::Repeated;
 pub(crate) use rootfs::Rootfs;
 pub(crate) use stack::{Deletion, Layer, LayerStack};

@@ -4,11 +4,11 @@
 //! at all. A settled draft names real places only: every parent is a real directory of the new
 //! system or stands in the draft itself, and nothing is removed that is not there.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use crate::tree::{
-    Draft, DraftContent, DraftNode, Entry, Kind, Meta, RootPath, Time, Tree, TreeError, Xattrs,
-    real_directory, real_place,
+    Draft, DraftContent, DraftNode, Entry, Kind, Meta, RealPlaces, RootPath, Time, Tree, TreeError,
+    Xattrs,
 };
 
 /// Where the old system's directories are known, whatever their class.
@@ -24,16 +24,17 @@ pub(in crate::restore) fn settle(
     target: &dyn Tree,
 ) -> Result<Draft, TreeError> {
     let mut settled = Draft::default();
+    let real = RealPlaces::of(target);
     for node in draft.nodes() {
         let place = match node.entry.kind {
-            Kind::Dir => real_directory(target, &node.entry.path)?,
-            _ => real_place(target, &node.entry.path)?,
+            Kind::Dir => real.directory(&node.entry.path)?,
+            _ => real.place(&node.entry.path)?,
         };
         // A link from /usr/bin to /bin leads to itself where the two are one.
         let one_now = match &node.entry.kind {
             Kind::Symlink { target: text } => {
                 let aim = node.entry.path.aim(text);
-                aim != node.entry.path && real_place(target, &aim)? == place
+                aim != node.entry.path && real.place(&aim)? == place
             }
             _ => false,
         };
@@ -44,9 +45,9 @@ pub(in crate::restore) fn settle(
         node.entry.path = place;
         settled.put(node);
     }
-    add_parents(draft, &mut settled, old, target)?;
+    add_parents(draft, &mut settled, old, &real, target)?;
     for path in draft.deletions() {
-        let place = real_place(target, path)?;
+        let place = real.place(path)?;
         let there = target.entry(&place)?.is_some();
         if there && settled.below(&place).next().is_none() {
             settled.delete(place);
@@ -60,15 +61,18 @@ fn add_parents(
     draft: &Draft,
     settled: &mut Draft,
     old: &dyn Directories,
+    real: &RealPlaces<'_>,
     target: &dyn Tree,
 ) -> Result<(), TreeError> {
-    let mut seen: BTreeSet<RootPath> = BTreeSet::new();
+    let mut seen: HashSet<RootPath> = HashSet::new();
     for node in draft.nodes() {
-        for dir in node.entry.path.ancestors() {
-            if dir.is_root() || !seen.insert(dir.clone()) {
-                continue;
+        // What leads to a directory that was seen was seen with it.
+        let parents = std::iter::successors(node.entry.path.parent(), RootPath::parent);
+        for dir in parents.take_while(|dir| !dir.is_root()) {
+            if !seen.insert(dir.clone()) {
+                break;
             }
-            let place = real_directory(target, &dir)?;
+            let place = real.directory(&dir)?;
             let there = target.entry(&place)?.is_some_and(|entry| entry.kind.is_dir());
             let planned = settled.get(&place).is_some_and(|node| node.entry.kind.is_dir());
             if !there && !planned {
