@@ -51,7 +51,7 @@ pub(crate) fn compare(old: &Observation, new: &Observation, renamed: &Renamed) -
 fn ended(old: &Observation, new: &Observation) -> Option<Held> {
     let code = new.exited?;
     let was = match old.exited {
-        Some(was) if was == code || (was != 0 && code != 0) || code == 0 => return None,
+        Some(was) if code == 0 || was != 0 => return None,
         Some(was) => format!("ended with {was}"),
         None => "goes on running".to_owned(),
     };
@@ -102,7 +102,7 @@ fn processes(old: &Observation, new: &Observation, renamed: &Renamed) -> Vec<Hel
         let whole = whole.map_or(name.as_str(), |process| process.name.as_str());
         let why = "it ran in the old system, and does not in the new one";
         let held = Held::new(HeldKind::Process, whole, why).was("ran");
-        added.iter().take(4).fold(held, |held, other| held.candidate(other))
+        added.iter().take(4).fold(held, Held::candidate)
     })
     .collect()
 }
@@ -142,7 +142,7 @@ fn accounts(old: &Observation, new: &Observation, renamed: &Renamed) -> Vec<Held
             list(are.iter().collect())
         );
         let one = Held::new(HeldKind::RunsAs, &name, why).was(list(were.iter().collect()));
-        held.push(are.iter().fold(one, |held, account| held.candidate(account)));
+        held.push(are.iter().fold(one, Held::candidate));
     }
     held
 }
@@ -159,7 +159,7 @@ fn listeners(old: &Observation, new: &Observation) -> Vec<Held> {
                 let why = format!("listened on{whose} in the old system, and not in the new one");
                 let one = Held::new(HeldKind::Listener, was, why).was(was);
                 let near = added.iter().filter(|is| is.protocol == was.protocol).take(4);
-                held.push(near.fold(one, |held, is| held.candidate(is)));
+                held.push(near.fold(one, Held::candidate));
             }
             Some(is) if is.reach != was.reach => {
                 let why = format!(

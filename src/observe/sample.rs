@@ -298,7 +298,7 @@ Uid:\t1000\t1000\t1000\t1000
 /usr/bin/python3.9 (deleted)
 
 @@ arguments
-/usr/bin/python3\0/srv/app.py\0--port\05000\0
+/usr/bin/python3\0/srv/app.py\0--debug\0
 
 @@ files
 

@@ -232,8 +232,10 @@ impl Stage<'_> {
         argv.extend(service.directories.iter().map(String::as_str));
         self.exec(container, &Command::root(&argv))?;
         for start in &service.starts {
+            // What prepares a service may ask for a whole system, and that is no complaint of its.
+            let log = if start.waits { "/dev/null" } else { &log };
             let mut argv: Vec<String> =
-                ["/bin/sh", "-c", START, "start", &log].iter().map(|&w| w.to_owned()).collect();
+                ["/bin/sh", "-c", START, "start", log].iter().map(|&w| w.to_owned()).collect();
             argv.extend(start.argv.iter().cloned());
             let or = |text: &str, other: &str| match text {
                 "" => other.to_owned(),

@@ -51,8 +51,6 @@ pub(crate) struct Switched {
     pub(crate) owner: String,
     /// Its commands in order.
     pub(crate) starts: Vec<Start>,
-    /// The file that says so.
-    pub(crate) file: String,
 }
 
 /// The services of `tree` that are switched on, in the order in which they are started. What cannot
@@ -70,9 +68,12 @@ pub(crate) fn switched_on(tree: &dyn Tree) -> Vec<Switched> {
             continue;
         }
         let unit = units.iter().find(|unit| stem(unit) == name);
-        let service = unit.and_then(|unit| of_unit(tree, unit));
         let script = || scripts.contains(&name).then(|| of_script(tree, &name)).flatten();
-        all.extend(service.or_else(script));
+        all.extend(match unit.map_or(Found::NoService, |unit| of_unit(tree, unit)) {
+            Found::Service(service) => Some(*service),
+            Found::Off => None,
+            Found::NoService => script(),
+        });
     }
     all
 }
@@ -137,9 +138,8 @@ fn enabled_scripts(tree: &dyn Tree) -> Vec<String> {
 fn of_script(tree: &dyn Tree, name: &str) -> Option<Switched> {
     let path = init::script(name.as_bytes());
     tree::resolve(tree, &path).ok().flatten()?;
-    let file = path.to_string();
     let start = Start {
-        argv: vec![file.clone(), "start".to_owned()],
+        argv: vec![path.to_string(), "start".to_owned()],
         user: String::new(),
         directory: String::new(),
         environment: vec![],
@@ -150,11 +150,19 @@ fn of_script(tree: &dyn Tree, name: &str) -> Option<Switched> {
         directories: vec![],
         owner: String::new(),
         starts: vec![start],
-        file,
     })
 }
 
-fn of_unit(tree: &dyn Tree, name: &str) -> Option<Switched> {
+/// What a unit is.
+enum Found {
+    Service(Box<Switched>),
+    /// Its conditions do not hold.
+    Off,
+    /// It is not there, or nothing that goes on.
+    NoService,
+}
+
+fn of_unit(tree: &dyn Tree, name: &str) -> Found {
     let mut unit = Unit::default();
     let template = name
         .split_once('@')
@@ -164,29 +172,31 @@ fn of_unit(tree: &dyn Tree, name: &str) -> Option<Switched> {
     let found = names.iter().find_map(|name| {
         dirs.iter().find_map(|dir| {
             let path = dir.child(name.as_bytes());
-            Some((text(tree, &path)?, path))
+            text(tree, &path)
         })
     });
-    let (own, file) = found?;
+    let Some(own) = found else { return Found::NoService };
     unit.read(&own);
     for text in drop_ins(tree, &names).values() {
         unit.read(text);
     }
-    if !unit.goes_on() || !unit.conditions.iter().all(|(key, value)| holds(tree, key, value)) {
-        return None;
+    if !unit.conditions.iter().all(|(key, value)| holds(tree, key, value)) {
+        return Found::Off;
+    }
+    if !unit.goes_on() {
+        return Found::NoService;
     }
     let mut files = vec![];
     for file in &unit.environment_files {
         let path = super::unit::specified(file.trim_start_matches('-'), name);
         files.extend(RootPath::parse(path.as_bytes()).ok().and_then(|path| text(tree, &path)));
     }
-    Some(Switched {
+    Found::Service(Box::new(Switched {
         name: stem(name).to_owned(),
         directories: unit.directories(name),
         owner: unit.owner(),
         starts: unit.starts(name, &files),
-        file: file.to_string(),
-    })
+    }))
 }
 
 /// The texts of a unit's drop-ins by name; one of a stronger place takes its namesake's.
@@ -265,6 +275,8 @@ mod tests {
             .file("/etc/init.d/stopped", "")
             .file("/lib/systemd/system/no.service", "ConditionPathExists=/etc/x\nExecStart=/no\n")
             .link(format!("{wants}/no.service"), "/lib/systemd/system/no.service")
+            .link("/etc/rc2.d/S03no", "../init.d/no")
+            .file("/etc/init.d/no", "")
             // An instance, with a drop-in.
             .file("/lib/systemd/system/app@.service", "ExecStart=/app %i\n")
             .file("/etc/systemd/system/app@.service.d/x.conf", "ExecStart=\nExecStart=/app2 %i\n")
