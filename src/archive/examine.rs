@@ -23,7 +23,7 @@ use crate::layout::{LayoutDb, LayoutMatcher, Recognised};
 use crate::monitor::Monitor;
 use crate::packages::{Installed, Manager, PackageLists, Role};
 use crate::source::Source;
-use crate::survey::{AppFact, Survey, architecture, os_release, packages};
+use crate::survey::{AppFact, Survey, architecture, locales, os_release, packages};
 use crate::tree::{Entry, RootPath, Time, TreeError, take_reserved};
 use crate::verdict::{Class, Location};
 
@@ -391,6 +391,7 @@ fn survey(source: &Source, knowledge: &Knowledge) -> Result<Survey, TreeError> {
         apps,
         mounts: source.mounts(),
         choices,
+        locales: locales(source.tree())?,
         ..Survey::default()
     })
 }

@@ -71,6 +71,8 @@ pub enum IntentWhy {
     Leaf,
     /// An environment is rebuilt with it; no bundle says so.
     Environment,
+    /// What was kept leads to a file of it; no bundle says so.
+    Referred,
 }
 
 /// A recognised application.
@@ -143,6 +145,9 @@ pub struct Survey {
     /// What somebody decided about packages.
     #[serde(default)]
     pub choices: Choices,
+    /// The locales that it had, beside that of no language.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locales: Vec<String>,
     /// What a later version found out and this one has no field for.
     #[serde(flatten)]
     pub further: BTreeMap<String, Value>,

@@ -10,7 +10,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::packages::{Installed, Manager};
 use crate::survey::{AnswerFact, Choices, Survey};
 use crate::system::System;
-use crate::tree::{Draft, Tree, TreeError};
+use crate::tree::{Draft, RootPath, Tree, TreeError};
 
 /// What is installed at once.
 pub(crate) struct Order<'a> {
@@ -86,6 +86,15 @@ pub(crate) trait Family: Sync {
     /// # Errors
     /// A package cannot be installed (step), or the disk is full (resource).
     fn install(&self, system: &mut dyn System, order: &Order<'_>) -> Result<(), Failure>;
+
+    /// Installs one package more, unless something would have to give way for it; whether it did.
+    ///
+    /// # Errors
+    /// As [`Family::install`].
+    fn add(&self, system: &mut dyn System, package: &str) -> Result<bool, Failure>;
+
+    /// The package that has `path` since it was split off the one that had it.
+    fn holder(&self, path: &RootPath) -> Option<&'static str>;
 
     /// Removes what fetching and installing left behind.
     ///

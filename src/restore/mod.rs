@@ -33,11 +33,13 @@ use crate::bundle::{Contents, Manifest, Reader};
 use crate::failure::Failure;
 use crate::layout::LayoutDb;
 use crate::monitor::Monitor;
-use packages::stage;
+use crate::service::ServiceSettings;
+use packages::stage::{self, Wishes};
 use python::execute;
 use target::engine::{EngineSite, archived_settings};
 use target::root::RootTarget;
 use target::{AtRest, Published, Staged, Taken, Target};
+use value::archived::Archived;
 use value::inputs::{Inputs, VolumesAs};
 
 /// An opened bundle, found whole.
@@ -113,14 +115,20 @@ fn prepare(
     }
     let (mut staged, taken) = stage(opened, options, on_taken, monitor)?;
     crate::failure::check_cancelled("restoring", &options.target.to_string())?;
-    let equipped = stage::install(&mut staged, &manifest.survey, layout, monitor)?;
-    monitor.phase("reading the new system");
-    let target = staged.rest(&std::env::temp_dir())?;
-    monitor.phase("planning");
     let (volumes, settings) = match options.target {
         TargetSpec::Image(_) => (VolumesAs::Volumes, archived_settings(manifest)?),
         TargetSpec::Rootfs(_) => (VolumesAs::Files, None),
     };
+    let wishes = Wishes {
+        survey: &manifest.survey,
+        archived: &Archived::new(manifest, &opened.contents),
+        zones: settings.as_ref().map(ServiceSettings::zones).unwrap_or_default(),
+        layout,
+    };
+    let equipped = stage::install(&mut staged, &wishes, monitor)?;
+    monitor.phase("reading the new system");
+    let target = staged.rest(&std::env::temp_dir())?;
+    monitor.phase("planning");
     let planned = planner::plan(&Inputs {
         manifest,
         survey: &manifest.survey,

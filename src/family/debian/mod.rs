@@ -22,7 +22,7 @@ use crate::failure::Failure;
 use crate::packages::{Installed, Manager};
 use crate::survey::{AnswerFact, Choices, Survey};
 use crate::system::System;
-use crate::tree::{Draft, Tree, TreeError};
+use crate::tree::{Draft, RootPath, Tree, TreeError};
 
 /// Debian's family.
 pub(super) struct Debian;
@@ -91,6 +91,16 @@ impl Family for Debian {
     fn install(&self, system: &mut dyn System, order: &Order<'_>) -> Result<(), Failure> {
         answers::answer(system, order.answers)?;
         apt::install(system, order.packages)
+    }
+
+    fn add(&self, system: &mut dyn System, package: &str) -> Result<bool, Failure> {
+        apt::add(system, package)
+    }
+
+    /// Names of time zones of long ago went from `tzdata` to a package of their own in Debian 13.
+    fn holder(&self, path: &RootPath) -> Option<&'static str> {
+        const ZONES: RootPath = RootPath::literal("/usr/share/zoneinfo");
+        path.is_within(&ZONES).then_some("tzdata-legacy")
     }
 
     fn clean(&self, system: &mut dyn System) -> Result<(), Failure> {

@@ -4,6 +4,7 @@ pub(super) mod accounts;
 pub(super) mod carry;
 pub(super) mod config;
 pub(super) mod container;
+pub(super) mod locales;
 pub(super) mod localhost;
 pub(super) mod merge;
 pub(super) mod migration;

@@ -7,12 +7,15 @@ use std::io::{Read, Seek};
 
 use crate::bundle::Contents;
 use crate::failure::{Failure, FailureKind};
-use crate::family::{self, Family, Order};
+use crate::family::{self, Family, Offered, Order};
 use crate::layout::{LayoutDb, Migration, Vars};
 use crate::monitor::Monitor;
 use crate::restore::files::migration::former;
+use crate::restore::packages::further;
 use crate::restore::packages::plan::{Market, Renamed, plan_packages};
-use crate::restore::value::packages::PackagePlan;
+use crate::restore::value::archived::Archived;
+use crate::restore::value::inputs::unreadable;
+use crate::restore::value::packages::{Install, PackagePlan};
 use crate::restore::value::step::PlannedCommand;
 use crate::survey::{IntentFact, IntentWhy, Survey};
 use crate::system::{Command, System, line};
@@ -30,22 +33,35 @@ pub(in crate::restore) struct Equipped {
     pub(in crate::restore) state_before: Option<BTreeSet<RootPath>>,
 }
 
+/// What the packages of the new system are chosen by.
+pub(in crate::restore) struct Wishes<'a> {
+    /// What is known of the old system.
+    pub(in crate::restore) survey: &'a Survey,
+    /// What was kept of it.
+    pub(in crate::restore) archived: &'a Archived<'a>,
+    /// The time zones that the container's settings name.
+    pub(in crate::restore) zones: Vec<String>,
+    /// What the rules say about names of packages.
+    pub(in crate::restore) layout: &'a LayoutDb,
+}
+
 /// Installs today's packages in the staged system.
 ///
 /// # Errors
 /// No network (environment); packages that cannot be installed (step).
 pub(in crate::restore) fn install(
     system: &mut dyn System,
-    survey: &Survey,
-    layout: &LayoutDb,
+    wishes: &Wishes<'_>,
     monitor: &dyn Monitor,
 ) -> Result<Equipped, Failure> {
+    let Wishes { survey, archived, zones, layout } = wishes;
     let family = family::of_bundle(survey)?;
     family.check(system, survey)?;
     let installed = family.installed(system)?;
     let intents = intents(survey, family);
     let architectures = family.allow(system, &survey.choices.architectures)?;
-    if intents.is_empty() {
+    let leads = further::leads(archived, zones, &survey.locales).map_err(unreadable)?;
+    if intents.is_empty() && further::absent(system, &leads)?.is_empty() {
         let packages = PackagePlan { architectures, ..PackagePlan::default() };
         return Ok(Equipped { packages, state_before: None });
     }
@@ -63,8 +79,47 @@ pub(in crate::restore) fn install(
         let packages: Vec<&str> = plan.install.iter().map(|p| p.name.as_str()).collect();
         family.install(system, &Order { packages: &packages, answers: &plan.answers })?;
     }
+    let absent = further::absent(system, &leads)?;
+    let owners = further::owners(&absent, &|name| renames.of(name));
+    add(system, family, &offered, owners, &mut plan, &mut state_before)?;
+    let absent = further::absent(system, &absent)?;
+    let holders = absent.keys().filter_map(|path| family.holder(path)).map(str::to_owned);
+    add(system, family, &offered, holders.collect(), &mut plan, &mut state_before)?;
     family.clean(system)?;
     Ok(Equipped { packages: plan, state_before })
+}
+
+/// Installs those of `wanted` that are offered and not there, as far as nothing gives way for them.
+fn add(
+    system: &mut dyn System,
+    family: &dyn Family,
+    offered: &Offered,
+    wanted: BTreeSet<String>,
+    plan: &mut PackagePlan,
+    state_before: &mut Option<BTreeSet<RootPath>>,
+) -> Result<(), Failure> {
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let installed = family.installed(system)?;
+    for wanted in wanted {
+        let Some(name) = offered.named(&wanted).filter(|name| !installed.contains(*name)) else {
+            continue;
+        };
+        if state_before.is_none() {
+            *state_before = Some(state(system)?);
+        }
+        if family.add(system, name)? {
+            plan.dropped.remove(&wanted);
+            plan.dropped.remove(name);
+            let install =
+                Install { name: name.to_owned(), formerly: None, why: IntentWhy::Referred };
+            plan.install.push(install);
+        }
+    }
+    plan.install.sort_by(|a, b| a.name.cmp(&b.name));
+    plan.install.dedup_by(|a, b| a.name == b.name);
+    Ok(())
 }
 
 /// What the old system was asked for, and what its environments are rebuilt with.

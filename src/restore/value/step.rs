@@ -182,6 +182,9 @@ impl Step {
                 _ if package.why == IntentWhy::Environment => {
                     "an environment is rebuilt with it".into()
                 }
+                _ if package.why == IntentWhy::Referred => {
+                    "what was kept leads to files of it".into()
+                }
                 Some(old) => format!("takes the place of {old}").into(),
                 None => "was asked for in the old system".into(),
             },
