@@ -2,7 +2,11 @@
 //!
 //! Everything is read from files; nothing in the tree is executed.
 
+mod locales;
+
 use std::collections::BTreeMap;
+
+pub(crate) use locales::locales;
 
 pub(crate) use crate::facts::{
     AddedFact, AlternativeFact, AnswerFact, AppFact, Choices, DiversionFact, HoldFact, IntentFact,

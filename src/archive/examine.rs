@@ -26,7 +26,8 @@ use crate::monitor::Monitor;
 use crate::packages::{Distribution, Installed, Role, Tables};
 use crate::source::Source;
 use crate::survey::{
-    AppFact, OsRelease, Survey, WithdrawnFact, architecture, os_release, packages, withdrawn,
+    AppFact, OsRelease, Survey, WithdrawnFact, architecture, locales, os_release, packages,
+    withdrawn,
 };
 use crate::tree::{Entry, RootPath, Time, Tree, TreeError, take_reserved};
 use crate::verdict::{Class, Location};
@@ -184,6 +185,8 @@ pub fn examine(
     gone.dedup_by(|b, a| a.entry.path == b.entry.path);
     gone.into_iter().for_each(|judged| entries.push(judged));
     let mut survey = survey(source, &knowledge);
+    survey.locales =
+        locales(source.tree()).map_err(|e| unreadable(source, e, "reading the locales of"))?;
     survey.environments = environments::facts(&found, &entries);
     let mut limitations = source.limitations().to_vec();
     limitations.extend(survey.environments.iter().filter(|fact| fact.rebuild).map(|fact| {

@@ -51,7 +51,7 @@ impl<'a> Reach<'a> {
             }
             found.push(self.file.aim(word.as_bytes()));
             // What is relative may be so to the directory of the whole application.
-            if let Some(top) = self.file.ancestors().into_iter().find(|dir| is_top(dir)) {
+            if let Some(top) = self.file.ancestors().into_iter().find(is_top) {
                 found.push(top.child(b"x").aim(word.as_bytes()));
             }
         }

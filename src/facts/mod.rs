@@ -89,6 +89,8 @@ pub enum IntentWhy {
     Environment,
     /// It has a part of another package today that was in use; no bundle says so.
     Part,
+    /// What was kept leads to a file of it; no bundle says so.
+    Referred,
 }
 
 /// A recognised application.
@@ -205,6 +207,9 @@ pub struct Survey {
     /// What the service did while it was watched; `None` where it was not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observation: Option<Observation>,
+    /// The locales that it had, beside that of no language.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locales: Vec<String>,
     /// What a later version found out and this one has no field for.
     #[serde(flatten)]
     pub further: BTreeMap<String, Value>,

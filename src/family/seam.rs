@@ -106,6 +106,15 @@ pub(crate) trait Family: Sync {
     /// A package cannot be installed (step), or the disk is full (resource).
     fn install(&self, system: &mut dyn System, order: &Order<'_>) -> Result<(), Failure>;
 
+    /// Installs one package more, unless something would have to give way for it; whether it did.
+    ///
+    /// # Errors
+    /// As [`Family::install`].
+    fn add(&self, system: &mut dyn System, package: &str) -> Result<bool, Failure>;
+
+    /// The package that has `path` since it was split off the one that had it.
+    fn holder(&self, path: &RootPath) -> Option<&'static str>;
+
     /// Removes what fetching and installing left behind.
     ///
     /// # Errors

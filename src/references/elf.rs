@@ -335,13 +335,13 @@ mod tests {
 
     #[test]
     fn what_a_program_needs_is_read() {
-        let loader = Some("/lib64/ld-linux-x86-64.so.2");
-        let file = elf(62, &["liba.so.1", "libc.so.6"], "$ORIGIN/../lib:/opt/lib", loader);
+        let loader = "/lib64/ld-linux-x86-64.so.2";
+        let file = elf(62, &["liba.so.1", "libc.so.6"], "$ORIGIN/../lib:/opt/lib", Some(loader));
         let read = Elf::read(&mut Cursor::new(file)).unwrap();
         assert_eq!(read.machine, Machine { wide: true, big: false, number: 62 });
         assert_eq!(read.needed, [b"liba.so.1".to_vec(), b"libc.so.6".to_vec()]);
         assert_eq!(read.dirs, [b"$ORIGIN/../lib".to_vec(), b"/opt/lib".to_vec()]);
-        assert_eq!(read.loader.unwrap(), loader.unwrap().as_bytes());
+        assert_eq!(read.loader.unwrap(), loader.as_bytes());
     }
 
     #[test]

@@ -11,7 +11,8 @@ use crate::tree::{Kind, RootPath, Tree, TreeError, resolve};
 const MOST: usize = 4096;
 
 /// What the links and programs among `kept` lead to in the system `old`, of which only what was
-/// kept can be opened, and what `zones` name; nothing that was kept itself.
+/// kept can be opened, what `zones` name, and what is `needed` otherwise; nothing that was kept
+/// itself.
 ///
 /// # Errors
 /// The system cannot be read.
@@ -19,6 +20,7 @@ pub(crate) fn leads(
     old: &dyn Tree,
     kept: &BTreeSet<RootPath>,
     zones: &[String],
+    needed: &[RootPath],
 ) -> Result<BTreeSet<Found>, TreeError> {
     let search = Search::kept(old, &[]);
     let mut found = BTreeSet::new();
@@ -45,6 +47,7 @@ pub(crate) fn leads(
     }
     let zones = zones.iter().cloned().chain(zones::named(old));
     found.extend(zones.filter_map(|name| zones::file(&name)).filter_map(lead));
+    found.extend(needed.iter().cloned().filter_map(lead));
     found.retain(|found| !kept.contains(&found.place));
     Ok(found)
 }
@@ -73,7 +76,7 @@ mod tests {
             .file("/usr/share/zoneinfo/UTC", "");
         let kept = ["/etc/timezone", "/opt/libown.so", "/opt/tool", "/srv/data", "/srv/own"];
         let kept = kept.iter().map(|at| RootPath::parse(at.as_bytes()).unwrap()).collect();
-        let found = leads(&old, &kept, &["UTC".to_owned(), "../../etc".to_owned()]).unwrap();
+        let found = leads(&old, &kept, &["UTC".to_owned(), "../../etc".to_owned()], &[]).unwrap();
         let told: Vec<String> = found.iter().map(|f| format!("{} {}", f.by, f.place)).collect();
         assert_eq!(
             told,

@@ -11,7 +11,6 @@ use super::finding::Finding;
 use super::named::{self, alike};
 use super::question::Question;
 use super::search::{Search, may_be_program};
-use crate::service::TextOf;
 use crate::tree::{RootPath, TreeError, escaped, list};
 use crate::verdict::{Held, HeldKind};
 
@@ -81,12 +80,8 @@ pub(super) fn look(question: &Question<'_>) -> Result<Vec<Finding>, TreeError> {
 /// Directories that a variable of the container names.
 fn variable(question: &Question<'_>) -> Vec<RootPath> {
     let Some((_, settings)) = question.settings else { return vec![] };
-    let mut settings = settings.clone();
-    let texts = settings.texts_mut().filter(|(of, _)| *of == TextOf::Environment);
-    let values: Vec<String> = texts
-        .filter_map(|(_, text)| text.strip_prefix("LD_LIBRARY_PATH=").map(str::to_owned))
-        .collect();
-    let dirs = values.iter().flat_map(|value| value.split(':')).filter(|dir| dir.starts_with('/'));
+    let values = settings.variable("LD_LIBRARY_PATH");
+    let dirs = values.flat_map(|value| value.split(':')).filter(|dir| dir.starts_with('/'));
     dirs.map(|dir| RootPath::root().aim(dir.as_bytes())).collect()
 }
 

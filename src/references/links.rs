@@ -35,6 +35,13 @@ struct Gap {
     rest: Vec<Vec<u8>>,
 }
 
+impl Gap {
+    /// The path at the end of the way.
+    fn whole(&self) -> RootPath {
+        self.rest.iter().fold(self.missing.clone(), |path, name| path.child(name))
+    }
+}
+
 /// The kept links that led somewhere and do not any more.
 pub(super) fn look(question: &Question<'_>) -> Result<Vec<Finding>, TreeError> {
     let mut lost = Vec::new();
@@ -79,7 +86,7 @@ fn judge(
     }
     candidates.dedup();
     let candidates = candidates.iter().take(MOST_CANDIDATES);
-    Ok(Finding::held(candidates.fold(held, |held, candidate| held.candidate(candidate))))
+    Ok(Finding::held(candidates.fold(held, Held::candidate)))
 }
 
 /// Where the link has to lead today, where that is beyond doubt.
@@ -89,7 +96,7 @@ fn certain(question: &Question<'_>, lost: &Lost<'_>) -> Result<Option<RootPath>,
     if let Some(moved) = moved {
         return Ok(Some(moved.path.clone()));
     }
-    if let Some(zone) = zones::today(question.new, &lost.gap.missing)? {
+    if let Some(zone) = zones::today(question.new, &lost.gap.whole())? {
         return Ok(Some(zone));
     }
     // A program or a directory that bears its version has one successor; of a library, another
@@ -109,13 +116,18 @@ fn certain(question: &Question<'_>, lost: &Lost<'_>) -> Result<Option<RootPath>,
 /// Where the way leads when the number in the first name that is missing becomes another.
 fn renumbered(question: &Question<'_>, gap: &Gap) -> Result<Vec<RootPath>, TreeError> {
     let Some(dir) = gap.missing.parent() else { return Ok(vec![]) };
+    let old = gap.missing.name();
     let mut found = Vec::new();
     let mut ends = BTreeSet::new();
-    for entry in list(question.new, &dir)? {
-        let name = entry.path.name();
-        if name == gap.missing.name() || !alike(name, gap.missing.name()) {
-            continue;
-        }
+    let others = list(question.new, &dir)?;
+    let others = others.iter().map(|entry| entry.path.name());
+    let mut others: Vec<&[u8]> = others.filter(|name| *name != old && alike(name, old)).collect();
+    // `python3.13` rather than `python3` takes the place of `python3.9`.
+    let dots = |name: &[u8]| name.iter().filter(|&&byte| byte == b'.').count();
+    if others.iter().any(|name| dots(name) == dots(old)) {
+        others.retain(|name| dots(name) == dots(old));
+    }
+    for name in others {
         let path = gap.rest.iter().fold(dir.child(name), |path, name| path.child(name));
         let Ok(Some(end)) = resolve(question.new, &path) else { continue };
         if ends.insert(end) {
@@ -223,6 +235,7 @@ mod tests {
             .file("/usr/bin/tool1.2", "");
         let new = both
             .dir("/usr/lib/jvm/java-21-openjdk-amd64/bin")
+            .link("/usr/bin/tool1", "tool1.3")
             .file("/usr/lib/libfoo.so.2", "")
             .file("/usr/bin/tool1.3", "")
             .file("/usr/bin/tool1.4", "");

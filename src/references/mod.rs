@@ -5,6 +5,7 @@
 //! before is no news. Each file of this room looks at one sort of reference and gives
 //! [`Finding`]s; whoever asks applies cures and holds what is left.
 
+mod disturbed;
 mod elf;
 mod finding;
 mod leads;
@@ -19,6 +20,7 @@ mod versioned;
 mod words;
 mod zones;
 
+pub(crate) use disturbed::{Change, disturbed};
 pub(crate) use finding::{Cure, Finding};
 pub(crate) use leads::leads;
 pub(crate) use question::{Kept, Question};

@@ -93,8 +93,8 @@ fn judge(
     let named = Named::read(dir.name()).map(|_| escaped(dir.name())).unwrap_or_default();
     let hold = |subject: &RootPath, why: String, files: &[&RootPath]| {
         let mut held = Held::new(HeldKind::Modules, subject, why).was(&named);
-        held = places.iter().fold(held, |held, place| held.candidate(place));
-        Finding::held(files.iter().take(MOST_NAMED).fold(held, |held, file| held.file(file)))
+        held = places.iter().fold(held, Held::candidate);
+        Finding::held(files.iter().take(MOST_NAMED).fold(held, Held::file))
     };
     let (true, [place]) = (dir.is_within(&LOCAL), places.as_slice()) else {
         let why = "what lies here is for a version that the new system does not have";
@@ -284,8 +284,12 @@ mod tests {
 
     #[test]
     fn what_packages_own_the_place_of_is_held() {
-        let old = MemoryTree::default().dir("/usr/lib/php/20190902").dir("/usr/lib/ruby/2.7.0");
-        let new = MemoryTree::default().dir("/usr/lib/php/20240924").dir("/usr/lib/ruby/3.3.0");
+        let old = MemoryTree::default()
+            .file("/usr/lib/php/20190902/theirs.so", "")
+            .dir("/usr/lib/ruby/2.7.0");
+        let new = MemoryTree::default()
+            .file("/usr/lib/php/20240924/theirs.so", "")
+            .dir("/usr/lib/ruby/3.3.0");
         let library = program(62, &[], "", None);
         let own: &[(&str, &[u8])] = &[
             ("/usr/lib/php/20190902/own.so", &library),

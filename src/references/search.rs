@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 use super::elf::{Elf, Machine};
-use crate::tree::{Entry, RootPath, Tree, TreeError, list, read_file, resolve};
+use crate::tree::{Entry, Kind, RootPath, Tree, TreeError, list, read_file, resolve};
 
 /// Where the directories of libraries are listed.
 const LIST: RootPath = RootPath::literal("/etc/ld.so.conf");
@@ -85,7 +85,7 @@ impl<'a> Search<'a> {
                 let is_its = |triplet: &&str| {
                     name.strip_prefix(*triplet).is_some_and(|rest| rest.starts_with("-linux"))
                 };
-                if machine.triplets().iter().any(|triplet| is_its(&triplet)) {
+                if machine.triplets().iter().any(is_its) {
                     places.push(dir.child(entry.path.name()));
                 }
             }
@@ -122,6 +122,33 @@ impl<'a> Search<'a> {
             }
         }
         Ok(None)
+    }
+
+    /// The names of links to what is called by one of `names`, where libraries are.
+    pub(super) fn names_of(
+        &self,
+        names: &BTreeSet<Vec<u8>>,
+    ) -> Result<BTreeSet<Vec<u8>>, TreeError> {
+        let mut found = BTreeSet::new();
+        let mut dirs: BTreeSet<RootPath> =
+            DEFAULTS.into_iter().chain(self.listed.clone()).collect();
+        for dir in &SHARED {
+            let named = list(self.tree, dir)?;
+            let named = named.iter().filter(|entry| entry.kind.is_dir());
+            let is_shared = |name: &[u8]| name.windows(7).any(|part| part == b"-linux-");
+            let named = named.filter(|entry| is_shared(entry.path.name()));
+            dirs.extend(named.map(|entry| entry.path.clone()));
+        }
+        for dir in &dirs {
+            for entry in list(self.tree, dir)? {
+                let Kind::Symlink { target } = &entry.kind else { continue };
+                let end = target.rsplit(|&b| b == b'/').next().unwrap_or_default();
+                if names.contains(end) {
+                    found.insert(entry.path.name().to_vec());
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// The library at `path`, if it is one for `machine`.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::named::number;
 use super::question::Question;
-use crate::tree::{RootPath, TreeError, list, resolve};
+use crate::tree::{RootPath, Tree, TreeError, list, resolve};
 
 /// How many versions are looked after.
 const MOST: usize = 256;
@@ -112,13 +112,16 @@ impl Versions {
         for entry in question.old.walk() {
             let path = entry?.path;
             let Some(named) = Named::read(path.name()) else { continue };
-            let is_packaged = !own.contains(&path) && !OWN.iter().any(|dir| path.is_within(dir));
-            if !wanted.contains(named.version) || !is_packaged {
+            let is_apart = OWN.iter().any(|dir| path.is_within(dir));
+            if is_apart
+                || !wanted.contains(named.version)
+                || !has_others(question.old, &path, &own, MOST_DEPTH)?
+            {
                 continue;
             }
             let Some(dir) = path.parent() else { continue };
             let keys = subjects(&dir, &named).into_iter().map(|s| (s, named.version.to_vec()));
-            if has_others(question, &path, &ours, MOST_DEPTH)? {
+            if has_others(question.new, &path, &ours, MOST_DEPTH)? {
                 stays.extend(keys);
                 continue;
             }
@@ -146,25 +149,22 @@ impl Versions {
     }
 }
 
-/// Whether the new system has something of its own at `path`, not only what is kept.
+/// Whether `tree` has something at `path` that is not one of `ours`, in a directory at any depth.
 fn has_others(
-    question: &Question<'_>,
+    tree: &dyn Tree,
     path: &RootPath,
     ours: &BTreeSet<&RootPath>,
     depth: usize,
 ) -> Result<bool, TreeError> {
-    let Ok(Some(place)) = resolve(question.new, path) else { return Ok(false) };
-    let Some(entry) = question.new.entry(&place)? else { return Ok(false) };
-    if !entry.kind.is_dir() || depth == 0 {
-        return Ok(!ours.contains(&place));
-    }
-    let children = question.new.children(&place)?;
-    if children.is_empty() {
+    let Ok(Some(place)) = resolve(tree, path) else { return Ok(false) };
+    let Some(entry) = tree.entry(&place)? else { return Ok(false) };
+    let children = if entry.kind.is_dir() { tree.children(&place)? } else { vec![] };
+    if children.is_empty() || depth == 0 {
         return Ok(!ours.contains(&place));
     }
     for child in children {
         let is_other = match child.kind.is_dir() {
-            true => has_others(question, &child.path, ours, depth - 1)?,
+            true => has_others(tree, &child.path, ours, depth - 1)?,
             false => !ours.contains(&child.path),
         };
         if is_other {

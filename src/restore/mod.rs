@@ -40,11 +40,12 @@ use crate::observe::Renamed;
 use crate::service::ServiceSettings;
 use crate::verdict::Held;
 use checks::Old;
-use packages::stage;
+use packages::stage::{self, Wishes};
 use python::execute;
 use target::engine::{EngineSite, archived_settings};
 use target::root::RootTarget;
 use target::{AtRest, Published, Staged, Taken, Target};
+use value::archived::Archived;
 use value::inputs::{Inputs, VolumesAs};
 
 /// An opened bundle, found whole.
@@ -133,8 +134,14 @@ fn prepare(
         TargetSpec::Image(_) => (VolumesAs::Volumes, archived_settings(manifest)?),
         TargetSpec::Rootfs(_) => (VolumesAs::Files, None),
     };
-    let command = settings.as_ref().map(ServiceSettings::words).unwrap_or_default();
-    let equipped = stage::install(&mut staged, manifest, &command, layout, monitor)?;
+    let wishes = Wishes {
+        manifest,
+        archived: &Archived::new(manifest, &opened.contents),
+        command: settings.as_ref().map(ServiceSettings::words).unwrap_or_default(),
+        zones: settings.as_ref().map(ServiceSettings::zones).unwrap_or_default(),
+        layout,
+    };
+    let equipped = stage::install(&mut staged, &wishes, monitor)?;
     monitor.phase("reading the new system");
     let target = staged.rest(&std::env::temp_dir())?;
     monitor.phase("planning");

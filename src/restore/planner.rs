@@ -17,6 +17,7 @@ use crate::restore::files::carry;
 use crate::restore::files::config;
 use crate::restore::files::container;
 use crate::restore::files::defaults;
+use crate::restore::files::locales;
 use crate::restore::files::localhost;
 use crate::restore::files::migration::{
     AppMigration, adapt_settings, apply_steps, mentions, migrations, rebuilds, today, validators,
@@ -66,6 +67,7 @@ enum Part {
     Complete,
     Fresh,
     Timeless,
+    Locales,
     Generators,
     Volumes,
     Commands,
@@ -120,8 +122,10 @@ const PHASES: &[Phase] = &[
     phase(&[Part::Referred], Part::Complete, complete),
     phase(&[Part::Complete], Part::Fresh, clear_fresh_state),
     phase(&[Part::Complete, Part::Fresh], Part::Timeless, forget_times),
+    // Whatever runs later may speak in them, but for what makes those that a list names.
+    phase(&[Part::Timeless], Part::Locales, make_locales),
     // What is generated is due by what is placed, in volumes too.
-    phase(&[Part::Timeless], Part::Generators, run_generators),
+    phase(&[Part::Timeless, Part::Locales], Part::Generators, run_generators),
     phase(&[Part::Generators], Part::Volumes, split_volumes),
     // First what generates, then what rules and choices ask for, then imports.
     phase(&[Part::Generators, Part::Imports, Part::Choices], Part::Commands, list_commands),
@@ -463,6 +467,11 @@ fn forget_times(planner: &mut Planner<'_>) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+fn make_locales(planner: &mut Planner<'_>) -> Result<(), Failure> {
+    let Planner { inputs, draft, decisions, .. } = planner;
+    locales::make(inputs, draft, decisions).map_err(unreadable)
 }
 
 fn run_generators(planner: &mut Planner<'_>) -> Result<(), Failure> {

@@ -222,6 +222,18 @@ impl ServiceSettings {
         texts.map(|(_, text)| text.clone()).collect()
     }
 
+    /// The values of the variable `name`, as it is given to whatever runs.
+    pub(crate) fn variable(&self, name: &str) -> impl Iterator<Item = &str> {
+        let own = move |text: &str| text.split_once('=').is_some_and(|(first, _)| first == name);
+        let all = self.environment.iter().filter(move |text| own(text));
+        all.filter_map(|text| Some(text.split_once('=')?.1))
+    }
+
+    /// The time zones that it names.
+    pub(crate) fn zones(&self) -> Vec<String> {
+        self.variable("TZ").map(|zone| zone.trim_start_matches(':').to_owned()).collect()
+    }
+
     /// The texts that may name paths, users and programs of the system, to be replaced in place.
     pub fn texts_mut(&mut self) -> impl Iterator<Item = (TextOf, &mut String)> {
         fn of(which: TextOf, texts: &mut [String]) -> impl Iterator<Item = (TextOf, &mut String)> {

@@ -148,31 +148,50 @@ fn read(text: &str, native: &str) -> Offered {
 /// Installs packages; no service starts.
 pub(super) fn install(system: &mut dyn System, packages: &[&str]) -> Result<(), Failure> {
     set_policy(system, "denying services to start with", DENY)?;
-    let order = |how: &[&str]| {
-        let fixed = [
-            "apt-get",
-            "-qy",
-            "--no-install-recommends",
-            "-o",
-            "Dpkg::Options::=--force-confdef",
-            "-o",
-            "Dpkg::Options::=--force-confold",
-        ];
-        Command::new(&[&fixed[..], how, &["install", "--"], packages].concat())
-    };
     // The packages' own scripts run in the second, which has no network. It is not told to download
     // nothing: a repository in a directory of the system is read where it is, as a download.
-    let mut ran = system.download(order(&["--download-only"]))?;
+    let mut ran = system.download(order(&["--download-only"], packages))?;
     if ran.code == 0 {
-        ran = system.run_one(order(&[]))?;
+        ran = system.run_one(order(&[], packages))?;
     }
-    if ran.code != 0 {
-        return Err(Failure::new(kind_of(&ran), "installing", packages.join(" "))
-            .why(ran.complaint())
-            .nothing_left()
-            .next(AGAIN));
-    }
+    installed_well(&ran, packages)?;
     set_policy(system, "allowing services to start with", ALLOW)
+}
+
+/// Installs one package more, unless something would have to be removed for it; whether it did.
+pub(super) fn add(system: &mut dyn System, package: &str) -> Result<bool, Failure> {
+    let ran = system.download(order(&["--no-remove", "--download-only"], &[package]))?;
+    if ran.code != 0 {
+        return Ok(false);
+    }
+    set_policy(system, "denying services to start with", DENY)?;
+    let ran = system.run_one(order(&["--no-remove"], &[package]))?;
+    installed_well(&ran, &[package])?;
+    set_policy(system, "allowing services to start with", ALLOW)?;
+    Ok(true)
+}
+
+fn order(how: &[&str], packages: &[&str]) -> Command {
+    let fixed = [
+        "apt-get",
+        "-qy",
+        "--no-install-recommends",
+        "-o",
+        "Dpkg::Options::=--force-confdef",
+        "-o",
+        "Dpkg::Options::=--force-confold",
+    ];
+    Command::new(&[&fixed[..], how, &["install", "--"], packages].concat())
+}
+
+fn installed_well(ran: &Ran, packages: &[&str]) -> Result<(), Failure> {
+    if ran.code == 0 {
+        return Ok(());
+    }
+    Err(Failure::new(kind_of(ran), "installing", packages.join(" "))
+        .why(ran.complaint())
+        .nothing_left()
+        .next(AGAIN))
 }
 
 /// A full disk is no fault of the packages. The words are apt's and the C library's.

@@ -107,6 +107,16 @@ impl Family for Debian {
         apt::install(system, order.packages)
     }
 
+    fn add(&self, system: &mut dyn System, package: &str) -> Result<bool, Failure> {
+        apt::add(system, package)
+    }
+
+    /// Names of time zones of long ago went from `tzdata` to a package of their own in Debian 13.
+    fn holder(&self, path: &RootPath) -> Option<&'static str> {
+        const ZONES: RootPath = RootPath::literal("/usr/share/zoneinfo");
+        path.is_within(&ZONES).then_some("tzdata-legacy")
+    }
+
     fn clean(&self, system: &mut dyn System) -> Result<(), Failure> {
         apt::clean(system)
     }

@@ -5,6 +5,7 @@ pub(super) mod carry;
 pub(super) mod config;
 pub(super) mod container;
 pub(super) mod defaults;
+pub(super) mod locales;
 pub(super) mod localhost;
 mod mentions;
 pub(super) mod merge;

@@ -1,9 +1,11 @@
 //! The check of references in a restore: cures are applied to the draft, the rest is held.
 
+use std::collections::BTreeMap;
+
 use crate::accounts::AccountDb;
 use crate::bundle::ManifestEntry;
 use crate::packages::{Installed, NEW_DEFAULT, OLD_TEXT};
-use crate::references::{self, Cure, Finding, Kept, Question, Records};
+use crate::references::{self, Change, Cure, Finding, Kept, Question, Records};
 use crate::restore::files::accounts::Merged;
 use crate::restore::files::settle::stand;
 use crate::restore::value::archived::Archived;
@@ -49,6 +51,18 @@ pub(in crate::restore) fn check(
             }
         }
     }
+    let placed = Overlaid::new(inputs.target, draft, inputs.contents);
+    let change = Change {
+        before: inputs.target,
+        after: &placed,
+        placed: draft
+            .nodes()
+            .filter(|node| !node.entry.kind.is_dir())
+            .map(|node| node.entry.path.clone())
+            .collect(),
+        removed: draft.deletions().cloned().collect(),
+    };
+    decisions.held.extend(references::disturbed(&change)?);
     Ok(())
 }
 
@@ -185,16 +199,26 @@ fn is_told(held: &Held, others: &[Held]) -> bool {
         })
 }
 
-/// What will be the service's own in the new system. A file that was moved is known by its content.
+/// What will be the service's own in the new system. A file that was moved is known by its content,
+/// a link by its name.
 fn kept(archived: &Archived, draft: &Draft) -> Vec<Kept> {
-    let moved = |node: &&DraftNode| !archived.has(&node.entry.path);
-    let wanted = draft.nodes().filter(moved).filter_map(|node| match &node.content {
+    let moved: Vec<&DraftNode> =
+        draft.nodes().filter(|node| !archived.has(&node.entry.path)).collect();
+    let wanted = moved.iter().filter_map(|node| match &node.content {
         DraftContent::Stored(id) => Some(*id),
         DraftContent::Bytes(_) | DraftContent::None => None,
     });
     let places = archived.places(&wanted.collect());
-    let was = |node: &DraftNode| match &node.content {
-        DraftContent::Stored(id) if !archived.has(&node.entry.path) => places.get(id).cloned(),
+    let is_link = |node: &&&DraftNode| matches!(node.entry.kind, Kind::Symlink { .. });
+    let mut left = match moved.iter().any(|node| is_link(&node)) {
+        true => archived.links(),
+        false => BTreeMap::new(),
+    };
+    left.retain(|path, _| draft.get(path).is_none());
+    let was = |node: &DraftNode| match (&node.content, &node.entry.kind) {
+        _ if archived.has(&node.entry.path) => None,
+        (DraftContent::Stored(id), _) => places.get(id).cloned(),
+        (_, Kind::Symlink { target }) => link_before(&left, &node.entry.path, target),
         _ => None,
     };
     let kept = |node: &DraftNode| {
@@ -202,6 +226,21 @@ fn kept(archived: &Archived, draft: &Draft) -> Vec<Kept> {
         Kept { was: was(node).unwrap_or_else(|| path.clone()), path }
     };
     draft.nodes().map(kept).collect()
+}
+
+/// Of the links that are not where they were, the one that is at `path` now: it has the same name,
+/// and the same target, should several be called so.
+fn link_before(
+    left: &BTreeMap<RootPath, Vec<u8>>,
+    path: &RootPath,
+    target: &[u8],
+) -> Option<RootPath> {
+    let named: Vec<_> = left.iter().filter(|(link, _)| link.name() == path.name()).collect();
+    let same: Vec<_> = named.iter().filter(|(_, to)| to.as_slice() == target).collect();
+    match (named.as_slice(), same.as_slice()) {
+        ([(link, _)], _) | (_, [(link, _)]) => Some((*link).clone()),
+        _ => None,
+    }
 }
 
 fn apply(

@@ -1,5 +1,6 @@
 //! Which packages the new system gets, and how they get there.
 
+mod further;
 pub(super) mod in_use;
 mod parts;
 pub(super) mod plan;

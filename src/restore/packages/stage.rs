@@ -7,13 +7,16 @@ use std::io::{Read, Seek};
 
 use crate::bundle::{Contents, Manifest};
 use crate::failure::{Failure, FailureKind};
-use crate::family::{self, Family, Order};
+use crate::family::{self, Family, Offered, Order};
 use crate::layout::LayoutDb;
 use crate::monitor::Monitor;
+use crate::restore::packages::further;
 use crate::restore::packages::in_use::InUse;
 use crate::restore::packages::parts::{self, Found, Place};
 use crate::restore::packages::plan::{Market, plan_packages};
 use crate::restore::packages::renames::PackageRenames;
+use crate::restore::value::archived::Archived;
+use crate::restore::value::inputs::unreadable;
 use crate::restore::value::packages::{Install, PackagePlan, Unserved};
 use crate::restore::value::step::PlannedCommand;
 use crate::survey::{IntentFact, IntentWhy, OsRelease, Survey, parse_os_release};
@@ -49,18 +52,31 @@ pub(in crate::restore) struct Equipped {
     pub(in crate::restore) unserved: Vec<Unserved>,
 }
 
-/// Installs today's packages in the staged system: those that were asked for, then those that have
-/// parts of old ones today that were in use. `command` is what the container ran.
+/// What the packages of the new system are chosen by.
+pub(in crate::restore) struct Wishes<'a> {
+    /// What is known of the old system.
+    pub(in crate::restore) manifest: &'a Manifest,
+    /// What was kept of it.
+    pub(in crate::restore) archived: &'a Archived<'a>,
+    /// What the container ran.
+    pub(in crate::restore) command: Vec<String>,
+    /// The time zones that the container's settings name.
+    pub(in crate::restore) zones: Vec<String>,
+    /// What the rules say about names of packages.
+    pub(in crate::restore) layout: &'a LayoutDb,
+}
+
+/// Installs today's packages in the staged system: those that were asked for, those that have
+/// parts of old ones today that were in use, and those that have what kept files lead to.
 ///
 /// # Errors
 /// No network (environment); packages that cannot be installed (step).
 pub(in crate::restore) fn install(
     system: &mut dyn System,
-    manifest: &Manifest,
-    command: &[String],
-    layout: &LayoutDb,
+    wishes: &Wishes<'_>,
     monitor: &dyn Monitor,
 ) -> Result<Equipped, Failure> {
+    let Wishes { manifest, archived, command, zones, layout } = wishes;
     let survey = &manifest.survey;
     let family = family::of_bundle(survey)?;
     family.check(system, survey)?;
@@ -68,7 +84,11 @@ pub(in crate::restore) fn install(
     let intents = intents(survey, family);
     let architectures = family.allow(system, &survey.choices.architectures)?;
     let old = InUse::of(manifest, command);
-    if intents.is_empty() && !parts::lacks(&old, &paths(system, PLACES_OF_PARTS)?) {
+    let leads = further::leads(archived, zones, &survey.locales).map_err(unreadable)?;
+    if intents.is_empty()
+        && !parts::lacks(&old, &paths(system, PLACES_OF_PARTS)?)
+        && further::absent(system, &leads)?.is_empty()
+    {
         let packages = PackagePlan { architectures, ..PackagePlan::default() };
         return Ok(Equipped { packages, ..Equipped::default() });
     }
@@ -101,8 +121,15 @@ pub(in crate::restore) fn install(
     if !parts.is_empty() {
         staging.install(&Order { packages: &names(&parts), answers: &[] })?;
         plan.install.extend(parts);
-        plan.install.sort_by(|a, b| a.name.cmp(&b.name));
     }
+    let absent = further::absent(staging.system, &leads)?;
+    let owners = further::owners(&absent, &|name| renames.of(name));
+    staging.add(&offered, owners, &mut plan)?;
+    let absent = further::absent(staging.system, &absent)?;
+    let holders = absent.keys().filter_map(|path| family.holder(path)).map(str::to_owned);
+    staging.add(&offered, holders.collect(), &mut plan)?;
+    plan.install.sort_by(|a, b| a.name.cmp(&b.name));
+    plan.install.dedup_by(|a, b| a.name == b.name);
     family.clean(staging.system)?;
     Ok(Equipped { packages: plan, state_before: staging.state_before, unserved })
 }
@@ -118,11 +145,44 @@ struct Staging<'a> {
 
 impl Staging<'_> {
     fn install(&mut self, order: &Order<'_>) -> Result<(), Failure> {
+        self.remember_state()?;
+        self.monitor.phase(&format!("installing {} packages", order.packages.len()));
+        self.family.install(self.system, order)
+    }
+
+    fn remember_state(&mut self) -> Result<(), Failure> {
         if self.state_before.is_none() {
             self.state_before = Some(paths(self.system, &["/var/lib"])?.into_iter().collect());
         }
-        self.monitor.phase(&format!("installing {} packages", order.packages.len()));
-        self.family.install(self.system, order)
+        Ok(())
+    }
+
+    /// Installs those of `wanted` that are offered and not there, as far as nothing gives way for
+    /// them.
+    fn add(
+        &mut self,
+        offered: &Offered,
+        wanted: BTreeSet<String>,
+        plan: &mut PackagePlan,
+    ) -> Result<(), Failure> {
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let installed = self.family.installed(self.system)?;
+        for wanted in wanted {
+            let Some(name) = offered.named(&wanted).filter(|name| !installed.contains(*name))
+            else {
+                continue;
+            };
+            self.remember_state()?;
+            if self.family.add(self.system, name)? {
+                plan.dropped.remove(&wanted);
+                plan.dropped.remove(name);
+                let (name, why) = (name.to_owned(), IntentWhy::Referred);
+                plan.install.push(Install { name, formerly: None, why });
+            }
+        }
+        Ok(())
     }
 }
 

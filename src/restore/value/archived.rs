@@ -34,6 +34,11 @@ impl<'a> Archived<'a> {
         self.manifest.entries.find(path).is_some_and(|record| !record.is_deleted())
     }
 
+    /// The package that owns `path`.
+    pub(in crate::restore) fn owner(&self, path: &RootPath) -> Option<String> {
+        self.manifest.entries.find(path)?.package
+    }
+
     /// Where the contents `wanted` stood in the source; of several names the last.
     pub(in crate::restore) fn places(
         &self,
@@ -45,6 +50,17 @@ impl<'a> Archived<'a> {
         let stored = self.manifest.entries.wanted(|listed| listed.stored);
         let placed = stored.filter_map(|record| Some((self.source.content(&record)?, record.path)));
         placed.filter(|(id, _)| wanted.contains(id)).collect()
+    }
+
+    /// The links that were kept for themselves, with their targets.
+    pub(in crate::restore) fn links(&self) -> BTreeMap<RootPath, Vec<u8>> {
+        let kept = |listed: Listed| listed.class == Class::Mutable && listed.stored;
+        let links =
+            self.manifest.entries.wanted(kept).filter_map(|record| match record.into_entry()? {
+                Entry { path, kind: Kind::Symlink { target }, .. } => Some((path, target)),
+                _ => None,
+            });
+        links.collect()
     }
 
     /// Every path of it, those too whose content was not kept.

@@ -185,6 +185,9 @@ impl Step {
                 Some(old) if package.why == IntentWhy::Part => {
                     format!("formerly part of {old}, and in use").into()
                 }
+                _ if package.why == IntentWhy::Referred => {
+                    "what was kept leads to files of it".into()
+                }
                 Some(old) => format!("takes the place of {old}").into(),
                 None => "was asked for in the old system".into(),
             },
