@@ -17,8 +17,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use command::{IMAGE, Place, assert_refusal, run};
-use regrow::internals::engine::{ContainerSpec, Engine};
+use regrow::internals::engine::{ContainerSpec, Engine, VolumeName};
 use regrow::restore::Which;
+use serde_json::{Map, Value, json};
 
 fn engine() -> Engine {
     Engine::connect(Which::Docker).unwrap_or_else(|error| {
@@ -121,4 +122,66 @@ fn an_engine_that_dies_on_the_way_ends_the_archive_without_a_trace() {
         assert_refusal(&ran, 7, "E-ENVIRONMENT", "engine", &format!("{limit} bytes"));
         assert_eq!(place.names(), ["engine.sock", "root"]);
     }
+}
+
+/// A volume that is removed at the end of its test.
+struct Volume<'a>(&'a Engine, String);
+
+impl Drop for Volume<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.for_cleanup().remove_volume(&self.1);
+    }
+}
+
+#[test]
+fn an_archive_names_what_volumes_are_besides_and_settings_that_look_like_passwords() {
+    let engine = engine();
+    let place = Place::new();
+    let id = std::process::id();
+    let far = json!({"type": "none", "o": "bind", "device": place.text("root/srv")});
+    let volume = |purpose: &str, options: &Value| {
+        let name = format!("cli-{purpose}-{id}");
+        let labels = Map::from_iter([("owner".to_owned(), json!("me"))]);
+        let options = options.as_object().cloned().unwrap_or_default();
+        engine.create_volume(VolumeName::New(&name), &labels, &options).unwrap();
+        Volume(&engine, name)
+    };
+    let (shared, far) = (volume("shared", &json!({})), volume("far", &far));
+    let container = |purpose: &str, binds: Value| {
+        let name = format!("cli-{purpose}-{id}");
+        let spec = ContainerSpec::new(IMAGE, &["sleep", "100"])
+            .without_network()
+            .config("Env", json!(["DB_PASSWORD=hush", "URL=redis://u:hush@r/0", "PLAIN=x"]))
+            .host("Binds", binds);
+        engine.create(Some(&name), &spec).unwrap();
+        Container(&engine, name)
+    };
+    let other = container("other", json!([format!("{}:/x", shared.1)]));
+    let both = json!([format!("{}:/data", shared.1), format!("{}:/far", far.1)]);
+    let one = container("one", both);
+    let source = format!("docker:{}", one.1);
+    let ran = run(&["--json", "archive", &source, "-o", &place.text("out")], &[]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let texts = |key: &str| -> Vec<String> {
+        let all = report[key].as_array().unwrap().iter();
+        all.map(|text| text.as_str().unwrap().to_owned()).collect()
+    };
+    for name in ["DB_PASSWORD", "URL"] {
+        let told = format!("setting of the container: environment {name}");
+        assert!(texts("secrets").contains(&told), "{report}");
+    }
+    let told = format!("volume {}: {} use it too", shared.1, other.1);
+    assert!(texts("limitations").iter().any(|l| l.starts_with(&told)), "{report}");
+    let told = format!("volume {}: made by the driver local with options (device=", far.1);
+    assert!(texts("limitations").iter().any(|l| l.starts_with(&told)), "{report}");
+    assert!(!format!("{}{}", ran.stdout, ran.stderr).contains("hush"));
+    let inspected = run(&["--json", "inspect", &place.text("out")], &[]);
+    assert!(!inspected.stdout.contains("hush"));
+    let inspected: Value = serde_json::from_str(&inspected.stdout).unwrap();
+    let mounts = inspected["survey"]["mounts"].as_array().unwrap();
+    let of = |name: &str| mounts.iter().find(|mount| mount["name"] == name).unwrap();
+    assert_eq!(of(&shared.1)["volume"]["labels"], json!({"owner": "me"}));
+    assert_eq!(of(&shared.1)["volume"]["shared_with"], json!([other.1]));
+    drop((one, other));
 }

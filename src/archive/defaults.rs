@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use super::pristine::Pristine;
 use super::verdicts::Verdicts;
-use crate::defaults::{IN_PLACE, IN_SERVICE, LIMIT, Reach, effective, lines};
+use crate::defaults::{IN_PLACE, IN_SERVICE, LIMIT, Reach, effective, is_for_others, lines};
 use crate::init::{self, Action, Link, Scope};
 use crate::packages::Installed;
 use crate::service::Settings;
@@ -29,9 +29,6 @@ const SHARED: usize = 3;
 /// Where configuration is.
 const PLACE: &[u8] = b"/etc";
 
-/// What says of other programs what they may do, and is read by none of them.
-const PROFILES: &[u8] = b"/etc/apparmor.d";
-
 /// What is known of the old system.
 pub(super) struct System<'a> {
     pub(super) tree: &'a dyn Tree,
@@ -42,8 +39,8 @@ pub(super) struct System<'a> {
 /// An unedited file of configuration.
 struct Unedited {
     entry: Entry,
-    /// The family of packages that it is of.
-    stem: String,
+    /// The package that it is of; empty where that is not known.
+    package: String,
 }
 
 /// Adds to `entries` the old defaults that a restore will want to see, and says what of them is not
@@ -52,13 +49,17 @@ pub(super) fn keep(system: &System, entries: &mut Verdicts) -> Option<String> {
     let kept = kept(entries);
     let (on, near) = (system.on(entries), system.near(&kept));
     let (mut left, mut left_out) = (OF_ALL, Vec::new());
-    for Unedited { entry, stem } in system.unedited(entries) {
+    for Unedited { entry, package } in system.unedited(entries) {
+        let stem = stem(&package);
         // What cannot be read now is told elsewhere, or is of no use.
         let read = read_file(system.tree, &entry.path, LIMIT);
         let text = read.ok().flatten().filter(|text| !text.starts_with(b"#!"));
         let Some(text) = text.as_deref().and_then(effective) else { continue };
-        let in_service = on.contains(&stem);
-        let beside = near.contains(&stem);
+        // Programs that ask the service are no service.
+        let in_service = on.contains(stem)
+            && !package.contains("client")
+            && is_enabled(&entry.path, &|path| entries.get(path).is_some_and(|j| !j.deleted));
+        let beside = near.contains(stem);
         let wanted = match (in_service || beside, text.is_empty()) {
             (true, false) => true,
             (true, true) => beside,
@@ -93,9 +94,8 @@ fn kept(entries: &Verdicts) -> Vec<RootPath> {
 }
 
 fn reads_any(file: &RootPath, text: &str, kept: &[RootPath]) -> bool {
-    let reach = Reach::of(file);
-    let lines = lines(text.as_bytes()).unwrap_or_default();
-    lines.iter().any(|line| kept.iter().any(|other| reach.reads(line, other)))
+    let reach = Reach::of(file, &lines(text.as_bytes()).unwrap_or_default());
+    kept.iter().any(|other| reach.first(other).is_some())
 }
 
 impl System<'_> {
@@ -114,14 +114,13 @@ impl System<'_> {
             };
             let entry = judged.entry;
             let is_text = entry.kind.is_file() && entry.kind.size() <= LIMIT;
-            let is_profile = is_within(entry.path.as_bytes(), PROFILES);
-            if !is_text || is_profile || entry.meta.mode & 0o111 != 0 {
+            if !is_text || is_for_others(&entry.path) || entry.meta.mode & 0o111 != 0 {
                 return None;
             }
             let of_template = template.and_then(|path| self.owners(path).into_iter().next());
             let written = self.installed.generated(&entry.path).and_then(|text| text.package);
             let owner = judged.package.or(of_template).or(written.map(str::to_owned));
-            Some(Unedited { stem: stem(&owner.unwrap_or_default()).to_owned(), entry })
+            Some(Unedited { package: owner.unwrap_or_default(), entry })
         });
         found.collect()
     }
@@ -182,6 +181,15 @@ impl System<'_> {
         }
         stems
     }
+}
+
+/// Whether a file has an effect: one that waits in a directory for being switched on has one only
+/// where `is_there` says that there is something of its name in the other directory.
+fn is_enabled(path: &RootPath, is_there: &dyn Fn(&RootPath) -> bool) -> bool {
+    let dir = path.parent().unwrap_or_else(RootPath::root);
+    let Some(kind) = dir.name().strip_suffix(b"-available") else { return true };
+    let enabled = dir.parent().map(|top| top.child(&[kind, b"-enabled"].concat()));
+    enabled.is_some_and(|enabled| is_there(&enabled.child(path.name())))
 }
 
 /// What the names of packages of one application begin with: `squid` of `squid-common`, `php` of
@@ -263,6 +271,17 @@ mod tests {
             ["/etc/app/app.conf in-place x 1", "/etc/app.d/own in-place x 1"]
         );
         assert_eq!(found(&[("/etc/mine/mine.conf", "y 2\n")]), [""; 0]);
+    }
+
+    #[test]
+    fn what_waits_for_being_switched_on_has_no_effect_before() {
+        let path = |text: &str| RootPath::parse(text.as_bytes()).unwrap();
+        let is_enabled = |at: &str| {
+            is_enabled(&path(at), &|path| path.to_string() == "/etc/web/sites-enabled/a")
+        };
+        assert!(is_enabled("/etc/web/web.conf"));
+        assert!(is_enabled("/etc/web/sites-available/a"));
+        assert!(!is_enabled("/etc/web/sites-available/b"));
     }
 
     #[test]

@@ -105,11 +105,14 @@ struct Sides {
 }
 
 /// In which lines `new` differs from `old`; first those before what the file reads, in the order of
-/// the new version, with what is gone at the end of each part. `reads` says of a line whether it
-/// reads what the places are about.
-pub(crate) fn compare(old: &[Line], new: &[Line], reads: &dyn Fn(&Line) -> bool) -> Vec<Change> {
-    let read_at = |lines: &[Line]| lines.iter().position(reads);
-    let (old_read, new_read) = (read_at(old), read_at(new));
+/// the new version, with what is gone at the end of each part. `reads` are the numbers of the lines
+/// of both that read what the places are about.
+pub(crate) fn compare(
+    old: &[Line],
+    new: &[Line],
+    reads: (Option<usize>, Option<usize>),
+) -> Vec<Change> {
+    let (old_read, new_read) = reads;
     let place = |at: usize, read: Option<usize>| match read {
         Some(read) if at < read => Place::Before,
         Some(_) => Place::After,
@@ -132,7 +135,7 @@ pub(crate) fn compare(old: &[Line], new: &[Line], reads: &dyn Fn(&Line) -> bool)
         for (&was, &now) in olds.iter().zip(news) {
             let (from, to) = (old_place(was), new_place(now));
             let known = from != Place::Anywhere && to != Place::Anywhere;
-            if known && from != to && !reads(&new[now]) {
+            if known && from != to && new_read != Some(now) {
                 changes.push((now, Change::Moved(new[now].clone(), to)));
             }
         }
@@ -169,8 +172,8 @@ mod tests {
     /// What `new` has otherwise, each with its place when `conf.d` is read.
     fn told(old: &str, new: &str) -> Vec<String> {
         let (old, new) = (lines(old.as_bytes()).unwrap(), lines(new.as_bytes()).unwrap());
-        let reads = |line: &Line| line.text.contains("conf.d");
-        let changes = compare(&old, &new, &reads);
+        let read = |lines: &[Line]| lines.iter().position(|line| line.text.contains("conf.d"));
+        let changes = compare(&old, &new, (read(&old), read(&new)));
         changes.iter().map(|change| format!("{:?}: {change}", change.place())).collect()
     }
 

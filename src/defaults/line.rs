@@ -42,8 +42,8 @@ pub(crate) fn lines(text: &[u8]) -> Option<Vec<Line>> {
     let text = as_text(text)?;
     let mut found = Vec::new();
     let (mut header, mut blocks) = (String::new(), Vec::<String>::new());
-    for line in logical(&text) {
-        let line = without_comment(&line);
+    let all: Vec<String> = logical(&text).iter().map(|line| without_comment(line)).collect();
+    for line in statements(all) {
         if line.starts_with('[') && line.ends_with(']') && !line.contains('=') {
             line.clone_into(&mut header);
             continue;
@@ -131,6 +131,28 @@ fn logical(text: &str) -> Vec<String> {
         }
     }
     found.extend(Some(begun).filter(|begun| !begun.is_empty()));
+    found
+}
+
+/// `lines`, put together up to the sign at its end where nearly all statements have one.
+fn statements(lines: Vec<String>) -> Vec<String> {
+    let ended = |line: &String| line.ends_with([';', '{', '}']);
+    if lines.len() < 3 || lines.iter().filter(|line| ended(line)).count() * 4 < lines.len() * 3 {
+        return lines;
+    }
+    let mut found: Vec<String> = Vec::new();
+    let mut goes_on = false;
+    for line in lines {
+        let next = !ended(&line);
+        match found.last_mut() {
+            Some(last) if goes_on && last.len() < LENGTH => {
+                last.push(' ');
+                last.push_str(&line);
+            }
+            _ => found.push(line),
+        }
+        goes_on = next;
+    }
     found
 }
 
@@ -258,7 +280,14 @@ mod tests {
     fn a_line_that_goes_on_is_one() {
         assert_eq!(texts("a \\\n  b \\\n  c\nd\n"), ["a b c", "d"]);
         assert_eq!(texts("a \\"), ["a"]);
-        assert_eq!(texts("a \\\n# b\n# c\n"), ["a # b"]);
+        assert_eq!(texts("a \\\n# b\nc\n"), ["a", "c"]);
+    }
+
+    #[test]
+    fn a_statement_that_ends_with_a_sign_may_stand_in_several_lines() {
+        let text = "a 1;\nb {\n c 2;\n d 3\n  4; # e\n}\nf 5;\n";
+        assert_eq!(texts(text), ["a 1;", "b {", "c 2;", "d 3 4;", "f 5;"]);
+        assert_eq!(texts("a 1\nb 2\nc 3;\n"), ["a 1", "b 2", "c 3;"]);
     }
 
     #[test]

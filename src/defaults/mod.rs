@@ -13,6 +13,28 @@ pub(crate) use change::{Change, Place, compare};
 pub(crate) use line::{Line, effective, lines};
 pub(crate) use reach::Reach;
 
+use crate::tree::RootPath;
+
+/// Directories in which packages say something to other programs than their own: what rotates its
+/// logs, what confines it. Files there name the service's own, and are not read by it.
+const FOR_OTHERS: &[RootPath] = &[
+    RootPath::literal("/etc/apparmor.d"),
+    RootPath::literal("/etc/bash_completion.d"),
+    RootPath::literal("/etc/cron.d"),
+    RootPath::literal("/etc/dbus-1"),
+    RootPath::literal("/etc/init"),
+    RootPath::literal("/etc/insserv.conf.d"),
+    RootPath::literal("/etc/logcheck"),
+    RootPath::literal("/etc/logrotate.d"),
+    RootPath::literal("/etc/network"),
+    RootPath::literal("/etc/ufw"),
+];
+
+/// Whether `path` is what a package says of its service to other programs.
+pub(crate) fn is_for_others(path: &RootPath) -> bool {
+    FOR_OTHERS.iter().any(|dir| path.is_within(dir))
+}
+
 /// The largest text that is looked at, in bytes: documentation in comments makes some large.
 pub(crate) const LIMIT: u64 = 1024 * 1024;
 

@@ -1,6 +1,6 @@
 //! [`Reach`]: which other files a line of a configuration file reads.
 
-use globset::GlobBuilder;
+use globset::{GlobBuilder, GlobMatcher};
 
 use super::line::Line;
 use crate::tree::RootPath;
@@ -14,49 +14,92 @@ const READS: &[&str] = &["include", "source", "import", "load", "conf", "files"]
 /// Directories that are read as a whole end so.
 const ENDINGS: &[&[u8]] = &[b".d", b"-enabled"];
 
-/// The files that lines of one file may read.
-pub(crate) struct Reach<'a> {
-    file: &'a RootPath,
+/// How many lines that may read others are looked at: more than any file has.
+const MOST: usize = 512;
+
+/// Which files the lines of one file may read.
+pub(crate) struct Reach {
+    file: RootPath,
+    /// By number of the line.
+    names: Vec<(usize, Name)>,
 }
 
-impl<'a> Reach<'a> {
-    /// Of the lines of `file`.
-    pub(crate) fn of(file: &'a RootPath) -> Reach<'a> {
-        Reach { file }
+/// What a line names.
+enum Name {
+    /// A file.
+    File(RootPath),
+    /// A directory or a file.
+    Any(RootPath),
+    /// Whatever it matches.
+    Glob(GlobMatcher),
+}
+
+impl Reach {
+    /// Of `lines` of `file`.
+    pub(crate) fn of(file: &RootPath, lines: &[Line]) -> Reach {
+        let numbered = lines.iter().enumerate();
+        let names = numbered.flat_map(|(number, line)| {
+            let names = named(file, line).into_iter().filter_map(|path| Name::new(line, path));
+            names.map(move |name| (number, name))
+        });
+        Reach { file: file.clone(), names: names.take(MOST).collect() }
     }
 
-    /// Whether `line` names `other`, its directory, or names among which its own is.
-    pub(crate) fn reads(&self, line: &Line, other: &RootPath) -> bool {
-        other != self.file && self.named(line).iter().any(|name| is_meant(line, name, other))
+    /// The number of the first line that names `other`, its directory, or names among which its
+    /// own is.
+    pub(crate) fn first(&self, other: &RootPath) -> Option<usize> {
+        let found = self.names.iter().find(|(_, name)| *other != self.file && name.is(other));
+        found.map(|(number, _)| *number)
     }
+}
 
-    /// The absolute paths and globs that `line` may mean.
-    fn named(&self, line: &Line) -> Vec<RootPath> {
-        let words = line.text.split(BOUNDS).filter(|word| !word.is_empty() && *word != "/");
-        let mut found = Vec::new();
-        for word in words {
-            // A variable for the directory of the configuration: what follows counts.
-            let word = match word.strip_prefix("${").and_then(|rest| rest.split_once("}/")) {
-                Some((_, rest)) => rest,
-                None => word,
-            };
-            if word.starts_with('/') {
-                found.push(self.file.aim(word.as_bytes()));
-                continue;
-            }
-            // Any word could be a relative name: only where a line reads files is it one.
-            let is_name = word.contains(['/', '.', '-']) && !matches!(word, "." | "..");
-            if !line_reads(line) || word.contains('$') || !is_name {
-                continue;
-            }
-            found.push(self.file.aim(word.as_bytes()));
-            // What is relative may be so to the directory of the whole application.
-            if let Some(top) = self.file.ancestors().into_iter().find(is_top) {
-                found.push(top.child(b"x").aim(word.as_bytes()));
-            }
+impl Name {
+    fn new(line: &Line, path: RootPath) -> Option<Name> {
+        let bytes = path.as_bytes();
+        if bytes.iter().any(|b| b"*?[".contains(b)) {
+            let text = String::from_utf8_lossy(bytes);
+            let glob = GlobBuilder::new(&text).literal_separator(true).build();
+            return Some(Name::Glob(glob.ok()?.compile_matcher()));
         }
-        found
+        let whole = line_reads(line) || ENDINGS.iter().any(|ending| bytes.ends_with(ending));
+        Some(if whole { Name::Any(path) } else { Name::File(path) })
     }
+
+    fn is(&self, other: &RootPath) -> bool {
+        match self {
+            Name::File(path) => path == other,
+            Name::Any(path) => path == other || other.parent().as_ref() == Some(path),
+            Name::Glob(glob) => glob.is_match(&*String::from_utf8_lossy(other.as_bytes())),
+        }
+    }
+}
+
+/// The absolute paths and globs that `line` of `file` may mean.
+fn named(file: &RootPath, line: &Line) -> Vec<RootPath> {
+    let words = line.text.split(BOUNDS).filter(|word| !word.is_empty() && *word != "/");
+    let mut found = Vec::new();
+    for word in words {
+        // A variable for the directory of the configuration: what follows counts.
+        let word = match word.strip_prefix("${").and_then(|rest| rest.split_once("}/")) {
+            Some((_, rest)) => rest,
+            None => word,
+        };
+        if word.starts_with('/') {
+            found.push(file.aim(word.as_bytes()));
+            continue;
+        }
+        // Any word could be a relative name: only where a line reads files is it one.
+        let is_name = word.contains(['/', '.', '-']) && !matches!(word, "." | "..");
+        if !line_reads(line) || word.contains('$') || !is_name {
+            continue;
+        }
+        found.push(file.aim(word.as_bytes()));
+        // What is relative may be so to the directory of the whole application.
+        if let Some(top) = file.ancestors().into_iter().find(is_top) {
+            found.push(top.child(b"x").aim(word.as_bytes()));
+        }
+    }
+    found
 }
 
 /// Whether `dir` is the directory of one application's configuration.
@@ -70,18 +113,6 @@ fn line_reads(line: &Line) -> bool {
         || line.text.to_lowercase().contains("include")
 }
 
-fn is_meant(line: &Line, name: &RootPath, other: &RootPath) -> bool {
-    let bytes = name.as_bytes();
-    if bytes.iter().any(|b| b"*?[".contains(b)) {
-        let text = String::from_utf8_lossy(bytes);
-        let glob = GlobBuilder::new(&text).literal_separator(true).build();
-        let path = String::from_utf8_lossy(other.as_bytes());
-        return glob.is_ok_and(|glob| glob.compile_matcher().is_match(&*path));
-    }
-    let whole = line_reads(line) || ENDINGS.iter().any(|ending| bytes.ends_with(ending));
-    name == other || (whole && other.parent().as_ref() == Some(name))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,8 +123,7 @@ mod tests {
     }
 
     fn reads(file: &str, line: &str, other: &str) -> bool {
-        let (file, line) = (path(file), lines(line.as_bytes()).unwrap().remove(0));
-        Reach::of(&file).reads(&line, &path(other))
+        Reach::of(&path(file), &lines(line.as_bytes()).unwrap()).first(&path(other)).is_some()
     }
 
     #[test]

@@ -13,7 +13,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
-use crate::defaults::{Change, IN_SERVICE, LIMIT, Line, Place, Reach, compare, lines};
+use crate::defaults::{
+    Change, IN_SERVICE, LIMIT, Line, Place, Reach, compare, is_for_others, lines,
+};
 use crate::failure::Failure;
 use crate::layout::{self, Mentions};
 use crate::packages::Installed;
@@ -38,24 +40,10 @@ const BESIDE: usize = 512;
 /// Where configuration is.
 const PLACE: RootPath = RootPath::literal("/etc");
 
-/// Directories below it in which packages say something to other programs than their own. What
-/// changes there is of interest only around something of the user's.
-const FOR_OTHERS: &[&[u8]] = &[
-    b"apparmor.d",
-    b"apt",
-    b"bash_completion.d",
-    b"cron.d",
-    b"dbus-1",
-    b"init",
-    b"insserv.conf.d",
-    b"logcheck",
-    b"logrotate.d",
-    b"network",
-    b"pam.d",
-    b"profile.d",
-    b"ufw",
-    b"xdg",
-];
+/// Directories below it that applications share. What changes there is of interest only around
+/// something of the user's.
+const SHARED: &[&[u8]] =
+    &[b"apt", b"conf.d", b"default", b"pam.d", b"profile.d", b"security", b"sysconfig", b"xdg"];
 
 /// What is compared.
 pub(in crate::restore) struct Systems<'a> {
@@ -91,7 +79,7 @@ pub(in crate::restore) fn compare_all(
     for (path, text) in before {
         let changes = match lines(text) {
             Some(_) if merged.contains(path) => taken_over(systems, path, text, draft)?,
-            Some(_) if path.is_within(&PLACE) => {
+            Some(_) if path.is_within(&PLACE) && !is_for_others(path) => {
                 let record = systems.inputs.manifest.entries.find(path);
                 let package = record.and_then(|record| record.package);
                 let found = adapted(systems, path, text, false)?;
@@ -123,7 +111,10 @@ pub(in crate::restore) fn compare_all(
     let mut look = Look::new(systems, &defaults, draft);
     let mut quiet = BTreeMap::<String, Vec<Finding>>::new();
     for default in &defaults {
-        let Some(finding) = look.at(default).map_err(unreadable)? else { continue };
+        let Some(mut finding) = look.at(default).map_err(unreadable)? else { continue };
+        if !finding.is_told(default) {
+            continue;
+        }
         match finding.around.is_empty() {
             false => decisions.held.push(finding.held()),
             true => quiet.entry(look.group(default)).or_default().push(finding),
@@ -154,7 +145,7 @@ fn taken_over(
     };
     let old = adapted(systems, path, text, false)?.map(|old| old.lines);
     let (Some(old), Some(new)) = (old, lines(now)) else { return Ok(vec![]) };
-    Ok(compare(&old, &new, &|_| false))
+    Ok(compare(&old, &new, (None, None)))
 }
 
 /// Says of a merge what it brought, in its step and to a person.
@@ -262,6 +253,17 @@ struct Finding {
 }
 
 impl Finding {
+    /// Whether it is worth a question.
+    fn is_told(&mut self, default: &Default) -> bool {
+        if !self.around.is_empty() {
+            return !self.unread.is_empty() || !(self.gone || self.changes.is_empty());
+        }
+        self.changes.retain(|change| change.was().is_some());
+        // That files come and go with versions is no news where nothing of the user's is near.
+        let is_news = !self.gone && !self.changes.is_empty();
+        default.in_service && is_of_service(&default.path) && is_news
+    }
+
     fn held(&self) -> Held {
         let names: Vec<String> = self.around.iter().take(TOLD).map(ToString::to_string).collect();
         let mut parts = Vec::new();
@@ -386,30 +388,23 @@ impl<'a> Look<'a> {
         if gone && package.is_none_or(|name| self.systems.installed.version(name).is_none()) {
             return Ok(None);
         }
-        let reach = Reach::of(path);
-        let reads =
-            |lines: &[Line], other: &RootPath| lines.iter().any(|line| reach.reads(line, other));
-        let was: Vec<&RootPath> =
-            self.kept.iter().filter(|other| reads(&default.lines, other)).collect();
-        let read: Vec<RootPath> =
-            self.kept.iter().filter(|other| reads(&new, other)).cloned().collect();
-        let unread: Vec<RootPath> =
-            was.iter().filter(|other| !read.contains(other)).map(|&other| other.clone()).collect();
-        let mut around: Vec<RootPath> = was.into_iter().cloned().chain(read).collect();
-        around.sort();
-        around.dedup();
-        let is_read = |line: &Line| around.iter().any(|other| reach.reads(line, other));
-        let changes = compare(&default.lines, &new, &is_read);
-        let beside = self.beside(path)?;
-        let unread: Vec<RootPath> = unread
-            .into_iter()
-            .filter(|other| {
-                !beside.iter().any(|(file, lines)| {
-                    let reach = Reach::of(file);
-                    lines.iter().any(|line| reach.reads(line, other))
-                })
-            })
+        let (old_reach, reach) = (Reach::of(path, &default.lines), Reach::of(path, &new));
+        let around: Vec<RootPath> = self
+            .kept
+            .iter()
+            .filter(|other| old_reach.first(other).or(reach.first(other)).is_some())
+            .cloned()
             .collect();
+        let first = |reach: &Reach| around.iter().filter_map(|other| reach.first(other)).min();
+        let changes = compare(&default.lines, &new, (first(&old_reach), first(&reach)));
+        let beside = self.beside(path)?;
+        let others: Vec<Reach> =
+            beside.iter().map(|(file, lines)| Reach::of(file, lines)).collect();
+        let is_read = |other: &RootPath| {
+            std::iter::once(&reach).chain(&others).any(|reach| reach.first(other).is_some())
+        };
+        let unread: Vec<RootPath> =
+            around.iter().filter(|other| !is_read(other)).cloned().collect();
         let elsewhere: BTreeSet<(String, String)> =
             beside.iter().flat_map(|(_, lines)| lines.iter().map(what)).collect();
         let before = top(path).and_then(|top| self.old.get(&top));
@@ -423,20 +418,16 @@ impl<'a> Look<'a> {
             })
             .collect();
         let finding = Finding { path: path.clone(), around, unread, gone, changes };
-        self.weighed(default, finding)
+        self.beside_keys(finding).map(Some)
     }
 
-    /// `finding` as far as it is worth a question.
-    fn weighed(
-        &self,
-        default: &Default,
-        mut finding: Finding,
-    ) -> Result<Option<Finding>, TreeError> {
+    /// `finding`; where the default reads nothing of the user's and something beside it sets the
+    /// same, as far as that does.
+    fn beside_keys(&self, mut finding: Finding) -> Result<Finding, TreeError> {
         if !finding.around.is_empty() {
-            let told = !finding.unread.is_empty() || !(finding.gone || finding.changes.is_empty());
-            return Ok(told.then_some(finding));
+            return Ok(finding);
         }
-        let keys = self.keys(&default.path)?;
+        let keys = self.keys(&finding.path)?;
         let (of_both, rest): (Vec<Change>, Vec<Change>) =
             finding.changes.into_iter().partition(|change| keys.contains_key(change.key()));
         if !of_both.is_empty() && !finding.gone {
@@ -444,14 +435,10 @@ impl<'a> Look<'a> {
                 of_both.iter().filter_map(|change| keys.get(change.key())).collect();
             finding.around = around.into_iter().cloned().collect();
             finding.changes = of_both;
-            return Ok(Some(finding));
+            return Ok(finding);
         }
-        let is_lost = |change: &Change| change.was().is_some();
-        finding.changes = of_both.into_iter().chain(rest).filter(is_lost).collect();
-        // That files come and go with versions is no news where nothing of the user's is near.
-        let is_news = !finding.gone && !finding.changes.is_empty();
-        let told = default.in_service && !for_others(&default.path) && is_news;
-        Ok(told.then_some(finding))
+        finding.changes = of_both.into_iter().chain(rest).collect();
+        Ok(finding)
     }
 
     /// What files of the user's beside `path`, or below its directory, set, with the first that
@@ -504,16 +491,16 @@ fn what(line: &Line) -> (String, String) {
 /// The directory of the application that `path` is the configuration of; none where that lies among
 /// those of others.
 fn top(path: &RootPath) -> Option<RootPath> {
-    let shared: &[&[u8]] = &[b"default", b"sysconfig", b"conf.d", b"security"];
     let rest = path.strip_prefix(&PLACE)?;
     let first = rest.as_bytes().split(|&b| b == b'/').find(|part| !part.is_empty())?;
     let dir = PLACE.child(first);
-    let is_own = !FOR_OTHERS.contains(&first) && !shared.contains(&first);
-    (is_own && dir != *path).then_some(dir)
+    (!SHARED.contains(&first) && !is_for_others(path) && dir != *path).then_some(dir)
 }
 
-fn for_others(path: &RootPath) -> bool {
-    FOR_OTHERS.iter().any(|dir| path.is_within(&PLACE.child(dir)))
+/// Whether `path` is where the service itself looks for what it does.
+fn is_of_service(path: &RootPath) -> bool {
+    let shared = [b"apt".as_slice(), b"pam.d", b"profile.d", b"xdg"];
+    !shared.iter().any(|dir| path.is_within(&PLACE.child(dir)))
 }
 
 /// The texts below `dir` with their lines; links are not followed.
@@ -696,7 +683,8 @@ mod tests {
             let mut decisions = Decisions::default();
             let outcome = Outcome::Merged { lines: vec![] };
             decisions.step(Step::Meet { path: path.clone(), outcome });
-            tell_merge(&path, &compare(&lines(old), &lines(new), &|_| false), &mut decisions);
+            let changes = compare(&lines(old), &lines(new), (None, None));
+            tell_merge(&path, &changes, &mut decisions);
             decisions
         };
         let quiet = merged("# a\n-m 128\n", "# b\n-m 128\n");
