@@ -50,7 +50,7 @@ pub(crate) fn disturbed(change: &Change<'_>) -> Result<Vec<Held>, TreeError> {
         if !may_be_program(&entry) || change.placed.contains(&entry.path) {
             continue;
         }
-        let Some(program) = before.elf(&entry) else { continue };
+        let Some(program) = before.read(&entry) else { continue };
         for library in program.needed.iter().filter(|name| names.covers(name)) {
             let Some(was) = before.find(library, &program, &entry.path)? else { continue };
             let harm = match after.find(library, &program, &entry.path)? {
@@ -185,5 +185,20 @@ mod tests {
         let own = rest.file("/usr/local/lib/liba.so.1", elf(62, &[], "", None));
         let removed = ["/usr/lib/liba.so.1"];
         assert_eq!(told(&before, &own, &["/usr/local/lib/liba.so.1"], &removed), [""; 0]);
+    }
+
+    #[test]
+    fn a_version_is_lacking_only_where_there_are_others() {
+        let program = Elf {
+            wants: vec![(b"liba.so".to_vec(), b"A_2".to_vec())],
+            ..Elf::read(&mut std::io::Cursor::new(elf(62, &["liba.so"], "", None))).unwrap()
+        };
+        let lacks = |gives: &[&str]| {
+            let gives = gives.iter().map(|version| version.as_bytes().to_vec()).collect();
+            lacking(&program, b"liba.so", &Elf { gives, ..program.clone() })
+        };
+        assert_eq!(lacks(&["A_1"]), Some(b"A_2".to_vec()));
+        assert_eq!(lacks(&["A_1", "A_2"]), None);
+        assert_eq!(lacks(&[]), None);
     }
 }

@@ -33,7 +33,7 @@ pub(crate) fn leads(
         if let Kind::Symlink { target } = &entry.kind {
             found.extend(lead(path.aim(target)));
         }
-        let Some(program) = may_be_program(&entry).then(|| search.elf(&entry)).flatten() else {
+        let Some(program) = may_be_program(&entry).then(|| search.read(&entry)).flatten() else {
             continue;
         };
         let loader = program.loader.iter().map(|loader| RootPath::root().aim(loader));

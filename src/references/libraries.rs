@@ -42,7 +42,7 @@ pub(super) fn look(question: &Question<'_>) -> Result<Vec<Finding>, TreeError> {
     let (mut gaps, mut elsewhere) = (Gaps::new(), Gaps::new());
     for kept in question.kept {
         let Some(entry) = question.new.entry(&kept.path)? else { continue };
-        let Some(program) = may_be_program(&entry).then(|| new.elf(&entry)).flatten() else {
+        let Some(program) = may_be_program(&entry).then(|| new.read(&entry)).flatten() else {
             continue;
         };
         let miss = |gaps: &mut Gaps, need: Need, was: Option<RootPath>| {

@@ -35,6 +35,14 @@ struct Gap {
     rest: Vec<Vec<u8>>,
 }
 
+/// Where things are in the new system.
+struct Today<'a> {
+    /// By the names that links lead to.
+    places: BTreeMap<Vec<u8>, Vec<RootPath>>,
+    /// Of what was kept and moved, by where it was.
+    moved: BTreeMap<&'a RootPath, &'a RootPath>,
+}
+
 impl Gap {
     /// The path at the end of the way.
     fn whole(&self) -> RootPath {
@@ -52,7 +60,8 @@ pub(super) fn look(question: &Question<'_>) -> Result<Vec<Finding>, TreeError> {
         let Some(gap) = gap(question.new, &kept.path)? else { continue };
         let Ok(Some(end)) = resolve(question.old, &kept.was) else { continue };
         // Of links that lead to one another, the last one is told.
-        let is_own = |link: &RootPath| question.kept.iter().any(|kept| kept.path == *link);
+        let is_own =
+            |link: &RootPath| question.kept.binary_search_by(|kept| kept.path.cmp(link)).is_ok();
         if gap.link == kept.path || !is_own(&gap.link) {
             lost.push(Lost { kept, aim, end, gap });
         }
@@ -61,25 +70,29 @@ pub(super) fn look(question: &Question<'_>) -> Result<Vec<Finding>, TreeError> {
         return Ok(vec![]);
     }
     let names: BTreeSet<Vec<u8>> = lost.iter().map(|lost| lost.aim.name().to_vec()).collect();
-    let places = named::find(question.new, &names)?;
-    lost.iter().map(|lost| judge(question, lost, &places)).collect()
+    let moved = question.kept.iter().filter(|kept| kept.path != kept.was);
+    let today = Today {
+        places: named::find(question.new, &names)?,
+        moved: moved.map(|kept| (&kept.was, &kept.path)).collect(),
+    };
+    lost.iter().map(|lost| judge(question, lost, &today)).collect()
 }
 
 fn judge(
     question: &Question<'_>,
     lost: &Lost<'_>,
-    places: &BTreeMap<Vec<u8>, Vec<RootPath>>,
+    today: &Today<'_>,
 ) -> Result<Finding, TreeError> {
     let (path, aim) = (&lost.kept.path, &lost.aim);
-    if let Some(today) = certain(question, lost)? {
-        let what = format!("leads to {today}: the new system has no {aim}");
-        let target = today.as_bytes().to_vec();
+    if let Some(end) = certain(question, lost, today)? {
+        let what = format!("leads to {end}: the new system has no {aim}");
+        let target = end.as_bytes().to_vec();
         return Ok(Finding::cured(Cure::Link { path: path.clone(), target, what }));
     }
     let why = format!("the link leads to {aim}, which the new system does not have");
     let held = Held::new(HeldKind::Reference, path, why).was(aim);
     let mut candidates = renumbered(question, &lost.gap)?;
-    let same_name = places.get(aim.name()).map(Vec::as_slice).unwrap_or_default();
+    let same_name = today.places.get(aim.name()).map(Vec::as_slice).unwrap_or_default();
     if same_name.len() <= MOST_CANDIDATES {
         let others = same_name.iter().filter(|place| *place != path);
         candidates.extend(others.filter(|place| question.is_there(place)).cloned());
@@ -90,11 +103,14 @@ fn judge(
 }
 
 /// Where the link has to lead today, where that is beyond doubt.
-fn certain(question: &Question<'_>, lost: &Lost<'_>) -> Result<Option<RootPath>, TreeError> {
+fn certain(
+    question: &Question<'_>,
+    lost: &Lost<'_>,
+    today: &Today<'_>,
+) -> Result<Option<RootPath>, TreeError> {
     // What it led to was kept, and has moved.
-    let moved = question.kept.iter().find(|kept| kept.was == lost.end && kept.path != kept.was);
-    if let Some(moved) = moved {
-        return Ok(Some(moved.path.clone()));
+    if let Some(place) = today.moved.get(&lost.end) {
+        return Ok(Some((*place).clone()));
     }
     if let Some(zone) = zones::today(question.new, &lost.gap.whole())? {
         return Ok(Some(zone));

@@ -42,8 +42,14 @@ pub(super) fn look(question: &Question<'_>) -> Result<Vec<Finding>, TreeError> {
         }
     }
     let mut findings = Vec::new();
+    let mut own = BTreeMap::new();
     for (dir, (today, modules)) in groups {
-        if !has_own_interpreter(question, &today.subject)? {
+        let is_own = match own.get(&today.subject) {
+            Some(known) => *known,
+            None => has_own_interpreter(question, &today.subject)?,
+        };
+        own.insert(today.subject.clone(), is_own);
+        if !is_own {
             findings.extend(judge(question, &dir, &today, &modules)?);
         }
     }

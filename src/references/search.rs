@@ -165,13 +165,17 @@ impl<'a> Search<'a> {
         Ok(is_one.then(|| Found { by: path.clone(), place }))
     }
 
+    /// As [`Self::elf`], of one that is asked for once.
+    pub(super) fn read(&self, entry: &Entry) -> Option<Elf> {
+        self.tree.open(entry).ok().and_then(|mut content| Elf::read(&mut *content))
+    }
+
     /// What the file at `entry` needs; `None` where it is no program or cannot be opened.
     pub(super) fn elf(&self, entry: &Entry) -> Option<Rc<Elf>> {
         if let Some(known) = self.files.borrow().get(&entry.path) {
             return known.clone();
         }
-        let read = self.tree.open(entry).ok().and_then(|mut content| Elf::read(&mut *content));
-        let read = read.map(Rc::new);
+        let read = self.read(entry).map(Rc::new);
         self.files.borrow_mut().insert(entry.path.clone(), read.clone());
         read
     }
