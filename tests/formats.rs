@@ -41,12 +41,25 @@ fn path(text: &str) -> RootPath {
 /// What `inspect --json` says of a bundle, without what was not said when it was written.
 fn inspected(reader: &Reader, as_of: &Value) -> Value {
     let mut said = serde_json::to_value(Inspection::of_manifest(reader.manifest())).unwrap();
-    for entry in said["entries"].as_array_mut().unwrap() {
-        entry.as_object_mut().unwrap().remove("because");
-    }
-    let known = as_of["survey"].as_object().unwrap();
-    said["survey"].as_object_mut().unwrap().retain(|key, _| known.contains_key(key));
+    without_news(&mut said, as_of);
     said
+}
+
+/// Takes the fields out of `said` that objects of `known` do not have. Items of lists are compared
+/// one by one.
+fn without_news(said: &mut Value, known: &Value) {
+    match (said, known) {
+        (Value::Object(said), Value::Object(known)) => {
+            said.retain(|key, _| known.contains_key(key));
+            for (key, value) in said {
+                without_news(value, &known[key]);
+            }
+        }
+        (Value::Array(said), Value::Array(known)) => {
+            said.iter_mut().zip(known).for_each(|(said, known)| without_news(said, known));
+        }
+        _ => {}
+    }
 }
 
 #[test]
