@@ -3,7 +3,7 @@
 //! `inspect`, `explain`, `archive --dry-run` and `archive` itself all look at the same value, an
 //! [`Examined`]; nothing decides anew later on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::sync::OnceLock;
 
@@ -258,9 +258,11 @@ fn knowledge(
     let os = os_release(tree).map_err(failed)?;
     let (gone, unknown) = gone(tree, &installed, &os).map_err(failed)?;
     let withdrawn = withdrawn(&installed, &gone);
-    let offers = match unknown > 0 && gone.is_empty() {
-        true => Offers::Unknown,
-        false => Offers::Known { missing: gone.into_keys().collect() },
+    let missing: BTreeSet<String> = gone.into_keys().collect();
+    let offers = match (unknown > 0, missing.is_empty()) {
+        (true, true) => Offers::Unknown,
+        (true, false) => Offers::Unproved { missing },
+        (false, _) => Offers::Known { missing },
     };
     let baseline = baseline(source, &options.since)?;
     let numbers = Numbers::load(tree).map_err(|e| unreadable(source, e, "reading accounts of"))?;

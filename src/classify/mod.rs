@@ -359,11 +359,7 @@ impl Classifier<'_> {
     /// The package that brings what the link `entry` leads to, where that cannot be had again:
     /// such a link is made when the package is installed.
     fn leads_to(&self, entry: &Entry) -> Result<Option<String>, TreeError> {
-        let none_is_missing = match self.offers {
-            Offers::Unknown => true,
-            Offers::Known { missing } => missing.is_empty(),
-        };
-        if none_is_missing || !matches!(entry.kind, Kind::Symlink { .. }) {
+        if !self.offers.any_missing() || !matches!(entry.kind, Kind::Symlink { .. }) {
             return Ok(None);
         }
         // One that leads nowhere leads to no package.
@@ -626,8 +622,34 @@ mod tests {
         assert_eq!(offered(&known), None);
         known.offers = Offers::Known { missing: BTreeSet::from(["app".to_owned()]) };
         assert_eq!(offered(&known), Some(false));
+        known.offers = Offers::Unproved { missing: BTreeSet::new() };
+        assert_eq!(offered(&known), None);
         known.offers = Offers::Known { missing: BTreeSet::new() };
         assert_eq!(offered(&known), Some(true));
+    }
+
+    #[test]
+    fn links_to_what_cannot_be_had_again_are_kept_and_so_are_its_directories() {
+        let units = "/etc/systemd/system/multi-user.target.wants";
+        let list = "/usr/lib/systemd/system/app.service\n/opt/app\n/opt/app/spool\n";
+        let record = "/var/lib/systemd/deb-systemd-helper-enabled/multi-user.target.wants";
+        let tree = system()
+            .file("/var/lib/dpkg/info/app.list", list)
+            .file("/usr/lib/systemd/system/app.service", "")
+            .dir("/opt/app/spool")
+            .file(format!("{record}/app.service"), "")
+            .link(format!("{units}/app.service"), "/usr/lib/systemd/system/app.service");
+        let mut known = Known::of(tree);
+        let class = |known: &Known, at: &str| decide(&known.of_root(at)).class;
+        let places = [format!("{units}/app.service"), "/opt/app/spool".to_owned()];
+        for at in &places {
+            assert_eq!(class(&known, at), crate::verdict::Class::Immutable, "{at}");
+        }
+        known.offers = Offers::Known { missing: BTreeSet::from(["app".to_owned()]) };
+        for at in &places {
+            let kept = Reason::NotOffered { package: "app".to_owned() };
+            assert_eq!(decide(&known.of_root(at)).reason, kept, "{at}");
+        }
     }
 
     #[test]

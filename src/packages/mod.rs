@@ -47,7 +47,7 @@ pub(crate) use ledger::{Claim, Decisions, Unit};
 pub(crate) use manager::Manager;
 pub use md5::Md5;
 pub(crate) use moving::Moving;
-pub(crate) use own_state::OWN_STATE;
+pub(crate) use own_state::{OWN_CONFIGURATION, OWN_STATE};
 pub(crate) use package::Conffile;
 pub use package::{Package, Status};
 pub(crate) use problem::Problem;

@@ -3,6 +3,9 @@
 
 use crate::tree::RootPath;
 
+/// The directory in which package managers look for how they are to work, among those in `/etc`.
+pub(crate) const OWN_CONFIGURATION: &[u8] = b"apt";
+
 /// The directories and files that say what is installed in a system, and which system it is. They
 /// are true of no other system, whatever its package manager, and whether or not they can be read.
 pub(crate) const OWN_STATE: &[RootPath] = &[

@@ -434,6 +434,19 @@ mod tests {
     }
 
     #[test]
+    fn what_a_package_needs_is_what_is_installed_of_it() {
+        let status = package("tool", "1", "")
+            .replace("Version", "Depends: libc6 (>= 2), absent, mta | postfix, awk\nVersion")
+            + &package("libc6", "2", "")
+            + &package("postfix", "3", "")
+            + &package("mawk", "1", "").replace("Version", "Provides: awk\nVersion");
+        let tree = MemoryTree::default().file("/var/lib/dpkg/status", status);
+        let dpkg = Dpkg::load(&tree).unwrap().unwrap();
+        assert_eq!(dpkg.needs("tool"), ["libc6", "mawk", "postfix"]);
+        assert!(dpkg.needs("libc6").is_empty());
+    }
+
+    #[test]
     fn of_a_system_that_says_nothing_of_itself_nothing_is_known() {
         let status = package("a", "1", "") + &package("b", "2-vendor", "V <v@example.org>");
         let tree = MemoryTree::default().file("/var/lib/dpkg/status", status);

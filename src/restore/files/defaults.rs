@@ -18,7 +18,7 @@ use crate::defaults::{
 };
 use crate::failure::Failure;
 use crate::layout::{self, Mentions};
-use crate::packages::Installed;
+use crate::packages::{Installed, OWN_CONFIGURATION};
 use crate::restore::files::migration::{AppMigration, adapt_settings, apply_steps};
 use crate::restore::value::archived::Archived;
 use crate::restore::value::config_merge::Outcome;
@@ -43,7 +43,7 @@ const PLACE: RootPath = RootPath::literal("/etc");
 /// Directories below it that applications share. What changes there is of interest only around
 /// something of the user's.
 const SHARED: &[&[u8]] =
-    &[b"apt", b"conf.d", b"default", b"pam.d", b"profile.d", b"security", b"sysconfig", b"xdg"];
+    &[b"conf.d", b"default", b"pam.d", b"profile.d", b"security", b"sysconfig", b"xdg"];
 
 /// What is compared.
 pub(in crate::restore) struct Systems<'a> {
@@ -494,12 +494,13 @@ fn top(path: &RootPath) -> Option<RootPath> {
     let rest = path.strip_prefix(&PLACE)?;
     let first = rest.as_bytes().split(|&b| b == b'/').find(|part| !part.is_empty())?;
     let dir = PLACE.child(first);
-    (!SHARED.contains(&first) && !is_for_others(path) && dir != *path).then_some(dir)
+    (!SHARED.contains(&first) && first != OWN_CONFIGURATION && !is_for_others(path) && dir != *path)
+        .then_some(dir)
 }
 
 /// Whether `path` is where the service itself looks for what it does.
 fn is_of_service(path: &RootPath) -> bool {
-    let shared = [b"apt".as_slice(), b"pam.d", b"profile.d", b"xdg"];
+    let shared = [OWN_CONFIGURATION, b"pam.d", b"profile.d", b"xdg"];
     !shared.iter().any(|dir| path.is_within(&PLACE.child(dir)))
 }
 

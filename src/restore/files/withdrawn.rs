@@ -14,8 +14,9 @@ use crate::survey::WithdrawnFact;
 use crate::tree::{Draft, RootPath};
 use crate::verdict::{Class, Held, HeldKind, Reason};
 
-/// Where packages have their programs, libraries and texts, and nothing else is.
-const PROGRAMS: &[&str] = &["/usr/", "/bin/", "/sbin/", "/lib"];
+/// Where packages have their programs, libraries and texts, or links to them, and nothing else is.
+const PROGRAMS: &[&str] =
+    &["/usr/", "/bin/", "/sbin/", "/lib/", "/lib32/", "/lib64/", "/libx32/", "/etc/alternatives/"];
 
 /// Below these a person puts things.
 const LOCAL: &str = "/usr/local/";
@@ -45,7 +46,7 @@ pub(in crate::restore) fn settle(
         let files = files.remove(&fact.name).unwrap_or_default();
         let held = match todays(fact, inputs, installed) {
             Some((name, version)) => replaced(fact, &files, draft, &name, &version),
-            None => placed(fact, &files, inputs),
+            None => placed(fact, &files, &|name| inputs.packages.dropped.contains_key(name)),
         };
         decisions.held.push(held);
     }
@@ -87,9 +88,9 @@ fn replaced(
     held
 }
 
-fn placed(fact: &WithdrawnFact, files: &[RootPath], inputs: &Inputs<'_>) -> Held {
-    let dropped = |name: &&String| inputs.packages.dropped.contains_key(*name);
-    let lacking: Vec<&str> = fact.needs.iter().filter(dropped).map(String::as_str).collect();
+fn placed(fact: &WithdrawnFact, files: &[RootPath], is_gone: &dyn Fn(&str) -> bool) -> Held {
+    let needs = fact.needs.iter().map(String::as_str);
+    let lacking: Vec<&str> = needs.filter(|name| is_gone(name)).collect();
     let lacks = match lacking.as_slice() {
         [] => String::new(),
         names => format!("; it needs {}, which cannot be had today either", names.join(", ")),
@@ -108,4 +109,60 @@ fn placed(fact: &WithdrawnFact, files: &[RootPath], inputs: &Inputs<'_>) -> Held
 fn is_program(path: &RootPath) -> bool {
     let below = |dir: &str| path.as_bytes().starts_with(dir.as_bytes());
     PROGRAMS.iter().any(|dir| below(dir)) && !below(LOCAL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::memory::MemoryTree;
+    use crate::tree::{DraftContent, DraftNode, Tree};
+
+    fn fact() -> WithdrawnFact {
+        WithdrawnFact {
+            name: "nginx".to_owned(),
+            version: "1.24.0-1~bullseye".to_owned(),
+            why: "bullseye is no word of Debian's".to_owned(),
+            needs: vec!["libc6".to_owned(), "libssl1.1".to_owned()],
+        }
+    }
+
+    const FILES: &[&str] = &[
+        "/etc/alternatives/nginx",
+        "/etc/nginx/nginx.conf",
+        "/opt/nginx/extra",
+        "/usr/local/bin/own",
+        "/usr/sbin/nginx",
+    ];
+
+    fn draft() -> (Draft, Vec<RootPath>) {
+        let mut draft = Draft::default();
+        let paths: Vec<RootPath> =
+            FILES.iter().map(|at| RootPath::parse(at.as_bytes()).unwrap()).collect();
+        for path in &paths {
+            let tree = MemoryTree::default().file(path.to_string(), "x");
+            let entry = tree.entry(path).unwrap().unwrap();
+            draft.put(DraftNode { entry, content: DraftContent::Bytes(b"x".to_vec()) });
+        }
+        (draft, paths)
+    }
+
+    #[test]
+    fn where_todays_package_stands_in_its_place_only_its_programs_are_left_out() {
+        let (mut draft, paths) = draft();
+        let held = replaced(&fact(), &paths, &mut draft, "nginx", "1.26.3-3");
+        let left: Vec<String> = draft.nodes().map(|n| n.entry.path.to_string()).collect();
+        assert_eq!(left, ["/etc/nginx/nginx.conf", "/opt/nginx/extra", "/usr/local/bin/own"]);
+        assert_eq!((held.kind, held.subject.as_str()), (HeldKind::Package, "nginx"));
+        assert_eq!(held.candidates, ["nginx 1.26.3-3"]);
+        assert!(held.why.contains("2 files of the old one are in the bundle"), "{}", held.why);
+    }
+
+    #[test]
+    fn a_package_whose_files_are_placed_is_held_with_what_it_lacks() {
+        let (_, paths) = draft();
+        let held = placed(&fact(), &paths, &|name| name == "libssl1.1");
+        assert!(held.why.contains("its 5 files are placed"), "{}", held.why);
+        assert!(held.why.ends_with("it needs libssl1.1, which cannot be had today either"));
+        assert_eq!(held.was.as_deref(), Some("1.24.0-1~bullseye"));
+    }
 }

@@ -300,3 +300,42 @@ fn same_content(a: &mut File, b: &mut File) -> std::io::Result<bool> {
     b.read_to_end(&mut right)?;
     Ok(left == right)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packages::Manager;
+    use crate::survey::WithdrawnFact;
+
+    #[test]
+    fn what_a_package_that_cannot_be_had_needs_is_installed() {
+        let withdrawn = |name: &str, needs: &[&str]| WithdrawnFact {
+            name: name.to_owned(),
+            version: "1".to_owned(),
+            why: String::new(),
+            needs: needs.iter().map(ToString::to_string).collect(),
+        };
+        let asked = |name: &str| IntentFact {
+            name: name.to_owned(),
+            why: IntentWhy::Manual,
+            stands_for: vec![],
+        };
+        let survey = Survey {
+            intents: vec![asked("tool"), asked("curl")],
+            withdrawn: vec![
+                withdrawn("tool", &["curl", "libtool", "perl"]),
+                withdrawn("libtool", &["zlib"]),
+            ],
+            ..Survey::default()
+        };
+        let intents = intents(&survey, family::of(Manager::Dpkg).unwrap());
+        let names: Vec<_> = intents.iter().map(|i| (i.name.as_str(), i.why)).collect();
+        let expected = [
+            ("tool", IntentWhy::Manual),
+            ("curl", IntentWhy::Manual),
+            ("perl", IntentWhy::Leaf),
+            ("zlib", IntentWhy::Leaf),
+        ];
+        assert_eq!(names, expected);
+    }
+}

@@ -107,6 +107,7 @@ impl Decisions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::restore::value::packages::Missing;
     use crate::tree::memory::MemoryTree;
     use crate::tree::{DraftContent, Tree};
 
@@ -118,6 +119,22 @@ mod tests {
         let tree = MemoryTree::default().file(at, "x");
         let entry = tree.entry(&path(at)).unwrap().unwrap();
         DraftNode { entry, content: DraftContent::Bytes(b"x".to_vec()) }
+    }
+
+    #[test]
+    fn what_nobody_could_have_offered_is_no_loss_of_a_restore() {
+        let missing = ["gone", "vendors"].map(|name| Missing { name: name.to_owned() });
+        let plan = PackagePlan { missing: missing.into(), ..PackagePlan::default() };
+        let withdrawn = WithdrawnFact {
+            name: "vendors".to_owned(),
+            version: "1".to_owned(),
+            why: String::new(),
+            needs: vec![],
+        };
+        let mut decisions = Decisions::default();
+        decisions.packages(&plan, &[withdrawn]);
+        let lost: Vec<&str> = decisions.losses.iter().map(|l| l.subject.as_str()).collect();
+        assert_eq!(lost, ["gone"]);
     }
 
     #[test]
