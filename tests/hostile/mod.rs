@@ -37,6 +37,9 @@ impl Place {
         place.write("var/lib/dpkg/status", stanza("app", ""));
         place.write("var/lib/dpkg/info/app.list", "/.\n/usr\n/usr/bin\n/usr/bin/app\n");
         place.write("var/lib/dpkg/info/app.md5sums", format!("{HELLO}  usr/bin/app\n"));
+        place.write("var/lib/apt/lists/x_dists_bullseye_InRelease", "Origin: Debian\n");
+        let offered = "Package: app\nVersion: 2\n\nPackage: other\nVersion: 2\n\n";
+        place.write("var/lib/apt/lists/x_dists_bullseye_main_binary-all_Packages", offered);
         place.write("usr/bin/app", "hello\n");
         place.write("srv/data", "what nobody else has\n");
         place

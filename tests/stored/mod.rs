@@ -95,6 +95,12 @@ pub(crate) fn status(more: &str) -> String {
     )
 }
 
+/// What its repository said of itself when it was asked last, and what it offered: that package.
+pub(crate) const LISTS: [(&str, &str); 2] = [
+    ("var/lib/apt/lists/x_dists_bullseye_InRelease", "Origin: Debian\n"),
+    ("var/lib/apt/lists/x_dists_bullseye_main_binary-all_Packages", "Package: app\nVersion: 2\n\n"),
+];
+
 /// A small old system with one package.
 pub(crate) fn base_layer() -> Vec<u8> {
     let status = status(&format!("Conffiles:\n /etc/app.conf {HELLO}\n"));
@@ -115,6 +121,8 @@ pub(crate) fn base_layer() -> Vec<u8> {
         .dir("var/lib/dpkg/info")
         .file("var/lib/dpkg/status", status)
         .file("var/lib/dpkg/info/app.list", list)
+        .file(LISTS[0].0, LISTS[0].1)
+        .file(LISTS[1].0, LISTS[1].1)
         .file(
             "var/lib/dpkg/info/app.md5sums",
             format!("{HELLO}  usr/bin/app\n{HELLO}  usr/bin/gone\n"),

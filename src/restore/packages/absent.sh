@@ -1,3 +1,4 @@
+#!/bin/sh
 # Prints the numbers of its arguments, from 0 on, that are no paths of the system.
 n=0
 for path; do
