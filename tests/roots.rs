@@ -152,6 +152,13 @@ fn old_system(dir: &Path, intents: &[&str]) {
     for name in intents {
         write(&format!("var/lib/dpkg/info/{name}.list"), "/.\n");
     }
+    // Its repository had all of them when it was asked last.
+    fs::create_dir_all(dir.join("var/lib/apt/lists")).unwrap();
+    write("var/lib/apt/lists/x_dists_bullseye_InRelease", "Origin: Debian\n");
+    let offered = ["base-files"].iter().chain(intents);
+    let offered: String =
+        offered.map(|name| format!("Package: {name}\nVersion: 11.1\n\n")).collect();
+    write("var/lib/apt/lists/x_dists_bullseye_main_binary-amd64_Packages", &offered);
     write("etc/passwd", "root:x:0:0:root:/root:/bin/bash\nalice:x:1000:1000::/srv:/bin/sh\n");
     write("etc/group", "root:x:0:\nalice:x:1000:\n");
     write("etc/resolv.conf", "nameserver 192.0.2.1\n");

@@ -211,6 +211,11 @@ fn old_system(dir: &Path) {
         "Package: base-files\nStatus: install ok installed\nArchitecture: amd64\n\
          Version: 11.1\nMaintainer: nobody\nEssential: yes\nDescription: x\n\n",
     );
+    // Its repository had it when it was asked last.
+    fs::create_dir_all(dir.join("var/lib/apt/lists")).unwrap();
+    write("var/lib/apt/lists/x_dists_bullseye_InRelease", "Origin: Debian\n");
+    let offered = "Package: base-files\nVersion: 11.1\n\n";
+    write("var/lib/apt/lists/x_dists_bullseye_main_binary-amd64_Packages", offered);
     write("var/lib/dpkg/info/base-files.list", "/.\n/etc\n");
     write("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n");
     write("etc/group", "root:x:0:\n");
