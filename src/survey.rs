@@ -75,9 +75,10 @@ pub(crate) fn withdrawn(
     installed: &Installed,
     gone: &BTreeMap<String, String>,
 ) -> Vec<WithdrawnFact> {
+    let needs = installed.needs(&gone.keys().map(String::as_str).collect());
     let fact = |unit: Unit| {
         let why = gone.get(unit.name)?.clone();
-        let needs = installed.needs(unit.name);
+        let needs = needs.get(unit.name).cloned().unwrap_or_default();
         Some(WithdrawnFact { name: unit.name.to_owned(), version: unit.version, why, needs })
     };
     installed.units().filter_map(fact).collect()

@@ -3,7 +3,7 @@
 //! Of two managers that claim one path, the system's own comes first.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::apk::Apk;
 use super::dpkg::{Alternative, Dpkg, Moment, Script};
@@ -114,8 +114,12 @@ impl Installed {
     }
 
     /// As [`Ledger::needs`].
-    pub(crate) fn needs(&self, name: &str) -> Vec<String> {
-        self.ledgers().flat_map(|ledger| ledger.needs(name)).collect()
+    pub(crate) fn needs(&self, names: &BTreeSet<&str>) -> BTreeMap<String, Vec<String>> {
+        let mut needs: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (name, needed) in self.ledgers().flat_map(|ledger| ledger.needs(names)) {
+            needs.entry(name).or_default().extend(needed);
+        }
+        needs
     }
 
     /// As [`Ledger::baseline`].

@@ -47,25 +47,33 @@ impl Dpkg {
         self.intents(comes_with_the_system).iter().map(wanted).collect()
     }
 
-    /// The installed packages that those called `name` depend on, as they are asked for.
-    pub fn needs(&self, name: &str) -> Vec<String> {
-        let mut needs = BTreeSet::new();
-        let named = self.packages.iter().filter(|p| p.name == name && p.has_files());
-        for (package, group) in named.flat_map(|p| p.depends.iter().map(move |group| (p, group))) {
-            let answers = |other: &&Package| {
-                other.has_files()
-                    && group.iter().any(|name| other.name == *name || other.provides.contains(name))
-                    && self.foreign(other) == self.foreign(package)
-            };
-            // What is for every architecture serves any.
-            let found = self.packages.iter().find(answers);
-            let found = found.or_else(|| group.iter().find_map(|name| self.is_installed(name)));
-            needs.extend(found.map(|found| match self.foreign(found) {
-                Some(arch) => format!("{}:{arch}", found.name),
-                None => found.name.clone(),
-            }));
+    /// The installed packages that each of those called `names` depends on, as they are asked for.
+    pub fn needs(&self, names: &BTreeSet<&str>) -> BTreeMap<String, Vec<String>> {
+        let there = || self.packages.iter().enumerate().filter(|(_, package)| package.has_files());
+        let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (number, package) in there() {
+            for name in std::iter::once(&package.name).chain(&package.provides) {
+                by_name.entry(name).or_default().push(number);
+            }
         }
-        needs.into_iter().collect()
+        let mut needs: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (_, package) in there().filter(|(_, package)| names.contains(package.name.as_str())) {
+            let needed = needs.entry(package.name.clone()).or_default();
+            for group in &package.depends {
+                let answering = group.iter().flat_map(|name| by_name.get(name.as_str()));
+                let same = |number: &&usize| {
+                    self.foreign(&self.packages[**number]) == self.foreign(package)
+                };
+                // What is for every architecture serves any.
+                let found = answering.flatten().filter(same).min().map(|n| &self.packages[*n]);
+                let found = found.or_else(|| group.iter().find_map(|name| self.is_installed(name)));
+                needed.extend(found.map(|found| match self.foreign(found) {
+                    Some(arch) => format!("{}:{arch}", found.name),
+                    None => found.name.clone(),
+                }));
+            }
+        }
+        needs.into_iter().map(|(name, needed)| (name, needed.into_iter().collect())).collect()
     }
 
     /// The packages that every system of the family has, whoever asked for them: the essential and

@@ -1,5 +1,7 @@
 //! [`Ledger`] of Debian's records, which hold more than the others' do.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::super::dpkg::{Alternative, Dpkg, Moment, Script};
 use super::super::file_record::{Digest, RecordedKind, Role};
 use super::super::intent::Wanted;
@@ -60,8 +62,8 @@ impl Ledger for Dpkg {
         Dpkg::supply(self, tree, distribution)
     }
 
-    fn needs(&self, name: &str) -> Vec<String> {
-        Dpkg::needs(self, name)
+    fn needs(&self, names: &BTreeSet<&str>) -> BTreeMap<String, Vec<String>> {
+        Dpkg::needs(self, names)
     }
 
     fn baseline(&self, path: &RootPath) -> Option<Digest> {

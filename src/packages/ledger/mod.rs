@@ -10,6 +10,8 @@ mod recorded;
 
 pub(crate) use claim::Claim;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::dpkg::{Alternative, Moment, Script, StatOverride};
 use super::file_record::{Digest, RecordedKind};
 use super::intent::{Wanted, Why};
@@ -121,9 +123,9 @@ pub(crate) trait Ledger: Send + Sync {
     fn supply(&self, tree: &dyn Tree, distribution: &Distribution<'_>)
     -> Result<Supply, TreeError>;
 
-    /// The installed packages that the package `name` depends on, as they are asked for.
-    fn needs(&self, _name: &str) -> Vec<String> {
-        vec![]
+    /// The installed packages that each of the packages `names` depends on, as they are asked for.
+    fn needs(&self, _names: &BTreeSet<&str>) -> BTreeMap<String, Vec<String>> {
+        BTreeMap::new()
     }
 
     /// Digest of the text that a package brought for its configuration file at `path`: what an
