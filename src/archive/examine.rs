@@ -184,22 +184,9 @@ pub fn examine(
     gone.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
     gone.dedup_by(|b, a| a.entry.path == b.entry.path);
     gone.into_iter().for_each(|judged| entries.push(judged));
-    let mut survey = survey(source, &knowledge);
-    survey.locales =
-        locales(source.tree()).map_err(|e| unreadable(source, e, "reading the locales of"))?;
+    let mut survey = survey(source, &knowledge)?;
     survey.environments = environments::facts(&found, &entries);
-    let mut limitations = source.limitations().to_vec();
-    limitations.extend(survey.environments.iter().filter(|fact| fact.rebuild).map(|fact| {
-        format!("{}: packages are kept as a list, for an index that still has them", fact.root)
-    }));
-    let claims = knowledge.installed.problems().filter(|problem| !problem.is_loss());
-    limitations.extend(claims.map(ToString::to_string));
-    let system = defaults::System {
-        tree: source.tree(),
-        installed: &knowledge.installed,
-        settings: source.settings(),
-    };
-    limitations.extend(defaults::keep(&system, &mut entries));
+    let limitations = limitations(source, &knowledge, &survey, &mut entries);
     Ok(Examined { survey, entries, apps: knowledge.apps, losses: lost, limitations })
 }
 
@@ -422,7 +409,29 @@ fn judge(
     Ok(judged)
 }
 
-fn survey(source: &Source, knowledge: &Knowledge) -> Survey {
+/// What the way in cannot deliver, and what is not in the bundle as it was.
+fn limitations(
+    source: &Source,
+    knowledge: &Knowledge,
+    survey: &Survey,
+    entries: &mut Verdicts,
+) -> Vec<String> {
+    let mut limitations = source.limitations().to_vec();
+    limitations.extend(survey.environments.iter().filter(|fact| fact.rebuild).map(|fact| {
+        format!("{}: packages are kept as a list, for an index that still has them", fact.root)
+    }));
+    let claims = knowledge.installed.problems().filter(|problem| !problem.is_loss());
+    limitations.extend(claims.map(ToString::to_string));
+    let system = defaults::System {
+        tree: source.tree(),
+        installed: &knowledge.installed,
+        settings: source.settings(),
+    };
+    limitations.extend(defaults::keep(&system, entries));
+    limitations
+}
+
+fn survey(source: &Source, knowledge: &Knowledge) -> Result<Survey, Failure> {
     let (packages, intents) = packages(&knowledge.installed);
     let apps = knowledge
         .apps
@@ -437,7 +446,7 @@ fn survey(source: &Source, knowledge: &Knowledge) -> Survey {
     let choices = family
         .map(|family| family.decided(source.tree(), &knowledge.installed))
         .unwrap_or_default();
-    Survey {
+    Ok(Survey {
         source: source.to_string(),
         name: source.name().to_owned(),
         os: knowledge.os.clone(),
@@ -449,8 +458,10 @@ fn survey(source: &Source, knowledge: &Knowledge) -> Survey {
         apps,
         mounts: source.mounts(),
         choices,
+        locales: locales(source.tree())
+            .map_err(|e| unreadable(source, e, "reading the locales of"))?,
         ..Survey::default()
-    }
+    })
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use super::{Counted, Judged, Pristine, Totals};
+use crate::bundle::Listed;
 use crate::environments::PartOf;
 use crate::tree::{FileType, LinkGroup, Packed, Repeated, RootPath, path_order};
 use crate::verdict::{Class, Origin, Reason};
@@ -134,6 +135,14 @@ pub struct Shown<'a> {
     pub deleted: bool,
     /// It is kept, and holds a key or a password.
     pub secret: bool,
+}
+
+impl<'a> From<Listed<'a>> for Shown<'a> {
+    fn from(listed: Listed<'a>) -> Shown<'a> {
+        let Listed { path, class, reason, size, file_type, links, package, .. } = listed;
+        let Listed { origin, deleted, secret, .. } = listed;
+        Shown { path, class, reason, size, file_type, links, package, origin, deleted, secret }
+    }
 }
 
 /// What is said of a path, as of many others.

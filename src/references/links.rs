@@ -6,11 +6,8 @@ use super::finding::{Cure, Finding};
 use super::named::{self, alike};
 use super::question::{Kept, Question};
 use super::zones;
-use crate::tree::{Kind, RootPath, Tree, TreeError, list, resolve};
+use crate::tree::{Gap, Kind, RootPath, Tree, TreeError, Way, follow, list, resolve};
 use crate::verdict::{Held, HeldKind};
-
-/// Limit on links followed for one path, as the kernel's.
-const MAX_LINKS: usize = 40;
 
 /// More places than this have a name that says nothing.
 const MOST_CANDIDATES: usize = 5;
@@ -25,29 +22,12 @@ struct Lost<'a> {
     gap: Gap,
 }
 
-/// Where a way ends in nothing.
-struct Gap {
-    /// The link that was followed last.
-    link: RootPath,
-    /// The first path on the way that is not there.
-    missing: RootPath,
-    /// What follows it.
-    rest: Vec<Vec<u8>>,
-}
-
 /// Where things are in the new system.
 struct Today<'a> {
     /// By the names that links lead to.
     places: BTreeMap<Vec<u8>, Vec<RootPath>>,
     /// Of what was kept and moved, by where it was.
     moved: BTreeMap<&'a RootPath, &'a RootPath>,
-}
-
-impl Gap {
-    /// The path at the end of the way.
-    fn whole(&self) -> RootPath {
-        self.rest.iter().fold(self.missing.clone(), |path, name| path.child(name))
-    }
 }
 
 /// The kept links that led somewhere and do not any more.
@@ -57,12 +37,12 @@ pub(super) fn look(question: &Question<'_>) -> Result<Vec<Finding>, TreeError> {
         let Some(entry) = question.new.entry(&kept.path)? else { continue };
         let Kind::Symlink { target } = &entry.kind else { continue };
         let aim = kept.path.aim(target);
-        let Some(gap) = gap(question.new, &kept.path)? else { continue };
+        let Way::Gap(gap) = follow(question.new, &kept.path)? else { continue };
         let Ok(Some(end)) = resolve(question.old, &kept.was) else { continue };
         // Of links that lead to one another, the last one is told.
         let is_own =
             |link: &RootPath| question.kept.binary_search_by(|kept| kept.path.cmp(link)).is_ok();
-        if gap.link == kept.path || !is_own(&gap.link) {
+        if gap.link.as_ref().is_none_or(|link| *link == kept.path || !is_own(link)) {
             lost.push(Lost { kept, aim, end, gap });
         }
     }
@@ -151,47 +131,6 @@ fn renumbered(question: &Question<'_>, gap: &Gap) -> Result<Vec<RootPath>, TreeE
         }
     }
     Ok(found)
-}
-
-/// Where the way of the link at `path` ends in nothing; `None` where it does not, or goes round in a
-/// circle.
-fn gap(tree: &dyn Tree, path: &RootPath) -> Result<Option<Gap>, TreeError> {
-    let mut followed = 0;
-    let mut link = path.clone();
-    let mut todo: Vec<Vec<u8>> = path.components().rev().map(<[u8]>::to_vec).collect();
-    let mut at = RootPath::root();
-    while let Some(name) = todo.pop() {
-        match name.as_slice() {
-            b"" | b"." => continue,
-            b".." => {
-                at = at.parent().unwrap_or_else(RootPath::root);
-                continue;
-            }
-            _ => {}
-        }
-        let next = at.child(&name);
-        match tree.entry(&next)?.map(|entry| entry.kind) {
-            Some(Kind::Symlink { target }) => {
-                followed += 1;
-                if followed > MAX_LINKS {
-                    return Ok(None);
-                }
-                if target.first() == Some(&b'/') {
-                    at = RootPath::root();
-                }
-                todo.extend(target.split(|&b| b == b'/').rev().map(<[u8]>::to_vec));
-                link = next;
-            }
-            Some(Kind::Dir) => at = next,
-            Some(_) if todo.iter().all(Vec::is_empty) => at = next,
-            _ => {
-                let plain = |name: &Vec<u8>| !matches!(name.as_slice(), b"" | b"." | b"..");
-                let rest = todo.into_iter().rev().filter(plain).collect();
-                return Ok(Some(Gap { link, missing: next, rest }));
-            }
-        }
-    }
-    Ok(None)
 }
 
 #[cfg(test)]

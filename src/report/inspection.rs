@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use crate::archive::{Counted, Examined, Explained, Lost, Shown, Totals, Verdicts};
-use crate::bundle::{Entries, Listed, Loss, Manifest};
+use crate::bundle::{Entries, Loss, Manifest};
 use crate::classify::{climb, decide};
 use crate::facts::Survey;
 use crate::tree::{FileType, RootPath};
@@ -39,10 +39,10 @@ impl InspectedEntries<'_> {
     pub fn iter(&self) -> Box<dyn Iterator<Item = InspectedEntry<'_>> + '_> {
         match self {
             InspectedEntries::Examined(verdicts) => {
-                Box::new(verdicts.shown().map(InspectedEntry::of_shown))
+                Box::new(verdicts.shown().map(InspectedEntry::of))
             }
             InspectedEntries::Manifest(entries) => {
-                Box::new(entries.listed().map(InspectedEntry::of_listed))
+                Box::new(entries.listed().map(|listed| InspectedEntry::of(listed.into())))
             }
         }
     }
@@ -108,29 +108,9 @@ fn spelled(bytes: &[u8]) -> (Option<&str>, Option<String>) {
 }
 
 impl<'a> InspectedEntry<'a> {
-    fn of_shown(shown: Shown<'a>) -> InspectedEntry<'a> {
+    fn of(shown: Shown<'a>) -> InspectedEntry<'a> {
         let Shown { path: bytes, class, reason, size, origin, deleted, .. } = shown;
         let Shown { package, file_type, secret, .. } = shown;
-        let (path, path_hex) = spelled(bytes);
-        InspectedEntry {
-            bytes,
-            path,
-            path_hex,
-            class,
-            reason,
-            because: reason,
-            size,
-            origin,
-            deleted,
-            package,
-            file_type,
-            secret,
-        }
-    }
-
-    fn of_listed(listed: Listed<'a>) -> InspectedEntry<'a> {
-        let Listed { path: bytes, class, reason, size, origin, deleted, .. } = listed;
-        let Listed { package, file_type, secret, .. } = listed;
         let (path, path_hex) = spelled(bytes);
         InspectedEntry {
             bytes,

@@ -6,7 +6,23 @@
 use std::collections::BTreeMap;
 use std::io::Cursor;
 
-use super::{Content, Entry, Kind, LinkGroup, Meta, RootPath, Time, Tree, TreeError, Xattrs};
+use super::{
+    Content, ContentId, Entry, Extent, Kind, LinkGroup, Meta, RootPath, Store, Time, Tree,
+    TreeError, Xattrs,
+};
+
+/// A store that nothing was put into.
+pub(crate) struct NoStore;
+
+impl Store for NoStore {
+    fn open(&self, _: ContentId) -> std::io::Result<Box<dyn Content + '_>> {
+        Err(std::io::ErrorKind::NotFound.into())
+    }
+
+    fn extents(&self, _: ContentId) -> std::io::Result<Vec<Extent>> {
+        Ok(vec![])
+    }
+}
 
 /// A tree in memory; built by chaining, with missing parent directories made on the way.
 #[derive(Debug, Clone)]

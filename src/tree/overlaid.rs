@@ -134,19 +134,8 @@ impl Tree for Overlaid<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::memory::MemoryTree;
-    use crate::tree::{ContentId, read_file};
-
-    struct Nothing;
-
-    impl Store for Nothing {
-        fn open(&self, _: ContentId) -> std::io::Result<Box<dyn Content + '_>> {
-            Err(std::io::ErrorKind::NotFound.into())
-        }
-        fn extents(&self, _: ContentId) -> std::io::Result<Vec<Extent>> {
-            Ok(vec![])
-        }
-    }
+    use crate::tree::memory::{MemoryTree, NoStore};
+    use crate::tree::read_file;
 
     fn path(text: &str) -> RootPath {
         RootPath::parse(text.as_bytes()).unwrap()
@@ -180,7 +169,7 @@ mod tests {
         put(&mut draft, &ours, "/srv/data", "");
         draft.delete(path("/etc/b"));
         draft.delete(path("/opt/x"));
-        let seen = Overlaid::new(&below, &draft, &Nothing);
+        let seen = Overlaid::new(&below, &draft, &NoStore);
         let paths: Vec<String> = seen.walk().map(|e| e.unwrap().path.to_string()).collect();
         let expected = [
             "/",

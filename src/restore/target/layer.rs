@@ -216,19 +216,7 @@ mod tests {
     use super::*;
     use crate::pax::{Dialect, Reader};
     use crate::tree::ContentId;
-    use crate::tree::memory::MemoryTree;
-
-    /// A store that nothing was put into.
-    struct Empty;
-
-    impl Store for Empty {
-        fn open(&self, _: ContentId) -> std::io::Result<Box<dyn Content + '_>> {
-            Err(std::io::ErrorKind::NotFound.into())
-        }
-        fn extents(&self, _: ContentId) -> std::io::Result<Vec<Extent>> {
-            Ok(vec![])
-        }
-    }
+    use crate::tree::memory::{MemoryTree, NoStore};
 
     fn path(text: &str) -> RootPath {
         RootPath::parse(text.as_bytes()).unwrap()
@@ -251,7 +239,7 @@ mod tests {
 
     /// Each member in order: name, mode, and what it is.
     fn members(draft: &Draft, below: &dyn Tree) -> Vec<(String, u32, String)> {
-        let layer = layer(draft, &Empty, below).unwrap();
+        let layer = layer(draft, &NoStore, below).unwrap();
         let mut bytes = Vec::new();
         let mut tar = &layer.tar;
         tar.read_to_end(&mut bytes).unwrap();
@@ -328,6 +316,6 @@ mod tests {
         lost.content = DraftContent::Stored(ContentId(9));
         let mut draft = Draft::default();
         draft.put(lost);
-        assert!(layer(&draft, &Empty, &MemoryTree::default()).is_err());
+        assert!(layer(&draft, &NoStore, &MemoryTree::default()).is_err());
     }
 }
