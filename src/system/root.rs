@@ -12,7 +12,7 @@ use super::script::{Input, script};
 use super::{Command, LIMIT, Ran, System, answered, environment};
 use crate::failure::{Failure, FailureKind};
 use crate::namespace::{Namespace, NamespaceError, Network, RunOptions};
-use crate::tree::{Entry, Extent, Kind, Meta, RootPath, RootWriter, Rootfs, Time, Tree, Xattrs};
+use crate::tree::{Entry, Extent, Kind, Meta, RootPath, RootWriter, Rootfs, Tree};
 
 /// The directory inside the root that a batch keeps its files in; gone when it has ended.
 const DIR: &[u8] = b"/.regrow-batch";
@@ -146,9 +146,8 @@ fn batch() -> RootPath {
 
 fn entry(path: RootPath, kind: Kind) -> Entry {
     let mode = if kind.is_dir() { 0o700 } else { 0o600 };
-    let mtime = Time { secs: 0, nanos: 0 };
-    let meta = Meta { mode, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() };
-    Entry { path, kind, meta, ctime: None, links: None }
+    let meta = Meta::root(mode);
+    Entry::new(path, kind, meta)
 }
 
 impl RootSystem {
