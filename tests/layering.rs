@@ -63,7 +63,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("image", &["tree", "verdict"]),
     ("init", &["tree"]),
-    ("layout", &["failure", "tree"]),
+    ("layout", &["failure", "tree", "verdict"]),
     ("monitor", &[]),
     ("namespace", &["cancel", "tree"]),
     ("observe", &["engine", "facts", "failure", "init", "service", "system", "tree", "verdict"]),
