@@ -30,9 +30,7 @@ clean_up() {
   [ ${#made_images[@]} -eq 0 ] || docker rmi --force "${made_images[@]}" >/dev/null 2>&1 || true
   rm -rf -- "$scratch"
 }
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+at_the_end clean_up
 
 # row METHOD ARCHIVE_SECONDS ARCHIVE_BYTES RESTORE_SECONDS CONTAINER: asks the container, and keeps the figures.
 row() {

@@ -7,6 +7,7 @@
 pub mod tree {
     pub use crate::tree::copy::remove_tree;
     pub use crate::tree::draft::{Draft, DraftContent, DraftNode};
+    pub use crate::tree::empty::Empty;
     pub use crate::tree::rootfs::Rootfs;
 }
 

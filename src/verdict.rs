@@ -6,6 +6,7 @@
 mod comeback;
 mod harm;
 mod reason;
+mod worth;
 
 use std::fmt;
 
@@ -13,6 +14,7 @@ pub use comeback::Comeback;
 pub use harm::Harm;
 pub use reason::Reason;
 use serde::{Deserialize, Serialize};
+pub use worth::Worth;
 
 /// What a path is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -15,11 +15,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use regrow::internals::layout::{Mentions, Route, StepOutcome, Vars, adapt, apply, route};
-use regrow::internals::tree::{Draft, DraftContent, DraftNode};
+use regrow::internals::tree::{Draft, DraftContent, DraftNode, Empty};
 use regrow::layout::LayoutDb;
-use regrow::tree::{
-    Content, ContentId, Entry, Extent, Kind, Meta, RootPath, Store, Time, Tree, TreeError,
-};
+use regrow::tree::{Kind, Meta, RootPath};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -46,33 +44,6 @@ struct App {
     to: String,
 }
 
-/// Neither archived contents nor anything below the draft.
-struct Empty;
-
-impl Store for Empty {
-    fn open(&self, _: ContentId) -> std::io::Result<Box<dyn Content + '_>> {
-        Err(std::io::ErrorKind::NotFound.into())
-    }
-    fn extents(&self, _: ContentId) -> std::io::Result<Vec<Extent>> {
-        Ok(vec![])
-    }
-}
-
-impl Tree for Empty {
-    fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + Send + '_> {
-        Box::new(std::iter::empty())
-    }
-    fn entry(&self, _: &RootPath) -> Result<Option<Entry>, TreeError> {
-        Ok(None)
-    }
-    fn children(&self, _: &RootPath) -> Result<Vec<Entry>, TreeError> {
-        Ok(vec![])
-    }
-    fn open<'a>(&'a self, entry: &Entry) -> Result<Box<dyn Content + 'a>, TreeError> {
-        Err(TreeError::io("reading", &entry.path, std::io::ErrorKind::NotFound.into()))
-    }
-}
-
 fn root_path(text: &str) -> RootPath {
     RootPath::parse(text.as_bytes()).unwrap()
 }
@@ -80,31 +51,23 @@ fn root_path(text: &str) -> RootPath {
 /// What is below `dir`, as a draft, with no other directories than those named.
 fn draft(dir: &Path, directories: &[String]) -> Draft {
     let mut draft = Draft::default();
-    let time = Time { secs: 0, nanos: 0 };
-    let meta = |mode| Meta { mode, uid: 0, gid: 0, mtime: time, xattrs: BTreeMap::new() };
     for name in directories {
-        let (path, meta) = (root_path(name), meta(0o755));
-        let entry = Entry { path, kind: Kind::Dir, meta, ctime: None, links: None };
-        draft.put(DraftNode { entry, content: DraftContent::None });
+        draft.put(DraftNode::bare(root_path(name), Kind::Dir, Meta::root(0o755)));
     }
     for found in walkdir::WalkDir::new(dir).min_depth(1) {
         let found = found.unwrap();
         let path = found.path();
         let name = path.strip_prefix(dir).unwrap().to_str().unwrap();
         let found = path.symlink_metadata().unwrap();
-        let (kind, content) = if found.is_symlink() {
-            let target = fs::read_link(path).unwrap().into_os_string().into_encoded_bytes();
-            (Kind::Symlink { target }, DraftContent::None)
-        } else if found.is_file() {
-            let bytes = fs::read(path).unwrap();
-            (Kind::File { size: bytes.len() as u64 }, DraftContent::Bytes(bytes))
-        } else {
-            continue;
-        };
         // Only whether a file can be executed survives a checkout.
-        let meta = meta(if found.permissions().mode() & 0o100 == 0 { 0o644 } else { 0o755 });
-        let entry = Entry { path: root_path(name), kind, meta, ctime: None, links: None };
-        draft.put(DraftNode { entry, content });
+        let mode = if found.permissions().mode() & 0o100 == 0 { 0o644 } else { 0o755 };
+        let (at, meta) = (root_path(name), Meta::root(mode));
+        if found.is_symlink() {
+            let target = fs::read_link(path).unwrap().into_os_string().into_encoded_bytes();
+            draft.put(DraftNode::bare(at, Kind::Symlink { target }, meta));
+        } else if found.is_file() {
+            draft.put(DraftNode::file(at, meta, fs::read(path).unwrap()));
+        }
     }
     draft
 }

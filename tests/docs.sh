@@ -21,9 +21,7 @@ set -euo pipefail
 . "$(dirname "$0")/../fixtures/machine.sh"
 
 scratch=$(scratch_dir)
-trap 'rm -rf -- "$scratch"' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+at_the_end "rm -rf -- ${scratch@Q}"
 
 # commands FILE: prints a script of the file's blocks; each tells where it begins.
 commands() {

@@ -26,25 +26,13 @@ clean_up() {
   service_forget "$mark_old"
   rm -rf -- "$scratch"
 }
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-
-# folder NAME: sets $services to the directory that has the service.
-folder() {
-  for services in "$repo/fixtures/services" "$repo/fixtures/oracle"; do
-    [ ! -f "$services/$1/probe.sh" ] || return 0
-  done
-  return 1
-}
-
-every_service() { (cd "$repo/fixtures" && ls services/*/probe.sh oracle/*/probe.sh) | cut -d/ -f2 | sort -u; }
+at_the_end clean_up
 
 # service NAME: its line, then its held items, tab-separated: name, kind, subject, why. Also sets $silent when it ended
 # with 0 and does not answer.
 service() {
   local name=$1 archived restored=- answers=yes
-  folder "$name"
+  service_folder "$name" probe.sh
   if ! service_old "$name" "$mark_old" "debian:$old_suite" || ! service_answers "$name" "$mark_old"; then
     echo "$name cannot be made"
     return 1
@@ -133,9 +121,9 @@ main() {
     esac
     shift
   done
-  [ $# -gt 0 ] || mapfile -t names < <(every_service)
+  [ $# -gt 0 ] || mapfile -t names < <(every_service_with probe.sh)
   [ $# -eq 0 ] || names=("$@")
-  for name in "${names[@]}"; do folder "$name" || fail 2 "there is no service '$name' with a probe"; done
+  for name in "${names[@]}"; do service_folder "$name" probe.sh || fail 2 "there is no service '$name' with a probe"; done
   need python3
   need_regrow
   start_engine || exit "$no_engine"

@@ -63,12 +63,12 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("image", &["tree", "verdict"]),
     ("init", &["tree"]),
-    ("layout", &["failure", "tree"]),
+    ("layout", &["failure", "tree", "verdict"]),
     ("monitor", &[]),
     ("namespace", &["cancel", "tree"]),
     ("observe", &["engine", "facts", "failure", "init", "service", "system", "tree", "verdict"]),
     ("pack", &["pax", "tree"]),
-    ("packages", &["tree"]),
+    ("packages", &["init", "tree"]),
     ("pax", &["tree"]),
     ("references", &["accounts", "packages", "service", "tree", "verdict"]),
     (
@@ -109,7 +109,7 @@ const EDGES: &[(&str, &[&str])] = &[
         &["engine", "facts", "failure", "image", "monitor", "pax", "service", "tree", "verdict"],
     ),
     ("survey", &["facts", "packages", "tree"]),
-    ("system", &["engine", "failure", "namespace", "tree"]),
+    ("system", &["engine", "failure", "namespace", "packages", "tree"]),
     ("tree", &["cancel", "monitor"]),
     ("verdict", &["tree"]),
 ];
@@ -130,14 +130,36 @@ const ONLY_IN: &[(&str, &[&str], &str)] = &[
         "engines are spoken to, and what downloads has one way out",
     ),
     ("process::Command", &["namespace"], "nothing is executed outside a system of ours"),
-    ("dpkg", FAMILY, "a package manager is known by its records and to its family"),
-    ("Dpkg", FAMILY, "a package manager is known by its records and to its family"),
-    ("apt", FAMILY, "a package manager is known by its records and to its family"),
-    ("apt-get", FAMILY, "a package manager is known by its records and to its family"),
-    ("debconf", FAMILY, "a package manager is known by its records and to its family"),
 ];
 
-/// Where a family of distributions may be spoken of.
+/// Names of package managers, of their tools, and of what only their tools heed. A manager is known
+/// by its records to `packages`, and what is done with it to its family.
+const MANAGERS: &[&str] = &[
+    "dpkg",
+    "Dpkg",
+    "apt",
+    "apt-get",
+    "debconf",
+    "DEBIAN_FRONTEND",
+    "deb-systemd-helper",
+    "deb-systemd-user-helper",
+    "deb-systemd-invoke",
+    "invoke-rc.d",
+    "policy-rc.d",
+    "update-rc.d",
+    "update-alternatives",
+    "rpm",
+    "Rpm",
+    "dnf",
+    "yum",
+    "zypper",
+    "apk",
+    "Apk",
+    "pacman",
+    "Pacman",
+];
+
+/// Where they may be named; `internals` is the door of the tests of `packages`.
 const FAMILY: &[&str] = &["family", "internals", "packages"];
 
 /// Names in rules that are no application's alone, and why.
@@ -350,6 +372,23 @@ fn no_application_is_named_in_the_code() {
             for name in applications.iter().filter(|name| names(&line, name)) {
                 let place = format!("{}:{number}", source.file.display());
                 wrong.push(format!("{place}: `{name}`: what is known of it belongs into its rule"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_package_manager_is_named_outside_its_records_and_its_family() {
+    let mut wrong = Vec::new();
+    let elsewhere = |source: &&Source| {
+        !FAMILY.contains(&source.module.as_str()) && !source.file.ends_with(LIST_OF_RULES)
+    };
+    for source in sources().iter().filter(elsewhere) {
+        for (number, line) in &source.lines {
+            for name in MANAGERS.iter().filter(|name| names(line, name)) {
+                let place = format!("{}:{number}", source.file.display());
+                wrong.push(format!("{place}: `{name}`: a package manager's, for {FAMILY:?} only"));
             }
         }
     }

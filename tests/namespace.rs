@@ -98,7 +98,7 @@ fn the_hosts_environment_terminal_and_devices_are_out_of_reach() {
             &root.path,
             "env | grep -v -e ^PWD= -e ^_= -e ^SHLVL= -e ^OLDPWD= | cut -d= -f1 | sort"
         ),
-        "DEBIAN_FRONTEND\nHOME\nLANG\nPATH\n"
+        "HOME\nLANG\nPATH\n"
     );
     // What container engines grant, less what this machine does not have itself.
     let caps = output(&root.path, "sed -n 's/CapEff:.//p' /proc/self/status");

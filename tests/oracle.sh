@@ -33,17 +33,7 @@ clean_up() {
   [ -n "${keep:-}" ] || remove "${lived:-$prefix-lived}"
   rm -rf -- "$scratch"
 }
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-
-# folder NAME: where the service lies; sets $services to what is above it.
-folder() {
-  for services in "$scenario_services" "$oracle"; do
-    [ ! -f "$services/$1/packages" ] || return 0
-  done
-  return 1
-}
+at_the_end clean_up
 
 # derived NAME FROM SCRIPT...: an image that the scripts made of another one, kept for the next run.
 derived() {
@@ -168,14 +158,14 @@ main() {
     done
     set -- "$@" redis+epoch
   fi
-  for name; do folder "${name%+epoch}" || fail 2 "there is no service '$name' with a list of packages"; done
+  for name; do service_folder "${name%+epoch}" packages || fail 2 "there is no service '$name' with a list of packages"; done
   need python3 zstd
   need_regrow
   start_engine || exit "$no_engine"
   [ "$(id -u)" = 0 ] || fail "$no_machine" "only root can look into a container's file system"
   "$repo/fixtures/bases.sh" "$suite"
   for name; do
-    folder "${name%+epoch}"
+    service_folder "${name%+epoch}" packages
     lived=$prefix-lived seen=$scratch/seen
     [ -z "$keep" ] || lived=regrow-oracle-${name/+/-} seen=$cache/oracle/$name
     if line=$(judged "$name"); then

@@ -30,9 +30,7 @@ clean_up() {
   fi
   rm -rf -- "$scratch"
 }
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+at_the_end clean_up
 
 # ---- what each pass needs; every check prints the reason when it does not hold
 

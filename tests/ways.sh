@@ -42,9 +42,7 @@ clean_up() {
   here docker rm -f "$name-packages" >/dev/null 2>&1 || true
   rm -rf -- "$scratch"
 }
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+at_the_end clean_up
 
 # ---- the container
 

@@ -9,7 +9,7 @@ use super::table::Record;
 use super::{
     AccountDb, AccountFile, AccountKind, Conflict, Decision, IdMap, MergeOptions, Problem, merge,
 };
-use crate::tree::{Content, Entry, Kind, Meta, RootPath, Time, Tree, TreeError};
+use crate::tree::{Content, Entry, Kind, Meta, RootPath, Tree, TreeError};
 
 mod load;
 mod real;

@@ -8,7 +8,7 @@ use crate::classify::{Classifier, decide};
 use crate::layout::{Recognised, Vars};
 use crate::packages::ever_listed;
 use crate::source::Source;
-use crate::tree::{Entry, Kind, Meta, RootPath, Time, TreeError, Xattrs};
+use crate::tree::{Entry, Kind, Meta, RootPath, TreeError};
 use crate::verdict::{Class, Location, Origin, Reason};
 
 /// Whether `entry` says to an overlay file system that something is gone. As a device it opens
@@ -108,13 +108,6 @@ fn created(apps: &[Recognised]) -> Vec<RootPath> {
 
 /// An entry for something that is not there: its metadata is unknown.
 fn absent(path: RootPath, kind: Kind) -> Entry {
-    let mtime = Time { secs: 0, nanos: 0 };
     let kind = if kind.is_file() { Kind::File { size: 0 } } else { kind };
-    Entry {
-        path,
-        kind,
-        meta: Meta { mode: 0, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() },
-        ctime: None,
-        links: None,
-    }
+    Entry::new(path, kind, Meta::root(0))
 }

@@ -16,6 +16,7 @@ mod losses;
 mod observe;
 mod outcome;
 mod pristine;
+mod shown;
 mod since;
 mod verdicts;
 
@@ -29,10 +30,11 @@ use examine::READINGS;
 pub use examine::{ExamineOptions, Examined, Explained, Since, examine, explain};
 pub use judged::Judged;
 pub use losses::Lost;
-pub use outcome::{ArchiveReport, ClassTotal, ClassTotals, Counted, Totals};
+pub use outcome::{ArchiveReport, ClassTotal, ClassTotals, Totals};
 pub use pristine::Pristine;
+pub use shown::Shown;
 pub use since::{SinceError, parse_since};
-pub use verdicts::{Shown, Verdicts};
+pub use verdicts::Verdicts;
 
 pub use crate::classify::{LogPolicy, UserChoice};
 
@@ -45,8 +47,7 @@ use crate::monitor::Monitor;
 use crate::source::Source;
 use crate::survey::MountFact;
 use crate::tree::{
-    Content, Entry, Extent, Kind, LinkGroup, Meta, RootPath, Time, Xattrs, escaped, is_within,
-    path_order,
+    Content, Entry, Extent, Kind, LinkGroup, Meta, RootPath, escaped, is_within, path_order,
 };
 use crate::verdict::Class;
 
@@ -409,9 +410,8 @@ fn add_text(
     output: &Path,
 ) -> Result<Digest, Failure> {
     let name = path.to_string();
-    let mtime = Time { secs: 0, nanos: 0 };
-    let meta = Meta { mode: 0o600, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() };
-    let entry = Entry { path, kind: Kind::File { size }, meta, ctime: None, links: None };
+    let meta = Meta::root(0o600);
+    let entry = Entry::new(path, Kind::File { size }, meta);
     let whole = [Extent { offset: 0, length: size }];
     let extents = if size == 0 { &whole[..0] } else { &whole[..] };
     let digest = writer

@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
 
-use crate::bundle::{Listed, Loss};
+use super::shown::Shown;
+use crate::bundle::Loss;
 use crate::survey::Observation;
-use crate::tree::{DirectoryTotal, FileType, LinkGroup, outline};
-use crate::verdict::{Class, Comeback, Held, Reason};
+use crate::tree::{DirectoryTotal, FileType, outline};
+use crate::verdict::{Comeback, Held};
 
 /// What `archive` did.
 #[derive(Debug, Clone, Serialize)]
@@ -52,30 +53,6 @@ pub struct ClassTotal {
 /// Totals by the word of a class, or of where paths come back from; of what is there.
 pub type ClassTotals = BTreeMap<&'static str, ClassTotal>;
 
-/// What a path adds to the totals.
-#[derive(Debug, Clone, Copy)]
-pub struct Counted<'a> {
-    /// The bytes of the path.
-    pub path: &'a [u8],
-    /// Its class.
-    pub class: Class,
-    /// Why.
-    pub reason: &'a Reason,
-    /// Bytes; 0 unless a regular file.
-    pub size: u64,
-    /// What kind of node it is.
-    pub file_type: FileType,
-    /// What it shares with its other names.
-    pub links: Option<LinkGroup>,
-}
-
-impl<'a> From<Listed<'a>> for Counted<'a> {
-    fn from(listed: Listed<'a>) -> Counted<'a> {
-        let Listed { path, class, reason, size, file_type, links, .. } = listed;
-        Counted { path, class, reason, size, file_type, links }
-    }
-}
-
 /// How much there is of what.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Totals {
@@ -91,8 +68,8 @@ pub struct Totals {
 const DIRECTORIES: usize = 8;
 
 impl Totals {
-    /// Adds up `paths`. A file counts its bytes once, whatever the number of its names.
-    pub fn of<'a>(paths: impl Iterator<Item = Counted<'a>>) -> Totals {
+    /// Adds up `paths`, deletions not among them. A file counts its bytes once, whatever the number of its names.
+    pub fn of<'a>(paths: impl Iterator<Item = Shown<'a>>) -> Totals {
         let mut totals = Totals::default();
         let mut counted = HashSet::new();
         let mut kept = Vec::new();

@@ -11,10 +11,9 @@ use md5::{Digest, Md5};
 use crate::bundle::ITSELF;
 use crate::image::ImageView;
 use crate::layout::LayoutMatcher;
-use crate::layout::Worth;
 use crate::packages::{Digest as RecordedDigest, Installed, Md5 as Recorded};
 use crate::tree::{Entry, RootPath, Tree, TreeError, read_file};
-use crate::verdict::Reason;
+use crate::verdict::{Reason, Worth};
 
 /// Largest configuration file whose pristine text is kept, in bytes.
 const LIMIT: u64 = 4 * 1024 * 1024;
@@ -72,9 +71,7 @@ impl Places<'_> {
             _ if entry.kind.size() > LIMIT => Ok(None),
             Reason::ConffileEdited { .. } => self.conffile(path),
             Reason::UcfEdited => self.ucf(path),
-            Reason::Rule { worth, .. } if *worth == Worth::TemplateCopy.word() => {
-                self.template(path)
-            }
+            Reason::Rule { worth: Worth::TemplateCopy, .. } => self.template(path),
             _ => Ok(None),
         }
     }

@@ -7,10 +7,10 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use super::{Counted, Judged, Pristine, Totals};
-use crate::bundle::Listed;
+use super::shown::Shown;
+use super::{Judged, Pristine, Totals};
 use crate::environments::PartOf;
-use crate::tree::{FileType, LinkGroup, Packed, Repeated, RootPath, path_order};
+use crate::tree::{Packed, Repeated, RootPath, path_order};
 use crate::verdict::{Class, Origin, Reason};
 
 /// Judged paths in path order: those that are there, and among them those that are gone.
@@ -91,14 +91,7 @@ impl Verdicts {
     /// How much there is of what; deletions are not there to be counted.
     pub fn totals(&self) -> Totals {
         let there = (0..self.present.entries.len()).map(|number| self.present.shown(number));
-        Totals::of(there.map(|Shown { path, class, reason, size, file_type, links, .. }| Counted {
-            path,
-            class,
-            reason,
-            size,
-            file_type,
-            links,
-        }))
+        Totals::of(there)
     }
 
     /// How many there are.
@@ -109,39 +102,6 @@ impl Verdicts {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-}
-
-/// What a list shows of a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shown<'a> {
-    /// The bytes of the path.
-    pub path: &'a [u8],
-    /// Its class.
-    pub class: Class,
-    /// Why.
-    pub reason: &'a Reason,
-    /// Bytes; 0 unless a regular file.
-    pub size: u64,
-    /// What kind of node it is, or was.
-    pub file_type: FileType,
-    /// What it shares with its other names.
-    pub links: Option<LinkGroup>,
-    /// The package that owns it.
-    pub package: Option<&'a str>,
-    /// Where it came from.
-    pub origin: Origin,
-    /// It was removed, and stays so.
-    pub deleted: bool,
-    /// It is kept, and holds a key or a password.
-    pub secret: bool,
-}
-
-impl<'a> From<Listed<'a>> for Shown<'a> {
-    fn from(listed: Listed<'a>) -> Shown<'a> {
-        let Listed { path, class, reason, size, file_type, links, package, .. } = listed;
-        let Listed { origin, deleted, secret, .. } = listed;
-        Shown { path, class, reason, size, file_type, links, package, origin, deleted, secret }
     }
 }
 
@@ -234,7 +194,7 @@ mod tests {
         let mtime = Time { secs: -7, nanos: 999_999_999 };
         let meta = Meta { mode: 0o7777, uid: 1, gid: u32::MAX - 1, mtime, xattrs: Xattrs::new() };
         Judged {
-            entry: Entry { path: path(at), kind, meta, ctime: None, links: None },
+            entry: Entry::new(path(at), kind, meta),
             class: Class::Immutable,
             reason: Reason::AsPackaged { package: "app".to_owned() },
             origin: Origin::Base,

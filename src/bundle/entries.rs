@@ -12,8 +12,8 @@ use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use super::digest::Digest;
 use super::entry::{ManifestEntry, Node};
 use crate::tree::{
-    Entry, FileType, Kind, LinkGroup, Meta, Packed, Repeated, RootPath, Time, Xattrs, escaped,
-    is_within, parent_of, path_order,
+    Entry, FileType, Kind, LinkGroup, Meta, Packed, Repeated, RootPath, escaped, is_within,
+    parent_of, path_order,
 };
 use crate::verdict::{Class, Origin, Reason};
 
@@ -224,8 +224,7 @@ impl Entries {
 
 /// What stands for nothing.
 fn gap() -> Node {
-    let mtime = Time { secs: 0, nanos: 0 };
-    let meta = Meta { mode: 0, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() };
+    let meta = Meta::root(0);
     Node { kind: Kind::File { size: 0 }, meta, links: None }
 }
 
@@ -277,6 +276,7 @@ impl<'de> Visitor<'de> for OneByOne {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tree::{Time, Xattrs};
 
     fn path(text: &str) -> RootPath {
         RootPath::parse(text.as_bytes()).unwrap()

@@ -19,9 +19,7 @@ use super::texts::{self, sum_line};
 use super::{Area, BundleError, is_volume_name, shape};
 use crate::monitor::Monitor;
 use crate::pax::{self, Body, Member, WriteError, stored_runs};
-use crate::tree::{
-    Content, Entry, Extent, Kind, LinkGroup, Meta, RootPath, Time, Xattrs, path_order,
-};
+use crate::tree::{Content, Entry, Extent, Kind, LinkGroup, Meta, RootPath, path_order};
 
 /// A bundle that is being written under a temporary name; dropped, it leaves nothing behind.
 #[must_use = "a bundle exists only after `finish`"]
@@ -335,7 +333,7 @@ fn writing(path: &Path) -> impl Fn(io::Error) -> BundleError + use<> {
 }
 
 fn own_meta(mode: u32) -> Meta {
-    Meta { mode, uid: 0, gid: 0, mtime: Time { secs: 0, nanos: 0 }, xattrs: Xattrs::new() }
+    Meta::root(mode)
 }
 
 /// Writes one member and hashes the content of a regular file.

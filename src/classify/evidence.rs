@@ -8,9 +8,8 @@ use std::fmt;
 use crate::declared::{Author, Nature, Switch};
 use crate::environments::PartOf;
 use crate::image::Difference;
-use crate::layout::Worth;
 use crate::tree::{FileType, RootPath};
-use crate::verdict::{Origin, Reason};
+use crate::verdict::{Origin, Reason, Worth};
 
 /// What a user's own glob says about a path.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,9 +8,8 @@ use super::evidence::{Content, Evidence, LogPolicy, Place, UserChoice};
 use crate::declared::Nature;
 use crate::environments::Part;
 use crate::image::Difference;
-use crate::layout::Worth;
 use crate::tree::FileType;
-use crate::verdict::{Class, Origin, Reason};
+use crate::verdict::{Class, Origin, Reason, Worth};
 
 /// What becomes of a path, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -222,8 +221,8 @@ fn rule(e: &Evidence) -> Option<(Class, Reason)> {
         Worth::Generated | Worth::VersionBound => Class::Immutable,
         Worth::Identity => Class::Identity,
     };
-    let (app, worth, why) = (rule.app.clone(), rule.worth.word().into(), rule.why.clone());
-    Some((class, Reason::Rule { app, worth, why }))
+    let (app, why) = (rule.app.clone(), rule.why.clone());
+    Some((class, Reason::Rule { app, worth: rule.worth, why }))
 }
 
 fn template(e: &Evidence) -> Option<(Class, Reason)> {

@@ -34,13 +34,13 @@ pub(crate) use unpacked::Unpacked;
 use crate::declared::Declared;
 use crate::environments::{Environments, Part, PartOf};
 use crate::image::{Difference, ImageView};
-use crate::layout::{LayoutMatch, LayoutMatcher, Surroundings, Unpacking, Worth};
+use crate::layout::{LayoutMatch, LayoutMatcher, Surroundings, Unpacking};
 use crate::packages::Md5 as Recorded;
 use crate::packages::{Alternative, AlternativeStatus, Claim, Installed, RecordedKind, Role};
 use crate::tree::{
     Entry, Kind, Meta, RootPath, Time, Tree, TreeError, is_mostly_holes, resolve, resolve_parent,
 };
-use crate::verdict::{Location, Origin};
+use crate::verdict::{Location, Origin, Worth};
 
 /// Directories that only a running system fills; the directories themselves belong to packages.
 const RUNTIME: &[&[u8]] = &[b"/proc", b"/sys", b"/dev", b"/run", b"/tmp"];

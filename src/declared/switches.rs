@@ -8,20 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::reading::{Files, joined_lines};
 use crate::init::{self, Action, LEVELS, Link, Scope, runlevel};
-use crate::packages::{Moment, matches};
+use crate::packages::{Moment, Switched, leaves_off, matches};
 use crate::tree::{Entry, Kind, RootPath, resolve, resolve_parent};
-
-/// Where packages write down which links they made.
-const MADE: &[(Scope, RootPath)] = &[
-    (Scope::System, RootPath::literal("/var/lib/systemd/deb-systemd-helper-enabled")),
-    (Scope::User, RootPath::literal("/var/lib/systemd/deb-systemd-user-helper-enabled")),
-];
-
-/// Where packages write down what they masked when they were removed.
-const MASKED: &[(Scope, RootPath)] = &[
-    (Scope::System, RootPath::literal("/var/lib/systemd/deb-systemd-helper-masked")),
-    (Scope::User, RootPath::literal("/var/lib/systemd/deb-systemd-user-helper-masked")),
-];
 
 /// Where packages have their units, whoever's they are.
 const PACKAGED: &[&str] = &["/lib/systemd/", "/usr/lib/systemd/"];
@@ -35,8 +23,8 @@ const PRESETS: &[RootPath] = &[
     RootPath::literal("/lib/systemd/system-preset"),
 ];
 
-/// More records than any system has.
-const MAX_RECORDS: usize = 20_000;
+/// More rules than any system's presets have.
+const MAX_RULES: usize = 20_000;
 
 /// Who switched something on or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -78,10 +66,7 @@ impl Script {
 #[derive(Default)]
 pub(crate) struct Switches {
     /// Links that packages' scripts made, and masks.
-    recorded: BTreeSet<RootPath>,
-    /// The unit that such a link switches, where its name is another one.
-    aliases: BTreeMap<RootPath, Vec<u8>>,
-    masked: BTreeSet<RootPath>,
+    recorded: Switched,
     /// Names of units that are there.
     units: BTreeSet<Vec<u8>>,
     /// Rules of the presets, the first match counting.
@@ -95,9 +80,7 @@ impl Switches {
     /// Reads the state of all services.
     pub(super) fn load(files: &Files<'_>) -> Switches {
         let mut switches = Switches {
-            recorded: records(files, MADE),
-            aliases: aliases(files),
-            masked: records(files, MASKED),
+            recorded: Switched::load(files.tree),
             presets: presets(files),
             ..Switches::default()
         };
@@ -136,7 +119,7 @@ impl Switches {
             return Some(if made { Switch::Header } else { Switch::ByHand });
         }
         if target == b"/dev/null" {
-            let made = self.masked.contains(path);
+            let made = self.recorded.masked.contains(path);
             return Some(if made { Switch::Recorded } else { Switch::ByHand });
         }
         let unit = target.rsplit(|&b| b == b'/').next().unwrap_or(target);
@@ -144,7 +127,7 @@ impl Switches {
         if !PACKAGED.iter().any(|place| aim.as_bytes().starts_with(place.as_bytes())) {
             return Some(Switch::ByHand);
         }
-        Some(if self.recorded.contains(path) {
+        Some(if self.recorded.made.contains(path) {
             Switch::Recorded
         } else if self.preset(path.name(), unit) {
             Switch::Preset
@@ -163,13 +146,13 @@ impl Switches {
             let made = !script.own && (other || script.wanted(level) != Some(action));
             return Some(if made { Switch::Header } else { Switch::ByHand });
         }
-        let gone = !self.recorded.contains(path) && !self.is_there(path);
+        let gone = !self.recorded.made.contains(path) && !self.is_there(path);
         if gone { Some(Switch::Recorded) } else { None }
     }
 
     /// Links that packages made for services that are there: what is not there somebody removed.
     pub(crate) fn made(&self) -> Vec<RootPath> {
-        let links = self.recorded.iter().filter(|path| self.is_there(path)).cloned();
+        let links = self.recorded.made.iter().filter(|path| self.is_there(path)).cloned();
         let levels = self.scripts.iter().flat_map(|(name, script)| {
             let there = self.levels.get(name).filter(|_| !script.own);
             LEVELS.iter().filter_map(move |&level| {
@@ -184,7 +167,7 @@ impl Switches {
 
     /// Whether the unit that the link at `path` switches is there.
     fn is_there(&self, path: &RootPath) -> bool {
-        let name = self.aliases.get(path).map_or(path.name(), Vec::as_slice);
+        let name = self.recorded.aliases.get(path).map_or(path.name(), Vec::as_slice);
         let template = template(name);
         self.units.contains(name) || template.is_some_and(|name| self.units.contains(&name))
     }
@@ -203,47 +186,6 @@ fn template(name: &[u8]) -> Option<Vec<u8>> {
     Some([&name[..=at], &name[end..]].concat())
 }
 
-/// The links whose records lie in `places`.
-fn records(files: &Files<'_>, places: &[(Scope, RootPath)]) -> BTreeSet<RootPath> {
-    let mut all = BTreeSet::new();
-    for (scope, records) in places {
-        let links = scope.links();
-        for entry in files.list(records) {
-            let name = entry.path.name();
-            if entry.kind.is_dir() {
-                let inside = files.list(&entry.path);
-                all.extend(inside.iter().map(|e| links.child(name).child(e.path.name())));
-            } else if !name.ends_with(b".dsh-also") {
-                all.insert(links.child(name));
-            }
-            if all.len() > MAX_RECORDS {
-                return all;
-            }
-        }
-    }
-    all
-}
-
-/// Which unit each recorded link is about: every unit has a list of its links.
-fn aliases(files: &Files<'_>) -> BTreeMap<RootPath, Vec<u8>> {
-    let mut all = BTreeMap::new();
-    for (_, records) in MADE {
-        for entry in files.list(records) {
-            let Some(unit) = entry.path.name().strip_suffix(b".dsh-also") else { continue };
-            let Some(text) = files.read(&entry.path) else { continue };
-            for line in text.split(|&b| b == b'\n').filter(|line| !line.is_empty()) {
-                if let Some(link) = RootPath::parse(line).ok().filter(|_| all.len() < MAX_RECORDS) {
-                    // Units list those they pull in too: a unit's own list tells.
-                    if link.name() != unit && !all.contains_key(&link) {
-                        all.insert(link, unit.to_vec());
-                    }
-                }
-            }
-        }
-    }
-    all
-}
-
 /// The rules of all presets, in order.
 fn presets(files: &Files<'_>) -> Vec<(Vec<u8>, bool)> {
     let mut all = vec![];
@@ -256,7 +198,7 @@ fn presets(files: &Files<'_>) -> Vec<(Vec<u8>, bool)> {
                 Some(b"disable" | b"ignore") => false,
                 _ => continue,
             };
-            if let Some(glob) = words.next().filter(|_| all.len() < MAX_RECORDS) {
+            if let Some(glob) = words.next().filter(|_| all.len() < MAX_RULES) {
                 all.push((glob.to_vec(), on));
             }
         }
@@ -278,12 +220,7 @@ fn script(files: &Files<'_>, name: &[u8]) -> Option<Script> {
         let mut scripts = files.installed.scripts(Moment::Installed);
         files.read(&scripts.find(|script| script.package == package)?.path)
     });
-    let says = |text: &[u8], word: &str| {
-        let words = [b"update-rc.d ", name, word.as_bytes()].concat();
-        text.windows(words.len()).any(|part| part == words)
-    };
-    script.off =
-        off.is_some_and(|text| says(&text, " defaults-disabled") || says(&text, " disable"));
+    script.off = off.is_some_and(|text| leaves_off(&text, name));
     Some(script)
 }
 

@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 
 use super::edit::{Edited, edit};
 use super::matches::matching;
-use super::model::{Rule, Worth};
+use super::model::Rule;
 use super::outcome::{StepError, StepOutcome};
 use super::pattern::{PatternError, Vars};
 use super::scalar::PathPattern;
 use super::setting::{Mentions, Op, Syntax};
 use super::step::{MAX_FILE, content, start};
 use crate::tree::{Draft, DraftNode, Entry, Kind, RootPath, Store, escaped};
+use crate::verdict::Worth;
 
 /// How many bytes of a script are looked at for the line that names its interpreter.
 const MAX_SHEBANG: usize = 4096;
@@ -236,23 +237,11 @@ mod tests {
     use super::*;
     use crate::layout::Version;
     use crate::layout::load::parse;
-    use crate::tree::memory::MemoryTree;
-    use crate::tree::{Content, ContentId, DraftContent, Extent, Tree};
+    use crate::tree::memory::{MemoryTree, Texts};
+    use crate::tree::{ContentId, DraftContent, Tree};
 
     /// One archived content.
-    struct Archived;
-
-    impl Store for Archived {
-        fn open(&self, id: ContentId) -> std::io::Result<Box<dyn Content + '_>> {
-            match id {
-                ContentId(7) => Ok(Box::new(std::io::Cursor::new(b"a = 13\n"))),
-                _ => Err(std::io::ErrorKind::NotFound.into()),
-            }
-        }
-        fn extents(&self, _: ContentId) -> std::io::Result<Vec<Extent>> {
-            Ok(vec![])
-        }
-    }
+    const ARCHIVED: Texts = Texts(&["a = 13\n"]);
 
     fn path(text: &str) -> RootPath {
         RootPath::parse(text.as_bytes()).unwrap()
@@ -298,7 +287,7 @@ mod tests {
             StepOutcome::Hold { path, why } => format!("{path} held: {why}"),
             other => format!("{other:?}"),
         };
-        let done = adapt(&rule(more), mentions, &vars(), draft, &Archived).unwrap();
+        let done = adapt(&rule(more), mentions, &vars(), draft, &ARCHIVED).unwrap();
         done.into_iter().map(line).collect()
     }
 
@@ -313,7 +302,7 @@ mod tests {
             .file("/a/z.conf", "\0a 13 b")
             .file("/b/x.conf", "13");
         let mut d = draft(&tree, 0o644);
-        d.get_mut(&path("/a/x.conf")).unwrap().content = DraftContent::Stored(ContentId(7));
+        d.get_mut(&path("/a/x.conf")).unwrap().content = DraftContent::Stored(ContentId(0));
         assert_eq!(
             told(REPLACE, &Mentions::default(), &mut d),
             [
@@ -329,11 +318,11 @@ mod tests {
     fn a_content_that_cannot_be_read_ends_the_adaption() {
         let mut d = draft(&MemoryTree::default().file("/a/x.conf", ""), 0o644);
         d.get_mut(&path("/a/x.conf")).unwrap().content = DraftContent::Stored(ContentId(1));
-        let result = adapt(&rule(REPLACE), &Mentions::default(), &vars(), &mut d, &Archived);
+        let result = adapt(&rule(REPLACE), &Mentions::default(), &vars(), &mut d, &ARCHIVED);
         assert_eq!(result.unwrap_err().to_string(), "reading the archived `/a/x.conf`");
         // What the way does not cross reads nothing.
         let rule = rule(&REPLACE.replace("'{new}'}", "'{new}', since: '18'}"));
-        assert!(adapt(&rule, &Mentions::default(), &vars(), &mut d, &Archived).is_ok());
+        assert!(adapt(&rule, &Mentions::default(), &vars(), &mut d, &ARCHIVED).is_ok());
     }
 
     #[test]

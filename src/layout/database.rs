@@ -142,43 +142,16 @@ fn newer(a: &Instance, b: &Instance) -> std::cmp::Ordering {
 mod tests {
     use super::*;
     use crate::layout::{LayoutDb, Version};
-    use crate::tree::{Content, Entry, Kind, Meta, Time};
+    use crate::tree::memory::MemoryTree;
 
     /// A tree of empty files.
-    struct Files(&'static [&'static str]);
-
-    impl Tree for Files {
-        fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + Send + '_> {
-            Box::new(std::iter::empty())
-        }
-        fn entry(&self, path: &RootPath) -> Result<Option<Entry>, TreeError> {
-            let file = |f: &&&str| RootPath::parse(f.as_bytes()).unwrap().is_within(path);
-            let Some(found) = self.0.iter().find(file) else { return Ok(None) };
-            let is_file = found.as_bytes() == path.as_bytes();
-            let kind = if is_file { Kind::File { size: 0 } } else { Kind::Dir };
-            let mtime = Time { secs: 0, nanos: 0 };
-            let meta = Meta { mode: 0o755, uid: 0, gid: 0, mtime, xattrs: Default::default() };
-            Ok(Some(Entry { path: path.clone(), kind, meta, ctime: None, links: None }))
-        }
-        fn children(&self, path: &RootPath) -> Result<Vec<Entry>, TreeError> {
-            let below = |f: &&str| {
-                let file = RootPath::parse(f.as_bytes()).unwrap();
-                let rest = file.strip_prefix(path)?;
-                rest.components().next().map(|name| path.child(name))
-            };
-            let mut paths: Vec<RootPath> = self.0.iter().filter_map(below).collect();
-            paths.sort();
-            paths.dedup();
-            paths.iter().filter_map(|path| self.entry(path).transpose()).collect()
-        }
-        fn open<'a>(&'a self, _: &Entry) -> Result<Box<dyn Content + 'a>, TreeError> {
-            Ok(Box::new(std::io::Cursor::new(b"")))
-        }
+    fn files(paths: &[&str]) -> MemoryTree {
+        paths.iter().fold(MemoryTree::default(), |tree, path| tree.file(path, ""))
     }
 
     #[test]
     fn every_cluster_is_found_and_exported_and_imported_under_its_names() {
-        let tree = Files(&[
+        let tree = files(&[
             "/etc/postgresql/13/main/postgresql.conf",
             "/etc/postgresql/13/second/postgresql.conf",
             "/etc/postgresql/9.6/main/postgresql.conf",
@@ -214,12 +187,12 @@ mod tests {
     #[test]
     fn a_tree_without_the_place_has_no_instances() {
         let rule = LayoutDb::open(&[]).unwrap().rule("postgresql", "debian").unwrap().unwrap();
-        assert_eq!(rule.databases[0].instances(&Files(&["/etc/hosts"]), "13").unwrap(), []);
+        assert_eq!(rule.databases[0].instances(&files(&["/etc/hosts"]), "13").unwrap(), []);
     }
 
     #[test]
     fn a_directory_that_went_through_versions_has_the_newest() {
-        let tree = Files(&[
+        let tree = files(&[
             "/var/lib/mysql/debian-10.11.flag",
             "/var/lib/mysql/debian-10.5.flag",
             "/var/lib/mysql/debian-9.flag",
@@ -233,7 +206,7 @@ mod tests {
 
     #[test]
     fn data_that_shows_no_version_has_the_applications() {
-        let tree = Files(&["/var/lib/x/shop/schema"]);
+        let tree = files(&["/var/lib/x/shop/schema"]);
         let text = "app: x\ntitle: X\nrecognise: {packages: [{name: x}]}\ndatabases:\n  \
                     - find: '/var/lib/x/{node}/schema'\n    directory: '/var/lib/x/{node}'\n    \
                       export: [{run: [dump], file: '{node}.dump'}]\n    \
@@ -249,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_check_runs_on_both_sides_with_its_side_and_before_what_ends_the_rest() {
-        let tree = Files(&["/var/lib/x/3/shop/schema"]);
+        let tree = files(&["/var/lib/x/3/shop/schema"]);
         let text = "app: x\ntitle: X\nrecognise: {packages: [{name: x}]}\ndatabases:\n  \
                     - find: '/var/lib/x/{version}/{node}/schema'\n    \
                       directory: '/var/lib/x/{version}/{node}'\n    \

@@ -9,9 +9,10 @@ use fault::{Fault, fault, listed, unknown};
 
 use super::change::Step;
 use super::matcher::line_glob;
-use super::model::{LayoutEntry, Rule, Worth};
+use super::model::{LayoutEntry, Rule};
 use super::scalar::{PathPattern, PathTemplate};
 use super::unpacking::Unpacking;
+use crate::verdict::Worth;
 
 /// A check of a whole rule.
 type Check = fn(&Rule) -> Option<Fault>;

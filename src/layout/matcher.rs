@@ -6,8 +6,9 @@ use std::path::Path;
 
 use globset::{Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
-use super::{LayoutEntry, LayoutError, PathPattern, Recognised, Unpacking, Vars, Worth};
+use super::{LayoutEntry, LayoutError, PathPattern, Recognised, Unpacking, Vars};
 use crate::tree::{Entry, Kind, RootPath};
+use crate::verdict::Worth;
 
 /// In a `link` the name of the link itself.
 const OWN_NAME: &str = "{name}";

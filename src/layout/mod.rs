@@ -53,7 +53,7 @@ pub use db::LayoutDb;
 pub use load::RuleError;
 pub(crate) use matcher::{LayoutMatch, LayoutMatcher, Surroundings};
 pub(crate) use migration::{Former, Migration};
-pub(crate) use model::{Earlier, LayoutEntry, Transition, Worth};
+pub(crate) use model::{Earlier, LayoutEntry, Transition};
 pub use model::{Rule, Scope};
 pub(crate) use outcome::StepOutcome;
 pub(crate) use pattern::{Pattern, Vars};

@@ -15,6 +15,7 @@ use super::scalar::{PathPattern, PathTemplate, Word};
 use super::setting::{Mentions, Replace, Setting};
 use super::unpacking::Unpacking;
 use super::version::{Range, Version};
+use crate::verdict::Worth;
 
 /// One application on one distribution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -207,52 +208,6 @@ pub struct SecretMark {
     pub lines: Vec<String>,
     /// What it is, for people.
     pub why: String,
-}
-
-/// What a path is worth, whoever owns it.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Worth {
-    /// Configuration: kept.
-    Config,
-    /// The service's data: kept.
-    Data,
-    /// Keys and passwords: kept, and named.
-    Secret,
-    /// Logs: the user chooses.
-    Log,
-    /// Can be recomputed by the service itself.
-    Cache,
-    /// Exists while the service runs.
-    Runtime,
-    /// Made by a package's scripts or a known generator, and made again by it.
-    Generated,
-    /// Bound to one version, and rebuilt from a list for another.
-    VersionBound,
-    /// Belongs to the machine, not to the service.
-    Identity,
-    /// Generated as long as it equals its template, or has one of the digests; else configuration.
-    TemplateCopy,
-}
-
-impl Worth {
-    /// The word as it stands in rules and outputs.
-    pub fn word(self) -> &'static str {
-        match self {
-            Worth::Config => "config",
-            Worth::Data => "data",
-            Worth::Secret => "secret",
-            Worth::Log => "log",
-            Worth::Cache => "cache",
-            Worth::Runtime => "runtime",
-            Worth::Generated => "generated",
-            Worth::VersionBound => "version-bound",
-            Worth::Identity => "identity",
-            Worth::TemplateCopy => "template-copy",
-        }
-    }
 }
 
 /// Paths that a package's scripts make without owning them.

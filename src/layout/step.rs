@@ -5,7 +5,6 @@
 //! nothing to do does nothing, and doing it twice changes nothing more. Nothing that a draft holds
 //! is ever overwritten by a step: two things that would meet at one place are held.
 
-use std::collections::BTreeMap;
 use std::io::Read;
 
 use super::change::Step;
@@ -15,8 +14,8 @@ use super::pattern::Vars;
 use super::relocation::{copied, moved};
 use super::scalar::PathPattern;
 use crate::tree::{
-    ContentId, Draft, DraftContent, DraftNode, Entry, Kind, Meta, RootPath, Store, Time, Tree,
-    escaped, read_file,
+    ContentId, Draft, DraftContent, DraftNode, Kind, Meta, RootPath, Store, Tree, escaped,
+    read_file,
 };
 
 /// Largest configuration file that is edited, and largest account database that is read, in bytes.
@@ -104,16 +103,8 @@ fn linked(
         return Ok(vec![]);
     }
     let what = format!("link to {}", escaped(&text));
-    let meta = Meta {
-        mode: 0o777,
-        uid: 0,
-        gid: 0,
-        mtime: Time { secs: 0, nanos: 0 },
-        xattrs: BTreeMap::new(),
-    };
     let kind = Kind::Symlink { target: text };
-    let entry = Entry { path: path.clone(), kind, meta, ctime: None, links: None };
-    draft.put(DraftNode { entry, content: DraftContent::None });
+    draft.put(DraftNode::bare(path.clone(), kind, Meta::root(0o777)));
     Ok(vec![StepOutcome::Changed { path: path.clone(), what }])
 }
 
@@ -218,65 +209,30 @@ pub(super) fn start(
 mod tests {
     use super::*;
     use crate::layout::Version;
-    use crate::tree::{Content, Extent, TreeError};
-
-    /// A system with two accounts, a file at `/taken`, and one archived content.
-    struct System;
+    use crate::tree::memory::{MemoryTree, Texts};
 
     const PASSWD: &[u8] = b"root:x:0:0::/:/bin/sh\nntpsec:x:102:104::/:/bin/false\n";
 
-    impl Store for System {
-        fn open(&self, id: ContentId) -> std::io::Result<Box<dyn Content + '_>> {
-            match id {
-                ContentId(7) => Ok(Box::new(std::io::Cursor::new(b"a = 13\n"))),
-                _ => Err(std::io::ErrorKind::NotFound.into()),
-            }
-        }
-        fn extents(&self, _: ContentId) -> std::io::Result<Vec<Extent>> {
-            Ok(vec![])
-        }
-    }
-
-    impl Tree for System {
-        fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + Send + '_> {
-            Box::new(std::iter::empty())
-        }
-        fn entry(&self, at: &RootPath) -> Result<Option<Entry>, TreeError> {
-            Ok(match at.to_string().as_str() {
-                "/etc" => Some(node("/etc", Kind::Dir, DraftContent::None).entry),
-                "/etc/passwd" | "/taken" => {
-                    let kind = Kind::File { size: PASSWD.len() as u64 };
-                    Some(node(&at.to_string(), kind, DraftContent::None).entry)
-                }
-                _ => None,
-            })
-        }
-        fn children(&self, _: &RootPath) -> Result<Vec<Entry>, TreeError> {
-            Ok(vec![])
-        }
-        fn open<'a>(&'a self, _: &Entry) -> Result<Box<dyn Content + 'a>, TreeError> {
-            Ok(Box::new(std::io::Cursor::new(PASSWD)))
-        }
+    /// A system with two accounts and a file at `/taken`.
+    fn system() -> MemoryTree {
+        MemoryTree::default().file("/etc/passwd", PASSWD).file("/taken", PASSWD)
     }
 
     fn path(text: &str) -> RootPath {
         RootPath::parse(text.as_bytes()).unwrap()
     }
 
-    fn node(at: &str, kind: Kind, content: DraftContent) -> DraftNode {
-        let time = Time { secs: 0, nanos: 0 };
-        let meta = Meta { mode: 0o644, uid: 5, gid: 6, mtime: time, xattrs: BTreeMap::new() };
-        DraftNode { entry: Entry { path: path(at), kind, meta, ctime: None, links: None }, content }
+    fn meta() -> Meta {
+        Meta { uid: 5, gid: 6, ..Meta::root(0o644) }
     }
 
     fn file(at: &str, text: &[u8]) -> DraftNode {
-        let kind = Kind::File { size: text.len() as u64 };
-        node(at, kind, DraftContent::Bytes(text.to_vec()))
+        DraftNode::file(path(at), meta(), text.to_vec())
     }
 
     fn link(at: &str, target: &str) -> DraftNode {
         let kind = Kind::Symlink { target: target.as_bytes().to_vec() };
-        node(at, kind, DraftContent::None)
+        DraftNode::bare(path(at), kind, meta())
     }
 
     fn draft(nodes: Vec<DraftNode>) -> Draft {
@@ -291,7 +247,7 @@ mod tests {
             serde_yaml::with::singleton_map_recursive::deserialize(deserializer).unwrap();
         let version = |text: &str| text.parse::<Version>().unwrap();
         let vars = Vars::versions(&version("13"), &version("17"));
-        apply(&step, &vars, draft, &System, &System).unwrap()
+        apply(&step, &vars, draft, &Texts(&["a = 13\n"]), &system()).unwrap()
     }
 
     /// What was done, one line each.

@@ -108,13 +108,12 @@ pub struct RunOptions {
 }
 
 impl Default for RunOptions {
-    /// A plain root login that asks no questions, without network, for an hour at most.
+    /// A plain root login, without network, for an hour at most.
     fn default() -> RunOptions {
         let env = [
             ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
             ("HOME", "/root"),
             ("LANG", "C.UTF-8"),
-            ("DEBIAN_FRONTEND", "noninteractive"),
         ];
         RunOptions {
             env: env.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),

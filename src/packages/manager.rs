@@ -15,6 +15,10 @@ pub(crate) enum Manager {
     Pacman,
 }
 
+/// What keeps the tools of package managers from asking questions. Every command in a system gets
+/// these variables: scripts of rules and of packages call such tools too.
+pub(crate) const UNATTENDED: &[(&str, &str)] = &[("DEBIAN_FRONTEND", "noninteractive")];
+
 impl fmt::Display for Manager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -36,7 +36,9 @@ mod supply;
 pub mod version;
 
 pub(crate) use beside::{NEW_DEFAULT, OLD_TEXT, is_put_beside};
-pub(crate) use dpkg::{Alternative, AlternativeStatus, Moment, StatOverride, ever_listed};
+pub(crate) use dpkg::{
+    Alternative, AlternativeStatus, Moment, StatOverride, Switched, ever_listed, leaves_off,
+};
 pub use file_record::{Digest, FileRecord, Presence, RecordedKind, Role};
 pub(crate) use glob::matches;
 pub(crate) use index::Brought;
@@ -44,7 +46,7 @@ pub(crate) use installed::Installed;
 pub(crate) use intent::Wanted;
 pub use intent::Why;
 pub(crate) use ledger::{Claim, Decisions, Unit};
-pub(crate) use manager::Manager;
+pub(crate) use manager::{Manager, UNATTENDED};
 pub use md5::Md5;
 pub(crate) use moving::Moving;
 pub(crate) use own_state::{OWN_CONFIGURATION, OWN_STATE};

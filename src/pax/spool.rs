@@ -10,7 +10,7 @@ use super::problem::Problem;
 use super::section::Run;
 use super::tarball::{Node, Stored, TarTree};
 use super::{Body, Dialect, MAX_ENTRIES, Member, ReadError, Reader, sparse};
-use crate::tree::{Extent, Kind, Meta, RootPath, Time};
+use crate::tree::{Extent, Kind, Meta, RootPath};
 
 /// What of a regular file is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -289,8 +289,7 @@ impl Spooler {
             self.problems.push(Problem::Below { path, above });
         }
         for path in &missing {
-            let time = Time { secs: 0, nanos: 0 };
-            let meta = Meta { mode: 0o755, uid: 0, gid: 0, mtime: time, xattrs: BTreeMap::new() };
+            let meta = Meta::root(0o755);
             let node = Node { kind: Kind::Dir, meta, stored: Stored::Nothing, names: 1 };
             self.put(path.clone(), node);
         }

@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::archive::{Counted, Examined, Explained, Lost, Shown, Totals, Verdicts};
+use crate::archive::{Examined, Explained, Lost, Shown, Totals, Verdicts};
 use crate::bundle::{Entries, Loss, Manifest};
 use crate::classify::{climb, decide};
 use crate::facts::Survey;
@@ -146,7 +146,7 @@ impl<'a> Inspection<'a> {
         Inspection {
             survey: &manifest.survey,
             totals: Totals::of(
-                manifest.entries.listed().filter(|listed| !listed.deleted).map(Counted::from),
+                manifest.entries.listed().filter(|listed| !listed.deleted).map(Shown::from),
             ),
             entries: InspectedEntries::Manifest(&manifest.entries),
             losses: manifest.losses.clone(),

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bundle::Loss;
 use crate::failure::Failure;
-use crate::layout::{self, LayoutMatcher, Recognised, Worth};
+use crate::layout::{self, LayoutMatcher, Recognised};
 use crate::observe::Renamed;
 use crate::packages::Installed;
 use crate::restore::files::accounts::{self, Merged, Owned};
@@ -43,7 +43,7 @@ use crate::restore::value::packages::Unserved;
 use crate::restore::value::step::{PlannedCommand, Removal, Step};
 use crate::service::ServiceSettings;
 use crate::tree::{Draft, DraftContent, DraftNode, RootPath, Time, Tree};
-use crate::verdict::Held;
+use crate::verdict::{Held, Worth};
 
 /// What a phase leaves behind for later ones.
 #[derive(Clone, Copy)]

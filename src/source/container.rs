@@ -70,8 +70,17 @@ pub(super) fn open(
     let stack = Arc::new(LayerStack::new(layers.layers));
     let image = ImageView::new(stack.clone(), image_layers, fidelity);
     let mut opened = Mounts::default();
+    let reading = Reading {
+        engine: &engine,
+        container: &container,
+        root: &stack,
+        binds: options.binds,
+        way,
+        scratch,
+        spec,
+    };
     for mount in &container.mounts {
-        opened.add(&engine, &container, mount, &stack, options.binds, way, scratch, spec)?;
+        opened.add(mount, &reading)?;
     }
     limitations.extend(opened.limitations);
     let started = started(&container.raw);
@@ -124,6 +133,18 @@ fn by_api_failure(spec: &SourceSpec, error: by_api::ApiError) -> Failure {
     }
 }
 
+/// A container whose mounts are read, and how.
+struct Reading<'a> {
+    engine: &'a Engine,
+    container: &'a Container,
+    /// Its own files, in which links to the mounts are followed.
+    root: &'a LayerStack,
+    binds: Binds,
+    way: Way,
+    scratch: &'a Path,
+    spec: &'a SourceSpec,
+}
+
 /// The mounts of a container, sorted by what happens with them.
 #[derive(Default)]
 struct Mounts {
@@ -136,21 +157,12 @@ struct Mounts {
 }
 
 impl Mounts {
-    #[allow(clippy::too_many_arguments)]
-    fn add(
-        &mut self,
-        engine: &Engine,
-        container: &Container,
-        mount: &crate::engine::Mount,
-        root: &LayerStack,
-        binds: Binds,
-        way: Way,
-        scratch: &Path,
-        spec: &SourceSpec,
-    ) -> Result<(), Failure> {
+    /// Adds `mount` of the container that `reading` is of.
+    fn add(&mut self, mount: &crate::engine::Mount, reading: &Reading<'_>) -> Result<(), Failure> {
+        let Reading { engine, container, spec, .. } = *reading;
         // Engines follow links inside the container.
         let asked = &mount.destination;
-        let place = crate::tree::resolve(root, asked).map_err(|e| unreadable(spec, e))?;
+        let place = crate::tree::resolve(reading.root, asked).map_err(|e| unreadable(spec, e))?;
         let place = place.unwrap_or_else(|| asked.clone());
         let mut fact = MountFact {
             kind: mount.kind,
@@ -171,7 +183,7 @@ impl Mounts {
         if let Some(volume) = &fact.volume {
             self.limitations.extend(volume_limitations(&fact.name, volume));
         }
-        let location = match (mount.kind, binds) {
+        let location = match (mount.kind, reading.binds) {
             (MountKind::Volume, _) => Location::Volume,
             (MountKind::Bind, Binds::Take) => Location::Bind,
             _ => {
@@ -179,7 +191,7 @@ impl Mounts {
                 return Ok(());
             }
         };
-        let on_disk = match way {
+        let on_disk = match reading.way {
             Way::OnDisk => on_disk::mount(engine, mount)
                 .map_err(|e| engine_failure("reading", &mount.destination, e))?,
             Way::Api => None,
@@ -190,7 +202,7 @@ impl Mounts {
                 found.tree
             }
             None => {
-                let found = match by_api::mount(engine, container, mount, &place, scratch) {
+                let found = match by_api::mount(engine, container, mount, &place, reading.scratch) {
                     Ok(found) => found,
                     // Podman has no archive of a single file that is mounted.
                     Err(by_api::ApiError::Engine(error @ EngineError::Refused { .. }))

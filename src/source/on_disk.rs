@@ -20,7 +20,7 @@ use crate::engine::{
 use crate::image::Fidelity;
 use crate::pax;
 use crate::service::MountKind;
-use crate::tree::{Kind, Layer, Meta, RootPath, Rootfs, Time, Tree, TreeError, Whiteouts, Xattrs};
+use crate::tree::{Kind, Layer, Meta, RootPath, Rootfs, Tree, TreeError, Whiteouts};
 
 /// Name of the file that proves where layers are.
 const PROOF: &str = "regrow-proof";
@@ -98,13 +98,7 @@ fn nonce(id: &str) -> String {
 fn proof_tar(secret: &str) -> Result<Vec<u8>, pax::WriteError> {
     let mut writer = pax::Writer::new(Vec::new());
     let size = secret.len() as u64;
-    let meta = Meta {
-        mode: 0o600,
-        uid: 0,
-        gid: 0,
-        mtime: Time { secs: 0, nanos: 0 },
-        xattrs: Xattrs::new(),
-    };
+    let meta = Meta::root(0o600);
     let member = pax::Member {
         name: PROOF.as_bytes().to_vec(),
         body: pax::Body::Node(Kind::File { size }),

@@ -2,7 +2,7 @@
 
 use std::io::Seek;
 
-use super::{Command, ENVIRONMENT, LIMIT, Ran, System};
+use super::{Command, LIMIT, Ran, System, environment};
 use crate::engine::{self, Engine};
 use crate::failure::{Failure, FailureKind};
 
@@ -35,8 +35,8 @@ impl System for ContainerSystem {
 }
 
 /// The variables of every command, but for those that `own` has.
-fn environment(own: &[(String, String)]) -> Vec<String> {
-    let all = ENVIRONMENT.iter().filter(|(name, _)| own.iter().all(|(known, _)| known != name));
+fn variables(own: &[(String, String)]) -> Vec<String> {
+    let all = environment().filter(|(name, _)| own.iter().all(|(known, _)| known != name));
     let own = own.iter().map(|(name, value)| format!("{name}={value}"));
     all.map(|(name, value)| format!("{name}={value}")).chain(own).collect()
 }
@@ -53,7 +53,7 @@ fn run_one(engine: &Engine, id: &str, command: Command) -> Result<Ran, Failure> 
     let wanted = engine::Command {
         argv: command.argv,
         user: "0:0".to_owned(),
-        env: environment(&command.env),
+        env: variables(&command.env),
         directory: "/".to_owned(),
     };
     let stdin = command.stdin.map(|file| Box::new(file) as Box<dyn std::io::Read + Send>);

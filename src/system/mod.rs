@@ -16,6 +16,7 @@ pub(crate) use container::ContainerSystem;
 pub(crate) use root::RootSystem;
 
 use crate::failure::{Failure, FailureKind};
+use crate::packages::UNATTENDED;
 
 /// How long one command may take when nothing else is said: a package installation over a slow
 /// line, or the dump of a large database.
@@ -118,10 +119,14 @@ fn answered(mut ran: Vec<Ran>, line: &str) -> Result<Ran, Failure> {
     })
 }
 
-/// The environment of every command.
-pub(crate) const ENVIRONMENT: &[(&str, &str)] = &[
+/// A plain root login.
+const LOGIN: &[(&str, &str)] = &[
     ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
     ("HOME", "/root"),
     ("LANG", "C.UTF-8"),
-    ("DEBIAN_FRONTEND", "noninteractive"),
 ];
+
+/// The environment of every command.
+fn environment() -> impl Iterator<Item = (&'static str, &'static str)> {
+    LOGIN.iter().chain(UNATTENDED).copied()
+}

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 
 use super::script::{Input, script};
-use super::{Command, ENVIRONMENT, LIMIT, Ran, System, answered};
+use super::{Command, LIMIT, Ran, System, answered, environment};
 use crate::failure::{Failure, FailureKind};
 use crate::namespace::{Namespace, NamespaceError, Network, RunOptions};
-use crate::tree::{Entry, Extent, Kind, Meta, RootPath, RootWriter, Rootfs, Time, Tree, Xattrs};
+use crate::tree::{Entry, Extent, Kind, Meta, RootPath, RootWriter, Rootfs, Tree};
 
 /// The directory inside the root that a batch keeps its files in; gone when it has ended.
 const DIR: &[u8] = b"/.regrow-batch";
@@ -146,9 +146,8 @@ fn batch() -> RootPath {
 
 fn entry(path: RootPath, kind: Kind) -> Entry {
     let mode = if kind.is_dir() { 0o700 } else { 0o600 };
-    let mtime = Time { secs: 0, nanos: 0 };
-    let meta = Meta { mode, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() };
-    Entry { path, kind, meta, ctime: None, links: None }
+    let meta = Meta::root(mode);
+    Entry::new(path, kind, meta)
 }
 
 impl RootSystem {
@@ -206,9 +205,8 @@ impl System for RootSystem {
                 command.argv = words.chain(std::mem::take(&mut command.argv)).collect();
             }
         }
-        let environment = ENVIRONMENT.iter();
         let options = RunOptions {
-            env: environment.map(|(k, v)| (OsString::from(k), OsString::from(v))).collect(),
+            env: environment().map(|(k, v)| (OsString::from(k), OsString::from(v))).collect(),
             timeout: LIMIT,
             ..RunOptions::default()
         };
@@ -218,7 +216,7 @@ impl System for RootSystem {
     /// Through a proxy of this process.
     fn download(&mut self, mut command: Command) -> Result<Ran, Failure> {
         let line = command.line();
-        let fixed = ENVIRONMENT.iter().map(|(name, value)| (OsString::from(name), value.into()));
+        let fixed = environment().map(|(name, value)| (OsString::from(name), value.into()));
         let own = command.env.drain(..);
         let own = own.map(|(name, value)| (OsString::from(name), OsString::from(value)));
         let options = RunOptions {

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Content, Entry, Extent, Kind, RootPath};
+use super::{Content, Entry, Extent, Kind, Meta, RootPath};
 
 /// Names one archived content in its [`Store`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,6 +40,19 @@ pub struct DraftNode {
     pub entry: Entry,
     /// Its content.
     pub content: DraftContent,
+}
+
+impl DraftNode {
+    /// A regular file of `bytes`.
+    pub fn file(path: RootPath, meta: Meta, bytes: Vec<u8>) -> DraftNode {
+        let kind = Kind::File { size: bytes.len() as u64 };
+        DraftNode { entry: Entry::new(path, kind, meta), content: DraftContent::Bytes(bytes) }
+    }
+
+    /// Anything but a regular file.
+    pub fn bare(path: RootPath, kind: Kind, meta: Meta) -> DraftNode {
+        DraftNode { entry: Entry::new(path, kind, meta), content: DraftContent::None }
+    }
 }
 
 /// A tree to be placed over another one: entries to put there, and paths to remove from it.
@@ -171,29 +184,13 @@ impl Draft {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::{Meta, Time};
 
     fn path(text: &str) -> RootPath {
         RootPath::parse(text.as_bytes()).unwrap()
     }
 
     fn file(at: &str, text: &str) -> DraftNode {
-        DraftNode {
-            entry: Entry {
-                path: path(at),
-                kind: Kind::File { size: text.len() as u64 },
-                meta: Meta {
-                    mode: 0o644,
-                    uid: 0,
-                    gid: 0,
-                    mtime: Time { secs: 0, nanos: 0 },
-                    xattrs: Default::default(),
-                },
-                ctime: None,
-                links: None,
-            },
-            content: DraftContent::Bytes(text.as_bytes().to_vec()),
-        }
+        DraftNode::file(path(at), Meta::root(0o644), text.as_bytes().to_vec())
     }
 
     fn paths(draft: &Draft) -> Vec<String> {

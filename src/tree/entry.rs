@@ -156,6 +156,13 @@ pub struct Meta {
     pub xattrs: Xattrs,
 }
 
+impl Meta {
+    /// Owned by root, of no time, without attributes: of what this program makes by itself.
+    pub fn root(mode: u32) -> Meta {
+        Meta { mode, uid: 0, gid: 0, mtime: Time { secs: 0, nanos: 0 }, xattrs: Xattrs::new() }
+    }
+}
+
 /// Names that share a number within one tree are one file (hard links).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkGroup(pub u64);
@@ -176,6 +183,11 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Of what has one name, and no inode that shows when it last changed.
+    pub fn new(path: RootPath, kind: Kind, meta: Meta) -> Entry {
+        Entry { path, kind, meta, ctime: None, links: None }
+    }
+
     /// Makes sure that this entry, read just now, is the version that `listed` was.
     ///
     /// # Errors

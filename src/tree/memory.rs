@@ -7,20 +7,21 @@ use std::collections::BTreeMap;
 use std::io::Cursor;
 
 use super::{
-    Content, ContentId, Entry, Extent, Kind, LinkGroup, Meta, RootPath, Store, Time, Tree,
-    TreeError, Xattrs,
+    Content, ContentId, Entry, Extent, Kind, LinkGroup, Meta, RootPath, Store, Tree, TreeError,
 };
 
-/// A store that nothing was put into.
-pub(crate) struct NoStore;
+/// A store of texts, by number.
+pub(crate) struct Texts<'a>(pub &'a [&'a str]);
 
-impl Store for NoStore {
-    fn open(&self, _: ContentId) -> std::io::Result<Box<dyn Content + '_>> {
-        Err(std::io::ErrorKind::NotFound.into())
+impl Store for Texts<'_> {
+    fn open(&self, id: ContentId) -> std::io::Result<Box<dyn Content + '_>> {
+        let text = self.0.get(id.0 as usize).ok_or(std::io::ErrorKind::NotFound)?;
+        Ok(Box::new(Cursor::new(text.as_bytes())))
     }
 
-    fn extents(&self, _: ContentId) -> std::io::Result<Vec<Extent>> {
-        Ok(vec![])
+    fn extents(&self, id: ContentId) -> std::io::Result<Vec<Extent>> {
+        let length = self.0.get(id.0 as usize).map_or(0, |text| text.len() as u64);
+        Ok(vec![Extent { offset: 0, length }])
     }
 }
 
@@ -103,9 +104,8 @@ impl MemoryTree {
             Kind::Symlink { .. } => 0o777,
             _ => 0o644,
         };
-        let mtime = Time { secs: 0, nanos: 0 };
-        let meta = Meta { mode, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() };
-        let entry = Entry { path: path.clone(), kind, meta, ctime: None, links: None };
+        let meta = Meta::root(mode);
+        let entry = Entry::new(path.clone(), kind, meta);
         self.nodes.insert(path, (entry, content));
         self
     }

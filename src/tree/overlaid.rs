@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
 
 use super::{
-    Content, Draft, DraftContent, DraftNode, Entry, Extent, Kind, Meta, RootPath, Store, Time,
-    Tree, TreeError, Xattrs,
+    Content, Draft, DraftContent, DraftNode, Entry, Extent, Kind, Meta, RootPath, Store, Tree,
+    TreeError,
 };
 
 /// A tree with a draft over it. Directories of both are one; anything else of the draft hides what
@@ -49,9 +49,7 @@ impl<'a> Overlaid<'a> {
 
 /// A directory of which nothing is known.
 fn directory(path: RootPath) -> Entry {
-    let mtime = Time { secs: 0, nanos: 0 };
-    let meta = Meta { mode: 0o755, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() };
-    Entry { path, kind: Kind::Dir, meta, ctime: None, links: None }
+    Entry::new(path, Kind::Dir, Meta::root(0o755))
 }
 
 impl Tree for Overlaid<'_> {
@@ -134,7 +132,8 @@ impl Tree for Overlaid<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::memory::{MemoryTree, NoStore};
+    use crate::tree::Empty;
+    use crate::tree::memory::MemoryTree;
     use crate::tree::read_file;
 
     fn path(text: &str) -> RootPath {
@@ -169,7 +168,7 @@ mod tests {
         put(&mut draft, &ours, "/srv/data", "");
         draft.delete(path("/etc/b"));
         draft.delete(path("/opt/x"));
-        let seen = Overlaid::new(&below, &draft, &NoStore);
+        let seen = Overlaid::new(&below, &draft, &Empty);
         let paths: Vec<String> = seen.walk().map(|e| e.unwrap().path.to_string()).collect();
         let expected = [
             "/",

@@ -203,13 +203,7 @@ mod tests {
     fn entry(at: &str, kind: Kind) -> Entry {
         let mtime = Time { secs: -7, nanos: 999_999_999 };
         let meta = Meta { mode: 0o7777, uid: 1, gid: u32::MAX - 1, mtime, xattrs: Xattrs::new() };
-        Entry {
-            path: RootPath::parse(at.as_bytes()).unwrap(),
-            kind,
-            meta,
-            ctime: None,
-            links: None,
-        }
+        Entry::new(RootPath::parse(at.as_bytes()).unwrap(), kind, meta)
     }
 
     /// One of everything that there is.

@@ -8,10 +8,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::de::value::StrDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::Worth;
 use crate::tree::RootPath;
 
 /// The arguments of a reason, by name.
@@ -45,6 +47,18 @@ impl Argument for Cow<'static, str> {
 
     fn found(name: &'static str, arguments: &Arguments) -> Option<Cow<'static, str>> {
         arguments.get(name).cloned().map(Cow::Owned)
+    }
+}
+
+/// A word of the rule language; with one that a later version has, the whole reason is unknown.
+impl Argument for Worth {
+    fn spelled(&self, name: &'static str) -> (Cow<'static, str>, Cow<'_, str>) {
+        (name.into(), self.word().into())
+    }
+
+    fn found(name: &'static str, arguments: &Arguments) -> Option<Worth> {
+        let text = StrDeserializer::<serde::de::value::Error>::new(arguments.get(name)?);
+        Worth::deserialize(text).ok()
     }
 }
 
@@ -168,8 +182,8 @@ reasons! {
     Rule {
         /// The rule's application.
         app: String,
-        /// What the rule calls the path, a word of the rule language.
-        worth: Cow<'static, str>,
+        /// What the rule calls the path.
+        worth: Worth,
         /// The rule's reason.
         why: String,
     } = "rule", "{worth} of {app}: {why}";
@@ -410,6 +424,7 @@ mod tests {
     fn argument(name: &str) -> &'static str {
         match name {
             "template" | "file" | "root" => "/a path",
+            "worth" => "version-bound",
             _ => "a word",
         }
     }
@@ -455,6 +470,15 @@ mod tests {
     }
 
     #[test]
+    fn what_a_rule_calls_a_path_is_its_word_in_a_bundle() {
+        let reason = Reason::Rule { app: "x".into(), worth: Worth::VersionBound, why: "w".into() };
+        let written = json!({"code": "rule", "app": "x", "worth": "version-bound", "why": "w"});
+        assert_eq!(to_value(&reason).unwrap(), written);
+        assert_eq!(from_value::<Reason>(written).unwrap(), reason);
+        assert_eq!(reason.to_string(), "version-bound of x: w");
+    }
+
+    #[test]
     fn a_text_of_format_1_stays_as_it_is() {
         let read: Reason = from_value(json!("as package app ships it")).unwrap();
         assert_eq!(read.to_string(), "as package app ships it");
@@ -470,6 +494,7 @@ mod tests {
             json!({"code": "from-the-future", "planet": "Mars"}),
             json!({"code": "as-packaged", "package": "app", "planet": "Mars"}),
             json!({"code": "as-packaged"}),
+            json!({"code": "rule", "app": "x", "worth": "gold", "why": "w"}),
             json!({"code": "environment-made", "root": "not/absolute"}),
         ] {
             let read: Reason = from_value(written.clone()).unwrap();

@@ -29,20 +29,8 @@ impl Tree for Few {
     }
 
     fn entry(&self, path: &RootPath) -> Result<Option<Entry>, TreeError> {
-        let meta = Meta {
-            mode: 0o644,
-            uid: 0,
-            gid: 0,
-            mtime: Time { secs: 0, nanos: 0 },
-            xattrs: Default::default(),
-        };
-        Ok(self.0.get(path).map(|(kind, _)| Entry {
-            path: path.clone(),
-            kind: kind.clone(),
-            meta,
-            ctime: None,
-            links: None,
-        }))
+        let meta = Meta::root(0o644);
+        Ok(self.0.get(path).map(|(kind, _)| Entry::new(path.clone(), kind.clone(), meta)))
     }
 
     fn children(&self, _path: &RootPath) -> Result<Vec<Entry>, TreeError> {

@@ -53,7 +53,7 @@ pub(super) fn entry(path: &[u8], kind: Kind, mode: u32) -> Entry {
         mtime: Time { secs: 1_600_000_000, nanos: 5 },
         xattrs: Xattrs::new(),
     };
-    Entry { path: RootPath::parse(path).unwrap(), kind, meta, ctime: None, links: None }
+    Entry::new(RootPath::parse(path).unwrap(), kind, meta)
 }
 
 pub(super) fn file(path: &str, size: u64) -> Entry {

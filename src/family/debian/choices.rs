@@ -292,21 +292,20 @@ mod tests {
     use super::*;
     use crate::family::carried::Act;
     use crate::survey::{AddedFact, DiversionFact};
+    use crate::tree::Meta;
     use crate::tree::memory::MemoryTree;
-    use crate::tree::{Meta, Time, Xattrs};
 
     fn path(text: &str) -> RootPath {
         RootPath::parse(text.as_bytes()).unwrap()
     }
 
     fn node(at: &str, kind: Kind) -> DraftNode {
-        let mtime = Time { secs: 0, nanos: 0 };
-        let meta = Meta { mode: 0o755, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() };
+        let meta = Meta::root(0o755);
         let content = match kind {
             Kind::File { .. } => DraftContent::Bytes(b"mine".to_vec()),
             _ => DraftContent::None,
         };
-        let entry = Entry { path: path(at), kind, meta, ctime: None, links: None };
+        let entry = Entry::new(path(at), kind, meta);
         DraftNode { entry, content }
     }
 

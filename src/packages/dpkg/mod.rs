@@ -15,6 +15,7 @@ mod script;
 mod stat_override;
 mod status;
 mod supply;
+mod switched;
 mod ucf;
 mod wanted;
 
@@ -23,6 +24,7 @@ pub use alternative::AlternativeStatus;
 pub(crate) use listed::ever_listed;
 pub(crate) use script::{Moment, Script};
 pub(crate) use stat_override::StatOverride;
+pub(crate) use switched::{Switched, leaves_off};
 
 use self::admin::admin;
 use self::alternative::Alternatives;

@@ -125,23 +125,22 @@ fn kept(html: &mut Html, report: &Inspection) {
 /// # Errors
 /// What `to` fails with.
 pub fn plan_page(report: &PlanReport, manifest: &Manifest, to: &mut dyn Write) -> io::Result<()> {
-    let source = escaped(manifest.survey.source.as_bytes());
-    let subject = format!("{source} onto {}", report.target);
     let steps = counted(report.steps.len() as u64, "step", "steps");
     let mut facts = vec![steps, "nothing was changed".to_owned()];
     facts.extend(sections::about(&manifest.survey));
     facts.push(format!("plan {:.12}", report.id));
-    let head = Head {
+    let act = Act {
         what: "Plan for",
-        subject: &subject,
+        target: &report.target,
         facts,
         held: &report.held,
         losses: &report.losses,
+        title: "What the plan does",
+        steps: &report.steps,
+        directories: &report.directories,
+        limitations: &report.limitations,
     };
-    page(to, &head, |html| {
-        done(html, "What the plan does", &report.steps, &report.directories, manifest);
-        sections::limitations(html, &report.limitations);
-    })
+    act.page(manifest, to)
 }
 
 /// What a restore did, as a page; `manifest` is of the bundle that was restored.
@@ -153,8 +152,6 @@ pub fn restore_page(
     manifest: &Manifest,
     to: &mut dyn Write,
 ) -> io::Result<()> {
-    let source = escaped(manifest.survey.source.as_bytes());
-    let subject = format!("{source} onto {}", report.target);
     let made = match (&report.container, &report.root) {
         (Some(name), _) => format!("container {name}"),
         (None, Some(root)) => format!("root {root}"),
@@ -162,17 +159,45 @@ pub fn restore_page(
     };
     let mut facts = vec![made, format!("in {}", time(report.seconds))];
     facts.extend(sections::about(&manifest.survey));
-    let head = Head {
+    let act = Act {
         what: "Restore of",
-        subject: &subject,
+        target: &report.target,
         facts,
         held: &report.held,
         losses: &report.losses,
+        title: "What was done",
+        steps: &report.steps,
+        directories: &report.directories,
+        limitations: &report.limitations,
     };
-    page(to, &head, |html| {
-        done(html, "What was done", &report.steps, &report.directories, manifest);
-        sections::limitations(html, &report.limitations);
-    })
+    act.page(manifest, to)
+}
+
+/// What the pages of a plan and of a restore say, each in its own words.
+struct Act<'a> {
+    what: &'static str,
+    target: &'a str,
+    facts: Vec<String>,
+    held: &'a [Held],
+    losses: &'a [Loss],
+    /// The head of the steps.
+    title: &'static str,
+    steps: &'a [PlanStep],
+    directories: &'a [DirectoryTotal],
+    limitations: &'a [String],
+}
+
+impl Act<'_> {
+    fn page(self, manifest: &Manifest, to: &mut dyn Write) -> io::Result<()> {
+        let source = escaped(manifest.survey.source.as_bytes());
+        let subject = format!("{source} onto {}", self.target);
+        let Act { what, facts, held, losses, .. } = self;
+        let head = Head { what, subject: &subject, facts, held, losses };
+        page(to, &head, |html| {
+            done(html, self.title, self.steps, self.directories, manifest);
+            sections::limitations(html, self.limitations);
+        })
+    }
 }
 
 /// The steps of a plan, what it places, and where all else comes back from.

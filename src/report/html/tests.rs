@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::*;
 use crate::bundle::{Entries, ManifestEntry};
 use crate::tree::{Entry, Kind, Meta, RootPath, Time, Xattrs};
-use crate::verdict::{HeldKind, Origin, Reason};
+use crate::verdict::{HeldKind, Origin, Reason, Worth};
 
 /// Names that want to be more than names.
 const HOSTILE: [&[u8]; 5] = [
@@ -21,7 +21,7 @@ fn entry(path: &[u8], size: Option<u64>, class: Class, reason: Reason) -> Manife
     let meta = Meta { mode: 0o644, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() };
     let kind = size.map_or(Kind::Dir, |size| Kind::File { size });
     let path = RootPath::parse(path).unwrap();
-    let entry = Entry { path, kind, meta, ctime: None, links: None };
+    let entry = Entry::new(path, kind, meta);
     ManifestEntry::new(&entry, class, reason, Origin::Container)
 }
 
@@ -56,7 +56,7 @@ fn hostile() -> Manifest {
     let mut entries: Vec<ManifestEntry> = HOSTILE.iter().map(|path| kept(path)).collect();
     entries.push(entry(b"/srv", None, Class::Mutable, Reason::Unexplained));
     let why = "<script>".to_owned();
-    let rule = Reason::Rule { app: "<a>".to_owned(), worth: "<p>".into(), why };
+    let rule = Reason::Rule { app: "<a>".to_owned(), worth: Worth::Config, why };
     entries.push(entry(b"/var/x", Some(1), Class::Immutable, rule));
     entries.push(packaged(b"/usr/x", "<pkg>"));
     let gone = RootPath::parse(b"/etc/<gone>").unwrap();

@@ -10,8 +10,8 @@ use crate::restore::value::decisions::Decisions;
 use crate::restore::value::inputs::{Inputs, unreadable};
 use crate::restore::value::step::Step;
 use crate::tree::{
-    Draft, DraftContent, DraftNode, Entry, Kind, Meta, RootPath, Time, Tree, TreeError, Xattrs,
-    read_file, resolve,
+    Draft, DraftContent, DraftNode, Entry, Kind, Meta, RootPath, Tree, TreeError, read_file,
+    resolve,
 };
 use crate::verdict::HeldKind;
 
@@ -77,9 +77,7 @@ pub(in crate::restore) fn merge(
                 .map_err(unreadable)?
                 .map_or_else(private_file, |entry| entry.meta),
         };
-        let kind = Kind::File { size: bytes.len() as u64 };
-        let entry = Entry { path, kind, meta, ctime: None, links: None };
-        draft.put(DraftNode { entry, content: DraftContent::Bytes(bytes) });
+        draft.put(DraftNode::file(path, meta, bytes));
     }
     Ok(Merged { accounts: merge.accounts, ids: merge.ids })
 }
@@ -119,8 +117,7 @@ fn add_shells<'a>(
 
 /// Metadata of an account file that neither system describes.
 fn private_file() -> Meta {
-    let mtime = Time { secs: 0, nanos: 0 };
-    Meta { mode: 0o600, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() }
+    Meta::root(0o600)
 }
 
 fn merge_options(
@@ -171,9 +168,7 @@ mod tests {
 
     fn node(at: &str) -> DraftNode {
         let path = RootPath::parse(at.as_bytes()).unwrap();
-        let kind = Kind::File { size: 1 };
-        let entry = Entry { path, kind, meta: private_file(), ctime: None, links: None };
-        DraftNode { entry, content: DraftContent::Bytes(b"x".to_vec()) }
+        DraftNode::file(path, private_file(), b"x".to_vec())
     }
 
     #[test]

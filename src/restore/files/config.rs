@@ -9,13 +9,13 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use crate::layout::Worth;
 use crate::packages::{Installed, NEW_DEFAULT, OLD_TEXT, Role};
 use crate::restore::files::merge::{Merged, merge};
 use crate::restore::value::config_merge::{ConfigMerge, Outcome};
 use crate::tree::{
     ContentId, Draft, DraftContent, DraftNode, Entry, Kind, RootPath, Store, Tree, TreeError,
 };
+use crate::verdict::Worth;
 
 /// Largest text that is merged, in bytes; larger files are data.
 const LIMIT: u64 = 4 * 1024 * 1024;
@@ -214,23 +214,10 @@ fn content(tree: &dyn Tree, entry: &Entry) -> Result<Vec<u8>, TreeError> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Cursor;
 
     use super::*;
-    use crate::tree::memory::MemoryTree;
-    use crate::tree::{Content, Extent, Meta, Time, Xattrs};
-
-    /// Contents by number.
-    struct Texts(&'static [&'static str]);
-
-    impl Store for Texts {
-        fn open(&self, id: ContentId) -> std::io::Result<Box<dyn Content + '_>> {
-            Ok(Box::new(Cursor::new(self.0[id.0 as usize].as_bytes())))
-        }
-        fn extents(&self, id: ContentId) -> std::io::Result<Vec<Extent>> {
-            Ok(vec![Extent { offset: 0, length: self.0[id.0 as usize].len() as u64 }])
-        }
-    }
+    use crate::tree::Meta;
+    use crate::tree::memory::{MemoryTree, Texts};
 
     const BASE: &str = "port 22\nbanner none\nlog auth\n";
     const OURS: &str = "port 2222\nbanner none\nlog auth\n";
@@ -256,13 +243,12 @@ mod tests {
         theirs: &str,
         worth: Option<Worth>,
     ) -> (Vec<ConfigMerge>, BTreeMap<String, String>) {
-        let texts: &'static [&'static str] = vec![OURS, base.unwrap_or_default()].leak();
-        let store = Texts(texts);
+        let texts = [OURS, base.unwrap_or_default()];
+        let store = Texts(&texts);
         let pristine = base.map(|_| (ContentId(0), ContentId(1))).into_iter().collect();
-        let mtime = Time { secs: 0, nanos: 0 };
-        let meta = Meta { mode: 0o600, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() };
+        let meta = Meta::root(0o600);
         let kind = Kind::File { size: OURS.len() as u64 };
-        let entry = Entry { path: path(at), kind, meta, ctime: None, links: None };
+        let entry = Entry::new(path(at), kind, meta);
         let mut draft = Draft::default();
         draft.put(DraftNode { entry, content: DraftContent::Stored(ContentId(0)) });
         let target = system(at, theirs);
@@ -339,14 +325,14 @@ mod tests {
     fn a_program_of_any_size_with_another_mode_is_the_new_one_with_that_mode() {
         let large: &'static str = "old ".repeat(LIMIT as usize / 4 + 1).leak();
         for (ours, new) in [(large, "new"), ("old", "new")] {
-            let store = Texts(vec![ours].leak());
+            let ours_alone = [ours];
+            let store = Texts(&ours_alone);
             let pristine = [(ContentId(0), ContentId(0))].into();
             let mut draft = Draft::default();
             let kind = Kind::File { size: ours.len() as u64 };
-            let mtime = Time { secs: 0, nanos: 0 };
-            let meta = Meta { mode: 0o4750, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() };
+            let meta = Meta::root(0o4750);
             let at = path("/usr/bin/app");
-            let entry = Entry { path: at.clone(), kind, meta, ctime: None, links: None };
+            let entry = Entry::new(at.clone(), kind, meta);
             draft.put(DraftNode { entry, content: DraftContent::Stored(ContentId(0)) });
             let target = system("/usr/bin/app", new);
             let installed = Installed::load(&target).unwrap();
@@ -410,11 +396,10 @@ mod tests {
     fn a_text_of_an_earlier_upgrade_is_not_overwritten() {
         let target = system("/etc/app.conf", BASE).file("/etc/app.conf.dpkg-dist.1", "theirs");
         let mut draft = Draft::default();
-        let mtime = Time { secs: 0, nanos: 0 };
-        let meta = Meta { mode: 0o600, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() };
+        let meta = Meta::root(0o600);
         let kind = Kind::File { size: 4 };
         let at = path("/etc/app.conf.dpkg-dist");
-        let entry = Entry { path: at.clone(), kind, meta, ctime: None, links: None };
+        let entry = Entry::new(at.clone(), kind, meta);
         let mine = DraftContent::Bytes(b"mine".to_vec());
         draft.put(DraftNode { entry: entry.clone(), content: mine.clone() });
         let entry = Entry { path: path("/etc/app.conf"), ..entry };

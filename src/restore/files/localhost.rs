@@ -4,9 +4,7 @@
 //! of engines, and freshly installed ones, have none or an empty one. In a root of its own a
 //! service that binds to `localhost` would then not start.
 
-use crate::tree::{
-    Draft, DraftContent, DraftNode, Entry, Kind, Meta, RootPath, Time, Tree, TreeError, Xattrs,
-};
+use crate::tree::{Draft, DraftNode, Entry, Kind, Meta, RootPath, Tree, TreeError};
 
 const PATH: &[u8] = b"/etc/hosts";
 const TEXT: &[u8] = b"127.0.0.1\tlocalhost\n::1\t\tlocalhost ip6-localhost ip6-loopback\n";
@@ -25,18 +23,14 @@ pub(in crate::restore) fn name_localhost(
     {
         return Ok(None);
     }
-    let mtime = Time { secs: 0, nanos: 0 };
-    let meta = Meta { mode: 0o644, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() };
-    let kind = Kind::File { size: TEXT.len() as u64 };
-    let entry = Entry { path: path.clone(), kind, meta, ctime: None, links: None };
-    draft.put(DraftNode { entry, content: DraftContent::Bytes(TEXT.to_vec()) });
+    draft.put(DraftNode::file(path.clone(), Meta::root(0o644), TEXT.to_vec()));
     Ok(Some(path))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::Rootfs;
+    use crate::tree::{DraftContent, Rootfs};
 
     /// What `/etc/hosts` in the draft holds in the end, over a root where it holds `there`.
     fn named(there: Option<&str>) -> Option<Vec<u8>> {

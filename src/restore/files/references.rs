@@ -17,7 +17,7 @@ use crate::tree::{
     Draft, DraftContent, DraftNode, Kind, Overlaid, RootPath, Tree, TreeError, resolve,
     resolve_parent,
 };
-use crate::verdict::{Class, Held, HeldKind, Reason};
+use crate::verdict::{Class, Held, HeldKind, Reason, Worth};
 
 /// Looks for references that lead nowhere any more once `draft` is placed, cures what can be, and
 /// holds the rest.
@@ -182,7 +182,7 @@ fn lasted(
 }
 
 fn is_generated(reason: &Reason) -> bool {
-    matches!(reason, Reason::Rule { worth, .. } if worth == "generated")
+    matches!(reason, Reason::Rule { worth: Worth::Generated, .. })
 }
 
 /// What environments bring is brought by them again, or named by them.

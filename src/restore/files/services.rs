@@ -256,18 +256,15 @@ mod tests {
     use super::*;
     use crate::restore::files::migration::testing::migration;
     use crate::tree::memory::MemoryTree;
-    use crate::tree::{DraftContent, DraftNode, Entry, Meta, Time, Xattrs};
+    use crate::tree::{DraftNode, Meta};
 
     fn path(text: &str) -> RootPath {
         RootPath::parse(text.as_bytes()).unwrap()
     }
 
     fn link(at: &str, to: &str) -> DraftNode {
-        let mtime = Time { secs: 0, nanos: 0 };
-        let meta = Meta { mode: 0o777, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() };
         let kind = Kind::Symlink { target: to.as_bytes().to_vec() };
-        let entry = Entry { path: path(at), kind, meta, ctime: None, links: None };
-        DraftNode { entry, content: DraftContent::None }
+        DraftNode::bare(path(at), kind, Meta::root(0o777))
     }
 
     fn shown(draft: &Draft) -> Vec<String> {

@@ -7,8 +7,7 @@
 use std::collections::HashSet;
 
 use crate::tree::{
-    Draft, DraftContent, DraftNode, Entry, Kind, Meta, RealPlaces, RootPath, Time, Tree, TreeError,
-    Xattrs,
+    Draft, DraftContent, DraftNode, Entry, Kind, Meta, RealPlaces, RootPath, Tree, TreeError,
 };
 
 /// Where the old system's directories are known, whatever their class.
@@ -102,9 +101,8 @@ pub(in crate::restore) fn stand(
 
 /// A directory that nobody described.
 fn plain(path: &RootPath) -> Entry {
-    let mtime = Time { secs: 0, nanos: 0 };
-    let meta = Meta { mode: 0o755, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() };
-    Entry { path: path.clone(), kind: Kind::Dir, meta, ctime: None, links: None }
+    let meta = Meta::root(0o755);
+    Entry::new(path.clone(), Kind::Dir, meta)
 }
 
 #[cfg(test)]

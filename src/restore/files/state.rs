@@ -90,7 +90,7 @@ fn give_way(
 mod tests {
     use super::*;
     use crate::tree::memory::MemoryTree;
-    use crate::tree::{DraftContent, DraftNode, Entry, Kind, Meta, Time, Xattrs};
+    use crate::tree::{DraftNode, Meta};
 
     fn path(text: &str) -> RootPath {
         RootPath::parse(text.as_bytes()).unwrap()
@@ -99,11 +99,7 @@ mod tests {
     fn draft(files: &[&str]) -> Draft {
         let mut draft = Draft::default();
         for at in files {
-            let time = Time { secs: 0, nanos: 0 };
-            let meta = Meta { mode: 0o600, uid: 0, gid: 0, mtime: time, xattrs: Xattrs::new() };
-            let kind = Kind::File { size: 1 };
-            let entry = Entry { path: path(at), kind, meta, ctime: None, links: None };
-            draft.put(DraftNode { entry, content: DraftContent::Bytes(b"x".to_vec()) });
+            draft.put(DraftNode::file(path(at), Meta::root(0o600), b"x".to_vec()));
         }
         draft
     }

@@ -445,27 +445,14 @@ impl Moves {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Cursor;
 
     use super::*;
     use crate::layout::LayoutDb;
     use crate::restore::packages::in_use::testing::{edited, entry, manifest};
     use crate::restore::value::packages::{Install, PackagePlan};
     use crate::survey::IntentWhy;
-    use crate::tree::memory::MemoryTree;
-    use crate::tree::{Content, ContentId, Entry, Extent, Kind, Meta, Time, Xattrs};
-
-    /// One text, whatever the number.
-    struct Text(&'static str);
-
-    impl Store for Text {
-        fn open(&self, _: ContentId) -> std::io::Result<Box<dyn Content + '_>> {
-            Ok(Box::new(Cursor::new(self.0.as_bytes())))
-        }
-        fn extents(&self, _: ContentId) -> std::io::Result<Vec<Extent>> {
-            Ok(vec![])
-        }
-    }
+    use crate::tree::memory::{MemoryTree, Texts};
+    use crate::tree::{ContentId, Entry, Kind, Meta};
 
     const OURS: &str = "workdir /srv\ninterval 5\ntarget attic\n";
     const DEFAULT: &str = "workdir /srv\ninterval 5\n";
@@ -475,10 +462,9 @@ mod tests {
     }
 
     fn node(at: &str) -> DraftNode {
-        let mtime = Time { secs: 0, nanos: 0 };
-        let meta = Meta { mode: 0o644, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() };
+        let meta = Meta::root(0o644);
         let kind = Kind::File { size: OURS.len() as u64 };
-        let entry = Entry { path: path(at), kind, meta, ctime: None, links: None };
+        let entry = Entry::new(path(at), kind, meta);
         DraftNode { entry, content: DraftContent::Stored(ContentId(0)) }
     }
 
@@ -511,7 +497,7 @@ mod tests {
         let services = BTreeMap::from([("app".to_owned(), "appd".to_owned())]);
         let known = Known {
             manifest: &manifest(entries),
-            store: &Text(OURS),
+            store: &Texts(&[OURS]),
             target,
             installed: &installed,
             today: &Today::read(&installed, plan, target).unwrap(),

@@ -199,7 +199,7 @@ fn is_place(path: &[u8]) -> bool {
 #[cfg(test)]
 pub(in crate::restore) mod testing {
     use super::*;
-    use crate::tree::{Entry, Meta, Time, Xattrs};
+    use crate::tree::{Entry, Meta};
 
     /// An entry of a manifest: a file, or with `to` a link there.
     pub(in crate::restore) fn entry(
@@ -208,14 +208,13 @@ pub(in crate::restore) mod testing {
         reason: Reason,
         to: Option<&str>,
     ) -> ManifestEntry {
-        let mtime = Time { secs: 0, nanos: 0 };
-        let meta = Meta { mode: 0o644, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() };
+        let meta = Meta::root(0o644);
         let kind = match to {
             Some(to) => Kind::Symlink { target: to.as_bytes().to_vec() },
             None => Kind::File { size: 1 },
         };
         let path = RootPath::parse(at.as_bytes()).unwrap();
-        let entry = Entry { path, kind, meta, ctime: None, links: None };
+        let entry = Entry::new(path, kind, meta);
         let class = match reason {
             Reason::ConffileEdited { .. } | Reason::SwitchedByHand | Reason::UcfEdited => {
                 Class::Mutable

@@ -14,7 +14,7 @@ use crate::restore::value::decisions::Decisions;
 use crate::restore::value::inputs::{Inputs, unreadable};
 use crate::restore::value::rebuild::{Gone, Rebuild, Waiting};
 use crate::restore::value::step::Step;
-use crate::tree::{Draft, DraftContent, DraftNode, Entry, Kind, Meta, RootPath, Time, Xattrs};
+use crate::tree::{Draft, DraftContent, DraftNode, Kind, Meta, RootPath};
 use crate::verdict::HeldKind;
 
 /// The ending of what waits beside its place, and of what stays there.
@@ -76,10 +76,10 @@ pub(in crate::restore) fn carry(
             if fact.kind == EnvironmentKind::System { b"dist-packages" } else { b"site-packages" };
         let mut meta = archived
             .directory(&way.old.child(name))
-            .map_or_else(|| plain(0o755), |entry| entry.meta);
+            .map_or_else(|| Meta::root(0o755), |entry| entry.meta);
         ids.apply(&mut meta);
         if fact.kind == EnvironmentKind::System {
-            meta = plain(0o755);
+            meta = Meta::root(0o755);
         }
         let home = home(meta.uid)?;
         let parked = park(fact, &way, draft);
@@ -181,11 +181,10 @@ fn relocate(
     for (path, target) in links {
         if draft.get(&path).is_none() {
             decisions.add(&path, format!("leads to {target}, for what names the old version"));
-            let mut meta = plain(0o777);
+            let mut meta = Meta::root(0o777);
             (meta.uid, meta.gid) = owner;
             let kind = Kind::Symlink { target: target.into_bytes() };
-            let entry = Entry { path, kind, meta, ctime: None, links: None };
-            draft.put(DraftNode { entry, content: DraftContent::None });
+            draft.put(DraftNode::bare(path, kind, meta));
         }
     }
 }
@@ -218,11 +217,9 @@ fn put_list(fact: &EnvironmentFact, way: &Way, meta: &Meta, draft: &mut Draft) -
     };
     let path = dir.child(LIST);
     let bytes = fact.list_text().into_bytes();
-    let mut list = plain(0o644);
+    let mut list = Meta::root(0o644);
     (list.uid, list.gid) = (meta.uid, meta.gid);
-    let kind = Kind::File { size: bytes.len() as u64 };
-    let entry = Entry { path: path.clone(), kind, meta: list, ctime: None, links: None };
-    draft.put(DraftNode { entry, content: DraftContent::Bytes(bytes) });
+    draft.put(DraftNode::file(path.clone(), list, bytes));
     path
 }
 
@@ -273,11 +270,6 @@ fn home(uid: u32, draft: &Draft, inputs: &Inputs) -> Result<String, Failure> {
     Ok(home.unwrap_or_else(|| "/".to_owned()))
 }
 
-fn plain(mode: u32) -> Meta {
-    let mtime = Time { secs: 0, nanos: 0 };
-    Meta { mode, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -311,10 +303,7 @@ mod tests {
     fn draft(files: &[&str]) -> Draft {
         let mut draft = Draft::default();
         for at in files {
-            let kind = Kind::File { size: 1 };
-            let entry =
-                Entry { path: path(at), kind, meta: plain(0o644), ctime: None, links: None };
-            draft.put(DraftNode { entry, content: DraftContent::Bytes(b"x".to_vec()) });
+            draft.put(DraftNode::file(path(at), Meta::root(0o644), b"x".to_vec()));
         }
         draft
     }

@@ -30,7 +30,7 @@ use crate::service::ServiceSettings;
 use crate::source::read_container;
 use crate::survey::Survey;
 use crate::system::{Command, ContainerSystem, Ran, System};
-use crate::tree::{Content, Draft, Entry, Meta, RootPath, Store, Tree, TreeError};
+use crate::tree::{Draft, Empty, Meta, RootPath, Store, Tree};
 
 /// The label of what a restore made, with the bundle's id.
 const BUNDLE_LABEL: &str = "regrow.bundle";
@@ -225,7 +225,7 @@ impl EngineTarget {
             .host("Binds", json!([format!("{volume}:{PLACE}:nocopy")]));
         let container = self.staging.container(&self.engine, None, &spec).map_err(failed)?;
         self.engine.start(&container).map_err(failed)?;
-        let packed = layer(&plan.content, store, &Nothing)?;
+        let packed = layer(&plan.content, store, &Empty)?;
         let argv =
             ["tar", "-xpf", "-", "--numeric-owner", "--xattrs", "--xattrs-include=*", "-C", PLACE];
         let command = Command { stdin: Some(packed.tar), ..Command::new(&argv) };
@@ -393,28 +393,6 @@ fn dress(target: &str, meta: &Meta) -> Vec<Command> {
         Command::new(&["chmod", &mode, target]),
         Command::new(&["touch", "-d", &time, target]),
     ]
-}
-
-/// A tree without anything in it: below a volume's content there is nothing.
-struct Nothing;
-
-impl Tree for Nothing {
-    fn walk(&self) -> Box<dyn Iterator<Item = Result<Entry, TreeError>> + Send + '_> {
-        Box::new(std::iter::empty())
-    }
-
-    fn entry(&self, _path: &RootPath) -> Result<Option<Entry>, TreeError> {
-        Ok(None)
-    }
-
-    fn children(&self, _path: &RootPath) -> Result<Vec<Entry>, TreeError> {
-        Ok(vec![])
-    }
-
-    fn open<'a>(&'a self, entry: &Entry) -> Result<Box<dyn Content + 'a>, TreeError> {
-        let why = std::io::Error::from(std::io::ErrorKind::NotFound);
-        Err(TreeError::io("reading", &entry.path, why))
-    }
 }
 
 fn failure(doing: &str, subject: &str, error: EngineError) -> Failure {

@@ -16,7 +16,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::pax::{Body, Member, WriteError, Writer};
 use crate::tree::{
     Content, Draft, DraftContent, DraftNode, Entry, Extent, Kind, LinkGroup, Meta, RootPath, Store,
-    Time, Tree, TreeError, Xattrs,
+    Tree, TreeError,
 };
 
 /// A layer, ready to be loaded.
@@ -124,9 +124,7 @@ fn enter_parents(
 
 /// A directory that nobody described.
 fn plain_directory(path: RootPath) -> Entry {
-    let mtime = Time { secs: 0, nanos: 0 };
-    let meta = Meta { mode: 0o755, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() };
-    Entry { path, kind: Kind::Dir, meta, ctime: None, links: None }
+    Entry::new(path, Kind::Dir, Meta::root(0o755))
 }
 
 fn close(open: &mut Vec<Entry>, writer: &mut Writer<Hashing>) -> Result<(), LayerError> {
@@ -148,11 +146,10 @@ fn name(path: &RootPath) -> Vec<u8> {
 fn whiteout(path: &RootPath, writer: &mut Writer<Hashing>) -> Result<(), LayerError> {
     let Some(parent) = path.parent() else { return Ok(()) };
     let marker = parent.child(&[b".wh.", path.name()].concat());
-    let mtime = Time { secs: 0, nanos: 0 };
     let member = Member {
         name: name(&marker),
         body: Body::Node(Kind::File { size: 0 }),
-        meta: Meta { mode: 0o600, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() },
+        meta: Meta::root(0o600),
     };
     writer.append(&member, Some(&mut Cursor::new(Vec::new())), &[])?;
     Ok(())
@@ -215,8 +212,8 @@ mod tests {
 
     use super::*;
     use crate::pax::{Dialect, Reader};
-    use crate::tree::ContentId;
-    use crate::tree::memory::{MemoryTree, NoStore};
+    use crate::tree::memory::MemoryTree;
+    use crate::tree::{ContentId, Empty, Time, Xattrs};
 
     fn path(text: &str) -> RootPath {
         RootPath::parse(text.as_bytes()).unwrap()
@@ -229,7 +226,7 @@ mod tests {
             Kind::File { .. } => DraftContent::Bytes(content.as_bytes().to_vec()),
             _ => DraftContent::None,
         };
-        let entry = Entry { path: path(at), kind, meta, ctime: None, links: None };
+        let entry = Entry::new(path(at), kind, meta);
         DraftNode { entry, content }
     }
 
@@ -239,7 +236,7 @@ mod tests {
 
     /// Each member in order: name, mode, and what it is.
     fn members(draft: &Draft, below: &dyn Tree) -> Vec<(String, u32, String)> {
-        let layer = layer(draft, &NoStore, below).unwrap();
+        let layer = layer(draft, &Empty, below).unwrap();
         let mut bytes = Vec::new();
         let mut tar = &layer.tar;
         tar.read_to_end(&mut bytes).unwrap();
@@ -316,6 +313,6 @@ mod tests {
         lost.content = DraftContent::Stored(ContentId(9));
         let mut draft = Draft::default();
         draft.put(lost);
-        assert!(layer(&draft, &NoStore, &MemoryTree::default()).is_err());
+        assert!(layer(&draft, &Empty, &MemoryTree::default()).is_err());
     }
 }

@@ -110,18 +110,14 @@ mod tests {
     use super::*;
     use crate::facts::VolumeFact;
     use crate::tree::memory::MemoryTree;
-    use crate::tree::{DraftContent, DraftNode, Entry, Kind, Meta, Time, Xattrs};
+    use crate::tree::{DraftNode, Meta};
 
     fn path(text: &str) -> RootPath {
         RootPath::parse(text.as_bytes()).unwrap()
     }
 
     fn node(at: &str) -> DraftNode {
-        let mtime = Time { secs: 0, nanos: 0 };
-        let meta = Meta { mode: 0o600, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() };
-        let kind = Kind::File { size: 1 };
-        let entry = Entry { path: path(at), kind, meta, ctime: None, links: None };
-        DraftNode { entry, content: DraftContent::Bytes(b"x".to_vec()) }
+        DraftNode::file(path(at), Meta::root(0o600), b"x".to_vec())
     }
 
     fn paths(draft: &Draft) -> Vec<String> {
