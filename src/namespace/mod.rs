@@ -28,6 +28,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::cancel::{Cancel, NEVER};
 use crate::tree::escaped;
 
 pub use tail::MAX_TAIL;
@@ -105,6 +106,8 @@ pub struct RunOptions {
     pub network: Network,
     /// After this time it is killed with everything it started.
     pub timeout: Duration,
+    /// What ends it before, in the same way.
+    pub cancel: Cancel,
 }
 
 impl Default for RunOptions {
@@ -122,6 +125,7 @@ impl Default for RunOptions {
             stdout: Stdout::Capture,
             network: Network::None,
             timeout: Duration::from_secs(3600),
+            cancel: NEVER.clone(),
         }
     }
 }
@@ -189,7 +193,7 @@ pub enum NamespaceError {
         /// The system's answer.
         source: io::Error,
     },
-    /// The command was killed because this process was asked to stop, with all it had started.
+    /// The command was killed because its run was asked to stop, with all it had started.
     #[error("the command was ended by signal {signal}")]
     Cancelled {
         /// The signal.

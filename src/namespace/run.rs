@@ -53,8 +53,8 @@ impl Namespace {
     /// Runs `argv` in the root and waits for its end. A program without a slash is looked for in
     /// the `PATH` of `options`, inside the root; the working directory is `/`.
     ///
-    /// What the command leaves running is killed, and so is the command when somebody asks this
-    /// process to stop.
+    /// What the command leaves running is killed, and so is the command when somebody asks its run
+    /// to stop.
     ///
     /// # Errors
     /// A command that ran and failed is no error but a [`Ran`] with its code.
