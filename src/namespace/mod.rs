@@ -63,7 +63,8 @@ pub struct Namespace {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Network {
     /// What can be downloaded by HTTP, through a proxy that `http_proxy` and its like name inside.
-    /// What the run's environment says under these names is the way on from this machine.
+    /// The way on from this machine is what [`RunOptions::surroundings`] say under these names, and
+    /// where they say nothing, what the command's own variables say.
     Downloads,
     /// Nothing but its own loopback device.
     #[default]
@@ -98,6 +99,9 @@ pub struct RunOptions {
     /// The whole environment; nothing of the host's is added, and nothing at all but the proxy
     /// of [`Network::Downloads`].
     pub env: BTreeMap<OsString, OsString>,
+    /// Variables of this machine that name proxies, as `http_proxy` and `no_proxy` do. They are not
+    /// seen inside. A proxy on this machine itself is used only when it is named here.
+    pub surroundings: BTreeMap<OsString, OsString>,
     /// What it reads.
     pub stdin: Stdin,
     /// Where its output goes. Its errors are always captured.
@@ -121,6 +125,7 @@ impl Default for RunOptions {
         ];
         RunOptions {
             env: env.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            surroundings: BTreeMap::new(),
             stdin: Stdin::Empty,
             stdout: Stdout::Capture,
             network: Network::None,

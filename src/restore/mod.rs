@@ -99,10 +99,8 @@ fn stage(
     let image = match &options.target {
         TargetSpec::Image(image) => image,
         TargetSpec::Rootfs(dir) => {
-            return Ok((
-                Target::new(Box::new(RootTarget::open(dir, on_failure, monitor)?)),
-                vec![],
-            ));
+            let built = RootTarget::open(dir, on_failure, &options.downloads, monitor)?;
+            return Ok((Target::new(Box::new(built)), vec![]));
         }
     };
     let site = EngineSite::find(image, &opened.manifest().survey, options, monitor.cancel())?;

@@ -1,5 +1,6 @@
 //! [`RootSystem`]: commands in a root of our own, in namespaces of their own.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Seek};
@@ -29,6 +30,8 @@ pub(crate) struct RootSystem {
     root: PathBuf,
     /// What ends its commands.
     cancel: Cancel,
+    /// Variables of this machine that name proxies, for what downloads.
+    surroundings: BTreeMap<OsString, OsString>,
 }
 
 impl RootSystem {
@@ -50,11 +53,7 @@ impl RootSystem {
     ///
     /// # Errors
     /// As [`RootSystem::open`].
-    pub(crate) fn at(
-        handle: OwnedFd,
-        root: &Path,
-        cancel: &Cancel,
-    ) -> Result<RootSystem, Failure> {
+    pub(crate) fn at(handle: OwnedFd, root: &Path, cancel: &Cancel) -> Result<RootSystem, Failure> {
         let entered = handle
             .try_clone()
             .map_err(|source| NamespaceError::Root { path: root.to_owned(), source });
@@ -72,7 +71,16 @@ impl RootSystem {
                 .because(e)
                 .next(next)
         })?;
-        Ok(RootSystem { namespace, handle, root: root.to_owned(), cancel: cancel.clone() })
+        let (cancel, surroundings) = (cancel.clone(), BTreeMap::new());
+        Ok(RootSystem { namespace, handle, root: root.to_owned(), cancel, surroundings })
+    }
+
+    /// Downloads go the way that `variables` of this machine say.
+    #[must_use]
+    pub(crate) fn by_way_of(mut self, variables: &[(String, String)]) -> RootSystem {
+        self.surroundings =
+            variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        self
     }
 
     fn failed(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
@@ -230,6 +238,7 @@ impl System for RootSystem {
         let options = RunOptions {
             env: fixed.chain(own).collect(),
             network: Network::Downloads,
+            surroundings: self.surroundings.clone(),
             timeout: LIMIT,
             cancel: self.cancel.clone(),
             ..RunOptions::default()

@@ -22,6 +22,7 @@ use crate::cancel::Cancel;
 use crate::failure::{Failure, FailureKind, cancelled, check_cancelled};
 use crate::monitor::Monitor;
 use crate::restore::options::OnFailure;
+use crate::restore::python::downloads::Downloads;
 use crate::restore::target::journal::{self, Journal};
 use crate::restore::target::{Builder, Published, Terms, Wanted};
 use crate::system::{Command, Ran, RootSystem, System};
@@ -91,7 +92,7 @@ impl Drop for Roots {
 }
 
 impl RootTarget {
-    /// Copies `named` to a directory beside it.
+    /// Copies `named` to a directory beside it. What is installed there comes by way of `downloads`.
     ///
     /// # Errors
     /// Not an unpacked root that can be exchanged as a whole (precondition); another restore onto
@@ -99,6 +100,7 @@ impl RootTarget {
     pub(in crate::restore) fn open(
         named: &Path,
         on_failure: OnFailure,
+        downloads: &Downloads,
         monitor: &dyn Monitor,
     ) -> Result<RootTarget, Failure> {
         let cancel = monitor.cancel();
@@ -130,7 +132,7 @@ impl RootTarget {
         if let Some(first) = problems.first() {
             return Err(inexact(named, first, problems.len()));
         }
-        let system = enter(&roots.copy, cancel)?;
+        let system = enter(&roots.copy, cancel)?.by_way_of(&downloads.variables);
         let (named, cancel) = (named.to_owned(), cancel.clone());
         Ok(RootTarget { named, roots, census, system, cancel, _lock: lock })
     }
