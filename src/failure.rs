@@ -8,6 +8,7 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::cancel::Cancel;
 use crate::tree::{escaped, printable};
 
 /// What sort of failure it is; the command line turns it into its exit code. The first line of
@@ -172,14 +173,19 @@ impl Failure {
 ///
 /// # Errors
 /// [`FailureKind::Signal`] after a request.
-pub(crate) fn check_cancelled(doing: &str, subject: &str) -> Result<(), Failure> {
-    match crate::cancel::signal() {
+pub(crate) fn check_cancelled(cancel: &Cancel, doing: &str, subject: &str) -> Result<(), Failure> {
+    match cancel.signal() {
         None => Ok(()),
-        Some(signal) => Err(Failure::new(FailureKind::Signal(signal), doing, subject)
-            .why(format!("ended by signal {signal}"))
-            .safe("the source is untouched, nothing was published")
-            .next("run the same command again when you want to")),
+        Some(signal) => Err(cancelled(signal, doing, subject)),
     }
+}
+
+/// The failure of what was stopped on behalf of `signal`.
+pub(crate) fn cancelled(signal: i32, doing: &str, subject: &str) -> Failure {
+    Failure::new(FailureKind::Signal(signal), doing, subject)
+        .why(format!("ended by signal {signal}"))
+        .safe("the source is untouched, nothing was published")
+        .next("run the same command again when you want to")
 }
 
 impl fmt::Display for Failure {

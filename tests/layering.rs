@@ -45,7 +45,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "verdict",
         ],
     ),
-    ("bundle", &["cancel", "facts", "failure", "monitor", "pax", "service", "tree", "verdict"]),
+    ("bundle", &["facts", "failure", "monitor", "pax", "service", "tree", "verdict"]),
     ("cancel", &[]),
     (
         "classify",
@@ -64,7 +64,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("image", &["tree", "verdict"]),
     ("init", &["tree"]),
     ("layout", &["failure", "tree", "verdict"]),
-    ("monitor", &[]),
+    ("monitor", &["cancel"]),
     ("namespace", &["cancel", "tree"]),
     ("observe", &["engine", "facts", "failure", "init", "service", "system", "tree", "verdict"]),
     ("pack", &["pax", "tree"]),
@@ -83,6 +83,7 @@ const EDGES: &[(&str, &[&str])] = &[
         &[
             "accounts",
             "bundle",
+            "cancel",
             "defaults",
             "engine",
             "environments",
@@ -106,11 +107,14 @@ const EDGES: &[(&str, &[&str])] = &[
     ("service", &[]),
     (
         "source",
-        &["engine", "facts", "failure", "image", "monitor", "pax", "service", "tree", "verdict"],
+        &[
+            "cancel", "engine", "facts", "failure", "image", "monitor", "pax", "service", "tree",
+            "verdict",
+        ],
     ),
     ("survey", &["facts", "packages", "tree"]),
-    ("system", &["engine", "failure", "namespace", "packages", "tree"]),
-    ("tree", &["cancel", "monitor"]),
+    ("system", &["cancel", "engine", "failure", "namespace", "packages", "tree"]),
+    ("tree", &["monitor"]),
     ("verdict", &["tree"]),
 ];
 

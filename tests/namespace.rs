@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use regrow::cancel::Cancel;
 use regrow::internals::namespace::{
     MAX_TAIL, Namespace, NamespaceError, Network, Ran, RunOptions, Stdin, Stdout,
 };
@@ -179,6 +180,23 @@ fn a_command_that_takes_too_long_is_killed_with_all_it_started() {
         .unwrap()
         .filter_map(|entry| fs::read_to_string(entry.unwrap().path().join("cmdline")).ok());
     assert_eq!(running.filter(|line| line.contains(&marker)).count(), 0);
+}
+
+#[test]
+fn of_two_commands_one_is_cancelled_and_the_other_goes_on() {
+    let root = root();
+    let cancel = Cancel::new();
+    let stopped = RunOptions { cancel: cancel.clone(), ..RunOptions::default() };
+    let other = RunOptions { cancel: Cancel::new(), ..RunOptions::default() };
+    let namespace = Namespace::new(&root.path).unwrap();
+    std::thread::scope(|scope| {
+        let running = scope.spawn(|| namespace.run(&["sleep", "1000"], &stopped));
+        std::thread::sleep(Duration::from_millis(500));
+        cancel.request(15);
+        assert_eq!(namespace.run(&["true"], &other).unwrap().code, 0);
+        let error = running.join().unwrap().unwrap_err();
+        assert!(matches!(error, NamespaceError::Cancelled { signal: 15 }), "{error}");
+    });
 }
 
 #[test]

@@ -9,7 +9,7 @@
 mod root;
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -372,6 +372,65 @@ fn a_disk_that_fails_behind_the_exchange_leaves_the_old_root_in_place_and_keeps_
     assert_eq!((copies.len(), roots.records()), (1, 0));
     assert!(complaint(&ran).contains(&copies[0]), "{}", complaint(&ran));
     assert!(roots.at(&copies[0]).join("srv/data").exists());
+}
+
+/// A proxy that answers every request with `404` and remembers the lines that it was asked by.
+fn proxy() -> (std::net::SocketAddr, std::sync::mpsc::Receiver<String>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, asked) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = BufReader::new(client.unwrap());
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") && client.read_until(b'\n', &mut head).unwrap() > 0 {
+            }
+            let head = String::from_utf8_lossy(&head).into_owned();
+            let answer = b"HTTP/1.1 404 no\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            client.get_mut().write_all(answer).unwrap();
+            if sender.send(head.lines().next().unwrap_or_default().to_owned()).is_err() {
+                break;
+            }
+        }
+    });
+    (address, asked)
+}
+
+#[test]
+fn downloads_go_by_the_proxy_of_the_surroundings_whatever_apts_settings_say() {
+    let roots = Roots::new(&["hello"]).with_target();
+    let sources = "deb [trusted=yes] http://mirror.example/debian stable main\n";
+    fs::remove_dir_all(roots.at("new/etc/apt/sources.list.d")).unwrap();
+    fs::write(roots.at("new/etc/apt/sources.list"), sources).unwrap();
+    let settings = "Acquire::http::Proxy \"http://proxy.example:3128\";\n";
+    fs::write(roots.at("new/etc/apt/apt.conf.d/90proxy"), settings).unwrap();
+    let (address, asked) = proxy();
+    let ran = roots
+        .command(env!("CARGO_BIN_EXE_regrow"))
+        .args(["restore", "x.regrow", "--onto", "rootfs:new"])
+        .env("http_proxy", format!("http://{address}"))
+        .output()
+        .unwrap();
+    assert_eq!(code(&ran), 7, "{}", complaint(&ran));
+    let lines: Vec<String> = asked.try_iter().collect();
+    let fetched = |line: &String| line.starts_with("GET http://mirror.example/debian/dists/");
+    assert!(!lines.is_empty() && lines.iter().all(fetched), "{lines:?}");
+}
+
+#[test]
+fn downloads_go_by_the_proxy_that_apts_settings_name() {
+    let roots = Roots::new(&["hello"]).with_target();
+    let sources = "deb [trusted=yes] http://mirror.example/debian stable main\n";
+    fs::remove_dir_all(roots.at("new/etc/apt/sources.list.d")).unwrap();
+    fs::write(roots.at("new/etc/apt/sources.list"), sources).unwrap();
+    let (address, asked) = proxy();
+    let settings = format!("Acquire::http::Proxy \"http://{address}\";\n");
+    fs::write(roots.at("new/etc/apt/apt.conf.d/90proxy"), settings).unwrap();
+    // One on this machine itself is not for the root to name.
+    let ran = roots.restore("rootfs:new", &[]);
+    assert_eq!(code(&ran), 7, "{}", complaint(&ran));
+    assert!(complaint(&ran).contains("the root's own settings name"), "{}", complaint(&ran));
+    assert_eq!(asked.try_iter().count(), 0);
 }
 
 #[test]

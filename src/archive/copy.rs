@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::engine::{ContainerSpec, EngineError, Made, Staging, VolumeName, run_id};
-use crate::failure::{Failure, FailureKind};
+use crate::failure::{Failure, FailureKind, cancelled};
 use crate::monitor::Monitor;
 use crate::pack::pack;
 use crate::source::{ContainerFacts, Source};
 use crate::system::{Command, ContainerSystem, RootSystem, System};
-use crate::tree::{Lost, RootPath, copy_tree, remove_tree};
+use crate::tree::{Lost, PlaceError, RootPath, copy_tree, remove_tree};
 
 /// The copy of a source, once it is needed.
 pub(super) struct Copies<'a> {
@@ -195,16 +195,16 @@ fn root(source: &Source, scratch: &Path, monitor: &dyn Monitor) -> Result<Copy, 
             .next("run regrow as root, or leave the export out with --no-export"));
     }
     let copy = scratch.join(format!(".regrow-export-{}", std::process::id()));
-    let problems = copy_tree(source.tree(), &copy, monitor).map_err(|e| {
-        let ended = crate::failure::check_cancelled("copying", &source.to_string());
-        ended.err().unwrap_or_else(|| failed(e.into()))
+    let problems = copy_tree(source.tree(), &copy, monitor).map_err(|e| match e {
+        PlaceError::Cancelled(signal) => cancelled(signal, "copying", &source.to_string()),
+        e => failed(e.into()),
     })?;
     let removed = Removed(copy);
     // Attributes that the file system there does not take matter less to an export than its data.
     if let Some(unread) = problems.iter().find(|p| matches!(p.what, Lost::Unread { .. })) {
         return Err(failed(unread.what.to_string().into()));
     }
-    let system = RootSystem::open(&removed.0).map_err(|e| {
+    let system = RootSystem::open(&removed.0, monitor.cancel()).map_err(|e| {
         let next = match e.kind() {
             FailureKind::Environment => {
                 "run regrow as root, or leave the export out with --no-export"

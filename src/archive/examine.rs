@@ -19,7 +19,7 @@ use crate::classify::{
 };
 use crate::declared::Declared;
 use crate::environments::Environments;
-use crate::failure::{Failure, FailureKind};
+use crate::failure::{Failure, FailureKind, check_cancelled};
 use crate::family;
 use crate::layout::{LayoutDb, LayoutMatcher, Recognised};
 use crate::monitor::Monitor;
@@ -129,7 +129,7 @@ pub fn examine(
     let (mut entries, mut lost) = (Verdicts::default(), Vec::new());
     let subject = source.to_string();
     let mut walk = source.tree().walk();
-    let cancelled = || crate::failure::check_cancelled("reading", &subject);
+    let cancelled = || check_cancelled(monitor.cancel(), "reading", &subject);
     let mut read =
         || -> Vec<_> { walk.by_ref().take(BATCH).take_while(|_| cancelled().is_ok()).collect() };
     let look = |item: Result<Entry, TreeError>| {

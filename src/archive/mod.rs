@@ -42,7 +42,7 @@ use crate::bundle::{
     Area, BundleError, Digest, Entries, ExportRecord, Manifest, ManifestEntry, Node, VolumeRecord,
     Writer,
 };
-use crate::failure::{Failure, FailureKind};
+use crate::failure::{Failure, FailureKind, check_cancelled};
 use crate::monitor::Monitor;
 use crate::source::Source;
 use crate::survey::MountFact;
@@ -145,7 +145,7 @@ pub fn archive(
     manifest.survey.observation = observed.observation.clone();
     manifest.settings = source.settings().clone();
     source.check_unchanged()?;
-    crate::failure::check_cancelled("archiving", &source.to_string())?;
+    check_cancelled(monitor.cancel(), "archiving", &source.to_string())?;
     let (losses, limitations) = (manifest.losses.clone(), manifest.limitations.clone());
     let published =
         writer.finish(manifest, monitor).map_err(|e| e.into_failure("writing", output))?;
@@ -198,7 +198,7 @@ fn write_entries(
             && judged.entry.kind != Kind::Socket
             && (judged.class == Class::Mutable || holds_mutable);
         if keep {
-            crate::failure::check_cancelled("archiving", &source.to_string())?;
+            check_cancelled(monitor.cancel(), "archiving", &source.to_string())?;
             let area = volume.as_deref().map_or(Area::Root, Area::Volume);
             let below = match mount {
                 Some(mount) => judged.entry.path.strip_prefix(&mount.destination),
@@ -431,9 +431,55 @@ fn secrets(entries: &Verdicts) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::bundle::Reader;
+    use crate::cancel::Cancel;
     use crate::layout::LayoutDb;
     use crate::monitor::Silent;
     use crate::source::{OpenOptions, SourceSpec};
+
+    /// Begins its act only when the other one has begun too.
+    struct Together<'a>(&'a std::sync::Barrier, std::sync::Once, Cancel);
+
+    impl Monitor for Together<'_> {
+        fn phase(&self, _what: &str) {
+            self.1.call_once(|| drop(self.0.wait()));
+        }
+        fn progress(&self, _done: u64, _total: Option<u64>) {}
+        fn notice(&self, _text: &str) {}
+        fn cancel(&self) -> &Cancel {
+            &self.2
+        }
+    }
+
+    #[test]
+    fn of_two_acts_at_once_one_is_cancelled_and_the_other_ends_well() {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path().join("root");
+        std::fs::create_dir_all(root.join("srv")).unwrap();
+        std::fs::write(root.join("srv/mine"), "x").unwrap();
+        let both = std::sync::Barrier::new(2);
+        let run = |name: &str, cancel: Cancel| {
+            let monitor = Together(&both, std::sync::Once::new(), cancel);
+            let spec = SourceSpec::Rootfs(root.clone());
+            let source = Source::open(&spec, &OpenOptions::default(), place.path(), &Silent)?;
+            let layout = LayoutDb::open(&[]).unwrap();
+            monitor.phase("beginning");
+            if name == "stopped.regrow" {
+                monitor.cancel().request(15);
+            }
+            let examined = examine(&source, &layout, &ExamineOptions::default(), &monitor)?;
+            let output = place.path().join(name);
+            archive(&source, examined, &output, &ArchiveOptions::default(), &monitor)
+        };
+        let (stopped, whole) = std::thread::scope(|scope| {
+            let stopped = scope.spawn(|| run("stopped.regrow", Cancel::new()));
+            let whole = run("whole.regrow", Cancel::new());
+            (stopped.join().unwrap(), whole)
+        });
+        assert_eq!(stopped.unwrap_err().kind(), FailureKind::Signal(15));
+        whole.unwrap();
+        assert!(!place.path().join("stopped.regrow").exists());
+        Reader::open(&place.path().join("whole.regrow")).unwrap();
+    }
 
     #[test]
     fn packaged_directories_go_along_where_something_in_them_is_kept() {

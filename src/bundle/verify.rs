@@ -42,7 +42,7 @@ pub(super) fn verify(
     let mut tar = pax::Reader::new(file.stream(0), pax::Dialect::Strict);
     let mut last = String::new();
     loop {
-        if let Some(signal) = crate::cancel::signal() {
+        if let Some(signal) = monitor.cancel().signal() {
             return Err(BundleError::Cancelled { signal });
         }
         let after = |error| after(error, &last);

@@ -18,7 +18,9 @@ mod verify;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use regrow::cancel::Cancel;
 use regrow::failure::{Failure, FailureKind};
+use regrow::monitor::Stoppable;
 use regrow::report::View;
 use regrow::tree::escaped;
 
@@ -68,12 +70,14 @@ pub(crate) fn main() -> ExitCode {
     };
     // Also what a bug of ours says goes through the door.
     std::panic::set_hook(Box::new(|info| output::line(&info.to_string())));
-    signals::install();
-    let monitor = terminal::monitor(&cli.global);
+    let cancel = Cancel::new();
+    signals::install(cancel.clone());
+    let shown = terminal::monitor(&cli.global);
+    let monitor = Stoppable::new(&*shown, cancel);
     let context =
-        Context { global: &cli.global, monitor: &*monitor, output: output_of(&cli.global) };
+        Context { global: &cli.global, monitor: &monitor, output: output_of(&cli.global) };
     let result = run(&cli.command, &context);
-    drop(monitor);
+    drop(shown);
     match result {
         Ok(exit) => exit.into(),
         Err(error) => {

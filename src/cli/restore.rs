@@ -119,7 +119,7 @@ pub(crate) fn plan(args: &PlanArgs, context: &Context) -> anyhow::Result<Exit> {
         name: args.name.clone(),
         tag: None,
         start: Start::No,
-        downloads: Downloads::default(),
+        downloads: Downloads::of(|name| std::env::var(name).ok()),
         on_failure: OnFailure::Remove,
         checks: Checks::Run,
         approved: None,

@@ -2,13 +2,15 @@
 
 use std::sync::atomic::{AtomicI32, Ordering};
 
+use regrow::cancel::Cancel;
+
 /// The first signal that arrived; 0 before.
 static ARRIVED: AtomicI32 = AtomicI32::new(0);
 
-/// Listens for SIGINT, SIGTERM and SIGHUP. The library is told through [`regrow::cancel`]; a second
-/// SIGINT ends the process at once.
-pub(crate) fn install() {
-    std::thread::spawn(|| {
+/// Listens for SIGINT, SIGTERM and SIGHUP. What has `cancel` is asked to stop; a second SIGINT
+/// ends the process at once.
+pub(crate) fn install(cancel: Cancel) {
+    std::thread::spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
             return;
         };
@@ -25,7 +27,7 @@ pub(crate) fn install() {
                 if ARRIVED.swap(number, Ordering::SeqCst) != 0 && number == 2 {
                     std::process::exit(128 + number);
                 }
-                regrow::cancel::request(number);
+                cancel.request(number);
             }
         });
     });

@@ -5,7 +5,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bollard::{API_DEFAULT_VERSION, Docker};
@@ -81,6 +81,7 @@ impl Engine {
                 host: host.to_owned(),
                 info: greeting,
                 cancel,
+                heeded: OnceLock::new(),
                 never: watch::channel(None).0,
                 stall: STALL,
             }),

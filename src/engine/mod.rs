@@ -30,13 +30,15 @@ mod stream;
 mod volume;
 mod wire;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bollard::Docker;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
+
+use crate::cancel::{Cancel, NEVER, Waker};
 
 pub use append::LayerFile;
 pub use cleanup::{Made, RUN_LABEL, STAGING_LABEL, Staging};
@@ -82,6 +84,8 @@ struct Shared {
     host: String,
     info: EngineInfo,
     cancel: watch::Sender<Option<i32>>,
+    /// See [`Engine::heed`], and what a request calls.
+    heeded: OnceLock<(Cancel, Arc<Waker>)>,
     /// Of a sender that never sends; see [`Engine::for_cleanup`].
     never: watch::Sender<Option<i32>>,
     stall: Duration,
@@ -158,10 +162,20 @@ impl Engine {
         CancelHandle(Arc::clone(&self.shared))
     }
 
-    /// Makes a request to end the whole process end the calls of this engine too.
-    pub(crate) fn heed_cancellation(&self) {
-        let handle = self.cancel_handle();
-        crate::cancel::watch(move |signal| handle.cancel(signal));
+    /// Makes a request of `cancel` end the calls of this engine, for as long as it is used.
+    pub(crate) fn heed(&self, cancel: &Cancel) {
+        let sender = self.shared.cancel.clone();
+        let waker: Arc<Waker> = Arc::new(move |signal| {
+            sender.send_replace(Some(signal));
+        });
+        cancel.watch(&waker);
+        // A connection belongs to one act.
+        let _ = self.shared.heeded.set((cancel.clone(), waker));
+    }
+
+    /// What it heeds.
+    pub(crate) fn cancel(&self) -> &Cancel {
+        self.shared.heeded.get().map_or(&NEVER, |(cancel, _)| cancel)
     }
 
     /// The same engine, deaf to cancellation: what removes the traces of a run that was cancelled.

@@ -4,14 +4,21 @@
 //! host's. To the command it is an HTTP proxy: it asks for a URL, or for a connection to a host and
 //! port that it speaks through by itself, mostly with TLS. Names are resolved out here. Nothing but
 //! such connections passes, and none to this machine itself, unless a variable that was given to
-//! the command names it: what listens on a host's own addresses often asks nobody who he is.
+//! the command names it: what listens on a host's own addresses often asks nobody who he is. A
+//! proxy there is another matter: only this machine's surroundings can name one.
+//!
+//! When the command is over, whatever is waited for here is over within a moment.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Shutdown, TcpListener, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
 use super::upstream::{Proxy, Scheme, Upstream, host_and_port};
 
@@ -28,6 +35,8 @@ const FAREWELL: Duration = Duration::from_secs(5);
 const GLANCE: Duration = Duration::from_millis(250);
 const PAUSE: Duration = Duration::from_millis(3);
 
+const OWN_PROXY: &str = "the proxy that the root's own settings name is this machine itself, which \
+     is not reached from inside the root: set http_proxy for regrow, if that is the way";
 const OWN: &str = "this machine itself is not reached from inside the root";
 
 /// A proxy for one run.
@@ -73,6 +82,24 @@ impl<'a> Wait<'a> {
     }
 }
 
+/// Says that all is over when it is dropped, be it by a panic.
+pub(super) struct Ending<'a>(pub(super) &'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// One open connection of those that are counted.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 impl Gateway {
     /// Listens in the network of the current thread.
     pub(super) fn open(upstream: Upstream) -> io::Result<Gateway> {
@@ -97,15 +124,12 @@ impl Gateway {
                     continue;
                 };
                 open.fetch_add(1, Ordering::SeqCst);
-                let open = &open;
-                let served = thread::Builder::new().spawn_scoped(scope, move || {
-                    // A client that gets no answer says so itself.
+                let counted = Counted(&open);
+                // A client that gets no answer, for want of a thread too, says so itself.
+                let _ = thread::Builder::new().spawn_scoped(scope, move || {
+                    let _counted = counted;
                     let _ = self.answer(&client, over);
-                    open.fetch_sub(1, Ordering::SeqCst);
                 });
-                if served.is_err() {
-                    open.fetch_sub(1, Ordering::SeqCst);
-                }
             }
         });
     }
@@ -115,7 +139,7 @@ impl Gateway {
         let (asked, rest) = head(client, &Wait::new(over, IDLE))?;
         let asked =
             Request::parse(&asked).ok_or(("400", "this is no request to a proxy".to_owned()));
-        let server = asked.and_then(|request| match self.connect(&request) {
+        let server = asked.and_then(|request| match self.connect(&request, over) {
             Ok(server) => Ok((request, server)),
             Err(error) => Err(("502", error.to_string())),
         });
@@ -123,20 +147,20 @@ impl Gateway {
             Ok(reached) => reached,
             Err((code, why)) => {
                 let why = why.replace(['\r', '\n'], " ");
-                write!(
-                    &*client,
+                let answer = format!(
                     "HTTP/1.1 {code} {why}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-                )?;
+                );
+                send(client, answer.as_bytes(), &Wait::new(over, CONNECT))?;
                 return farewell(client, over);
             }
         };
         prepare(&server)?;
-        if request.scheme == Scheme::Http || proxy.is_some() {
-            (&server).write_all(request.text(proxy).as_bytes())?;
-        } else {
-            (&*client).write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
-        }
         let wait = Wait::new(over, IDLE);
+        if request.scheme == Scheme::Http || proxy.is_some() {
+            send(&server, request.text(proxy).as_bytes(), &wait)?;
+        } else {
+            send(client, b"HTTP/1.1 200 Connection established\r\n\r\n", &wait)?;
+        }
         if request.scheme == Scheme::Http {
             // Further requests of this connection are asked again by the client on a new one.
             pour(&server, client, &wait)?;
@@ -145,17 +169,21 @@ impl Gateway {
         if proxy.is_some() {
             // Behind a refusal nobody but the proxy itself would be spoken to.
             let (answer, early) = head(&server, &wait)?;
-            (&*client).write_all(&[&answer[..], b"\r\n\r\n", &early].concat())?;
+            send(client, &[&answer[..], b"\r\n\r\n", &early].concat(), &wait)?;
             if !is_granted(&answer) {
                 return farewell(client, over);
             }
         }
-        (&server).write_all(&rest)?;
+        send(&server, &rest, &wait)?;
         tunnel(client, &server, &wait)
     }
 
     /// A connection to what is asked for, or to the proxy on the way there.
-    fn connect(&self, request: &Request) -> io::Result<(TcpStream, Option<&Proxy>)> {
+    fn connect(
+        &self,
+        request: &Request,
+        over: &AtomicBool,
+    ) -> io::Result<(TcpStream, Option<&Proxy>)> {
         let named = self.upstream.names(&request.host, request.port);
         let proxy = self.upstream.proxy(request.scheme, &request.host)?;
         // A proxy may stand on this machine, and would be asked for it.
@@ -166,14 +194,15 @@ impl Gateway {
             Some(proxy) => (proxy.host.as_str(), proxy.port),
             None => (request.host.as_str(), request.port),
         };
-        let trusted = proxy.is_some() || named;
+        let trusted = proxy.map_or(named, |proxy| proxy.trusted);
+        let own = if proxy.is_some() { OWN_PROXY } else { OWN };
         let mut last = io::Error::other(format!("{host} has no address"));
-        for address in (host, port).to_socket_addrs()? {
+        for address in addresses(host, port, &Wait::new(over, CONNECT))? {
             if !trusted && is_own(address.ip()) {
-                last = io::Error::other(OWN);
+                last = io::Error::other(own);
                 continue;
             }
-            let server = match TcpStream::connect_timeout(&address, CONNECT) {
+            let server = match reach(&address, &Wait::new(over, CONNECT)) {
                 Ok(server) => server,
                 Err(error) => {
                     last = error;
@@ -184,10 +213,54 @@ impl Gateway {
             if trusted || server.local_addr()?.ip() != server.peer_addr()?.ip() {
                 return Ok((server, proxy));
             }
-            last = io::Error::other(OWN);
+            last = io::Error::other(own);
         }
         Err(last)
     }
+}
+
+/// The addresses of a name. The resolver may take its time by itself; it is not waited for longer.
+fn addresses(host: &str, port: u16, wait: &Wait) -> io::Result<Vec<SocketAddr>> {
+    let (sender, receiver) = mpsc::channel();
+    let place = (host.to_owned(), port);
+    thread::Builder::new().spawn(move || {
+        // Nobody may be waiting any more.
+        let _ = sender.send(place.to_socket_addrs().map(Iterator::collect));
+    })?;
+    while !wait.has_ended() {
+        match receiver.recv_timeout(GLANCE) {
+            Ok(found) => return found,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    Err(ErrorKind::TimedOut.into())
+}
+
+/// A connection to `address`.
+fn reach(address: &SocketAddr, wait: &Wait) -> io::Result<TcpStream> {
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = TcpStream::from(socket_with(family, SocketType::STREAM, flags, None)?);
+    match rustix::net::connect(&socket, address) {
+        Ok(()) => return Ok(socket),
+        Err(Errno::INPROGRESS) => {}
+        Err(error) => return Err(error.into()),
+    }
+    while !wait.has_ended() {
+        if let Some(error) = socket.take_error()? {
+            return Err(error);
+        }
+        // It has a peer as soon as it is connected.
+        if socket.peer_addr().is_ok() {
+            return Ok(socket);
+        }
+        thread::sleep(PAUSE);
+    }
+    Err(ErrorKind::TimedOut.into())
 }
 
 /// Whether `host` is this machine by its very name, in any way in which an address can be written.
@@ -213,7 +286,7 @@ fn is_own(address: IpAddr) -> bool {
 fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(GLANCE))?;
-    stream.set_write_timeout(Some(CONNECT))?;
+    stream.set_write_timeout(Some(GLANCE))?;
     stream.set_nodelay(true)
 }
 
@@ -221,11 +294,7 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
 fn receive(mut from: &TcpStream, buffer: &mut [u8], wait: &Wait) -> io::Result<usize> {
     while !wait.has_ended() {
         match from.read(buffer) {
-            Err(e)
-                if matches!(
-                    e.kind(),
-                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
-                ) => {}
+            Err(e) if is_waiting(&e) => {}
             done => {
                 wait.renew();
                 return done;
@@ -233,6 +302,30 @@ fn receive(mut from: &TcpStream, buffer: &mut [u8], wait: &Wait) -> io::Result<u
         }
     }
     Err(ErrorKind::TimedOut.into())
+}
+
+/// Sends all of `bytes`; an error when nothing goes for too long or all is over.
+fn send(mut to: &TcpStream, mut bytes: &[u8], wait: &Wait) -> io::Result<()> {
+    while !bytes.is_empty() {
+        if wait.has_ended() {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        match to.write(bytes) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(count) => {
+                wait.renew();
+                bytes = bytes.get(count..).unwrap_or_default();
+            }
+            Err(e) if is_waiting(&e) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
+
+/// Whether a call ended only because it took longer than a glance.
+fn is_waiting(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
 
 /// The head of a request, without its last line, and what came behind it.
@@ -267,15 +360,14 @@ fn tunnel(client: &TcpStream, server: &TcpStream, wait: &Wait) -> io::Result<()>
 }
 
 /// Carries everything from `from` to `to`, its end too. Waiting in vain is no end.
-fn pour(from: &TcpStream, mut to: &TcpStream, wait: &Wait) -> io::Result<()> {
+fn pour(from: &TcpStream, to: &TcpStream, wait: &Wait) -> io::Result<()> {
     let mut buffer = vec![0; 64 * 1024];
     let mut carry = || -> io::Result<()> {
         loop {
             match receive(from, &mut buffer, wait)? {
                 0 => return Ok(()),
-                count => to.write_all(&buffer[..count])?,
+                count => send(to, &buffer[..count], wait)?,
             }
-            wait.renew();
         }
     };
     match carry() {
@@ -299,7 +391,7 @@ fn farewell(client: &TcpStream, over: &AtomicBool) -> io::Result<()> {
     while began.elapsed() < FAREWELL && !over.load(Ordering::SeqCst) {
         match (&*client).read(&mut buffer) {
             Ok(0) => break,
-            Err(e) if !matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => break,
+            Err(e) if !is_waiting(&e) => break,
             _ => {}
         }
     }
@@ -382,11 +474,22 @@ mod tests {
         (port, served)
     }
 
-    /// What the client gets that sends `request` to a gateway with these variables.
+    fn gateway(surroundings: &[(&str, String)], env: &[(&str, String)]) -> Gateway {
+        let vars = |vars: &[(&str, String)]| -> BTreeMap<OsString, OsString> {
+            vars.iter().map(|(name, value)| (name.into(), value.into())).collect()
+        };
+        Gateway::open(Upstream::take(&mut vars(env), &vars(surroundings))).unwrap()
+    }
+
+    /// What the client gets that sends `request` to a gateway with these variables, which are also
+    /// those of the surroundings.
     fn ask(env: &[(&str, String)], request: &str) -> String {
-        let mut env: BTreeMap<OsString, OsString> =
-            env.iter().map(|(name, value)| (name.into(), value.into())).collect();
-        let gateway = Gateway::open(Upstream::take(&mut env)).unwrap();
+        ask_from(env, env, request)
+    }
+
+    /// The same with variables of this machine's surroundings.
+    fn ask_from(surroundings: &[(&str, String)], env: &[(&str, String)], request: &str) -> String {
+        let gateway = gateway(surroundings, env);
         let address = gateway.listener.local_addr().unwrap();
         let over = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&over);
@@ -489,6 +592,83 @@ mod tests {
         assert!(smuggled.starts_with("HTTP/1.1 400 "), "{smuggled}");
         listener.set_nonblocking(true).unwrap();
         assert!(listener.accept().is_err());
+    }
+
+    #[test]
+    fn a_proxy_on_this_machine_is_used_only_when_its_surroundings_name_it() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let proxy = format!("http://{}", listener.local_addr().unwrap());
+        let env = ["http_proxy", "https_proxy"].map(|name| (name, proxy.clone()));
+        for request in ["GET http://a.example/ HTTP/1.1", "CONNECT a.example:443 HTTP/1.1"] {
+            let answer = ask_from(&[], &env, &format!("{request}\r\n\r\n"));
+            assert!(answer.starts_with("HTTP/1.1 502 the proxy that the root's"), "{answer}");
+        }
+        listener.set_nonblocking(true).unwrap();
+        assert!(listener.accept().is_err());
+    }
+
+    /// A place where connections are neither made nor refused, for as long as the sockets are held.
+    fn deaf() -> (SocketAddr, impl Sized) {
+        let none = rustix::net::SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
+        let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        rustix::net::bind(&socket, &none).unwrap();
+        rustix::net::listen(&socket, 0).unwrap();
+        let listener = TcpListener::from(socket);
+        let address = listener.local_addr().unwrap();
+        let over = AtomicBool::new(false);
+        let wait = || Wait::new(&over, Duration::from_millis(300));
+        let waiting: Vec<TcpStream> = (0..4).map_while(|_| reach(&address, &wait()).ok()).collect();
+        assert!(waiting.len() < 4, "the queue of a listener is not limited here");
+        (address, (listener, waiting))
+    }
+
+    #[test]
+    fn a_connection_under_way_does_not_hold_up_the_end() {
+        let (address, _held) = deaf();
+        let gateway = gateway(&[], &[("PIP_INDEX_URL", format!("http://{address}/"))]);
+        let at = gateway.listener.local_addr().unwrap();
+        let over = AtomicBool::new(false);
+        let mut client = TcpStream::connect(at).unwrap();
+        write!(client, "GET http://{address}/ HTTP/1.1\r\n\r\n").unwrap();
+        let mut ended = Instant::now();
+        thread::scope(|scope| {
+            scope.spawn(|| gateway.serve(&over));
+            thread::sleep(Duration::from_millis(500));
+            ended = Instant::now();
+            over.store(true, Ordering::SeqCst);
+        });
+        assert!(ended.elapsed() < Duration::from_secs(10), "{:?}", ended.elapsed());
+    }
+
+    #[test]
+    fn a_reader_that_does_not_read_does_not_hold_up_the_end() {
+        let (_client, inner) = connection();
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let sending = scope.spawn(|| {
+                let much = vec![0; 64 << 20];
+                send(&inner, &much, &Wait::new(&over, IDLE)).unwrap_err().kind()
+            });
+            thread::sleep(Duration::from_millis(300));
+            let ended = Instant::now();
+            over.store(true, Ordering::SeqCst);
+            assert_eq!(sending.join().unwrap(), ErrorKind::TimedOut);
+            assert!(ended.elapsed() < Duration::from_secs(10), "{:?}", ended.elapsed());
+        });
+    }
+
+    #[test]
+    fn a_panic_is_an_end_too() {
+        let gateway = gateway(&[], &[]);
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let panicked = scope.spawn(|| {
+                let _ends = Ending(&over);
+                std::panic::resume_unwind(Box::new("as a bug would"));
+            });
+            gateway.serve(&over);
+            assert!(panicked.join().is_err());
+        });
     }
 
     #[test]

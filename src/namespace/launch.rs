@@ -59,7 +59,7 @@ pub(super) fn launch(
         }
         let out = scope.spawn(|| out.map_or_else(Tail::default, Tail::read));
         let err = scope.spawn(|| err.map_or_else(Tail::default, Tail::read));
-        let waited = wait(&mut child, started, options.timeout);
+        let waited = wait(&mut child, started, options);
         (waited, out.join().unwrap_or_default(), err.join().unwrap_or_default())
     });
     match waited.map_err(NamespaceError::io("waiting for the command"))? {
@@ -97,22 +97,22 @@ enum Ended {
     Itself(ExitStatus),
     /// Killed, because its time was over.
     TimedOut,
-    /// Killed, because this process was asked to stop by that signal.
+    /// Killed, because the run was asked to stop by that signal.
     Cancelled(i32),
 }
 
 /// Waits for the end, and brings it about when it is due.
-fn wait(child: &mut Child, started: Instant, timeout: Duration) -> io::Result<Ended> {
+fn wait(child: &mut Child, started: Instant, options: &RunOptions) -> io::Result<Ended> {
     let mut pause = Duration::from_millis(1);
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Ended::Itself(status));
         }
-        if let Some(signal) = crate::cancel::signal() {
+        if let Some(signal) = options.cancel.signal() {
             end(child)?;
             return Ok(Ended::Cancelled(signal));
         }
-        let left = timeout.saturating_sub(started.elapsed());
+        let left = options.timeout.saturating_sub(started.elapsed());
         if left.is_zero() {
             end(child)?;
             return Ok(Ended::TimedOut);

@@ -28,6 +28,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::cancel::{Cancel, NEVER};
 use crate::tree::escaped;
 
 pub use tail::MAX_TAIL;
@@ -62,7 +63,8 @@ pub struct Namespace {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Network {
     /// What can be downloaded by HTTP, through a proxy that `http_proxy` and its like name inside.
-    /// What the run's environment says under these names is the way on from this machine.
+    /// The way on from this machine is what [`RunOptions::surroundings`] say under these names, and
+    /// where they say nothing, what the command's own variables say.
     Downloads,
     /// Nothing but its own loopback device.
     #[default]
@@ -97,6 +99,9 @@ pub struct RunOptions {
     /// The whole environment; nothing of the host's is added, and nothing at all but the proxy
     /// of [`Network::Downloads`].
     pub env: BTreeMap<OsString, OsString>,
+    /// Variables of this machine that name proxies, as `http_proxy` and `no_proxy` do. They are not
+    /// seen inside. A proxy on this machine itself is used only when it is named here.
+    pub surroundings: BTreeMap<OsString, OsString>,
     /// What it reads.
     pub stdin: Stdin,
     /// Where its output goes. Its errors are always captured.
@@ -105,6 +110,8 @@ pub struct RunOptions {
     pub network: Network,
     /// After this time it is killed with everything it started.
     pub timeout: Duration,
+    /// What ends it before, in the same way.
+    pub cancel: Cancel,
 }
 
 impl Default for RunOptions {
@@ -117,10 +124,12 @@ impl Default for RunOptions {
         ];
         RunOptions {
             env: env.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            surroundings: BTreeMap::new(),
             stdin: Stdin::Empty,
             stdout: Stdout::Capture,
             network: Network::None,
             timeout: Duration::from_secs(3600),
+            cancel: NEVER.clone(),
         }
     }
 }
@@ -188,7 +197,7 @@ pub enum NamespaceError {
         /// The system's answer.
         source: io::Error,
     },
-    /// The command was killed because this process was asked to stop, with all it had started.
+    /// The command was killed because its run was asked to stop, with all it had started.
     #[error("the command was ended by signal {signal}")]
     Cancelled {
         /// The signal.

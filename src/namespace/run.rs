@@ -6,12 +6,12 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::SyncSender;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, openat, statat};
 
-use super::gateway::Gateway;
+use super::gateway::{Ending, Gateway};
 use super::launch::launch;
 use super::network::{leave_hosts, raise_loopback};
 use super::upstream::Upstream;
@@ -53,8 +53,8 @@ impl Namespace {
     /// Runs `argv` in the root and waits for its end. A program without a slash is looked for in
     /// the `PATH` of `options`, inside the root; the working directory is `/`.
     ///
-    /// What the command leaves running is killed, and so is the command when somebody asks this
-    /// process to stop.
+    /// What the command leaves running is killed, and so is the command when somebody asks its run
+    /// to stop.
     ///
     /// # Errors
     /// A command that ran and failed is no error but a [`Ran`] with its code.
@@ -70,9 +70,8 @@ impl Namespace {
             // In a thread of its own, whose network is the command's.
             let over = &over;
             let running = scope.spawn(move || {
-                let ran = self.run_in_own_network(argv, options, sender);
-                over.store(true, Ordering::SeqCst);
-                ran
+                let _ends = Ending(over);
+                self.run_in_own_network(argv, options, sender)
             });
             // Here the host's network still is: the way out. An error ends the wait for it.
             if let Ok(gateway) = receiver.recv() {
@@ -93,7 +92,7 @@ impl Namespace {
     ) -> Result<Ran, NamespaceError> {
         let failed = NamespaceError::io("making a network for the command");
         let mut env = options.env.clone();
-        let upstream = Upstream::take(&mut env);
+        let upstream = Upstream::take(&mut env, &options.surroundings);
         leave_hosts().map_err(failed)?;
         let raised = raise_loopback();
         if options.network == Network::Downloads {

@@ -16,13 +16,15 @@ pub(super) enum Scheme {
     Https,
 }
 
-/// A proxy of this machine's surroundings.
+/// A proxy on the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Proxy {
     pub(super) host: String,
     pub(super) port: u16,
     /// The value of `Proxy-Authorization`, where the variable holds a name and a password.
     pub(super) credentials: Option<String>,
+    /// Whether this machine's surroundings name it: it may stand on this machine itself then.
+    pub(super) trusted: bool,
 }
 
 /// What a variable says of the way: to a proxy, to one that is not understood, or nothing.
@@ -40,22 +42,26 @@ pub(super) struct Upstream {
 }
 
 impl Upstream {
-    /// Takes the variables that name proxies out of `env`: inside, another one is named.
-    pub(super) fn take(env: &mut BTreeMap<OsString, OsString>) -> Upstream {
-        let mut proxies = BTreeMap::new();
-        for name in PROXIES {
-            for spelled in [name.to_ascii_uppercase(), name.to_owned()] {
-                if let Some(value) = env.remove(&OsString::from(spelled)) {
-                    proxies.insert(name, value.to_string_lossy().into_owned());
-                }
-            }
-        }
+    /// Takes the variables that name proxies out of `env`: inside, another one is named. What the
+    /// `surroundings` of this machine say counts before it, and what either reaches without a proxy
+    /// is reached without.
+    pub(super) fn take(
+        env: &mut BTreeMap<OsString, OsString>,
+        surroundings: &BTreeMap<OsString, OsString>,
+    ) -> Upstream {
+        let (own, lent) = (said(env), said(surroundings));
+        env.retain(|name, _| !PROXIES.iter().any(|known| name.eq_ignore_ascii_case(known)));
         let proxy = |name| {
-            let url = proxies.get(name).or(proxies.get("all_proxy"))?.trim();
-            let way = || Proxy::parse(url).ok_or_else(|| url.to_owned());
-            (!url.is_empty()).then(way)
+            let of = |said: &BTreeMap<&str, String>| {
+                let url = said.get(name).or(said.get("all_proxy"))?.trim().to_owned();
+                Some(url).filter(|url| !url.is_empty())
+            };
+            let parsed = |url: String, trusted| Proxy::parse(&url, trusted).ok_or(url);
+            let lent = of(&lent).map(|url| parsed(url, true));
+            lent.or_else(|| of(&own).map(|url| parsed(url, false)))
         };
-        let direct = proxies.get("no_proxy").map_or("", String::as_str).split([',', ' ']);
+        let direct = [&own, &lent].into_iter().filter_map(|said| said.get("no_proxy"));
+        let direct = direct.flat_map(|names| names.split([',', ' ']));
         let urls = env.values().filter_map(|value| place_of(value.to_str()?));
         Upstream {
             http: proxy("http_proxy"),
@@ -99,9 +105,18 @@ impl Upstream {
     }
 }
 
+/// What `env` says of proxies, by the names in lower case.
+fn said(env: &BTreeMap<OsString, OsString>) -> BTreeMap<&'static str, String> {
+    let spelled = |name: &'static str| [(name, name.to_ascii_uppercase()), (name, name.to_owned())];
+    let set = PROXIES.into_iter().flat_map(spelled).filter_map(|(name, spelled)| {
+        Some((name, env.get(&OsString::from(spelled))?.to_string_lossy().into_owned()))
+    });
+    set.collect()
+}
+
 impl Proxy {
     /// Reads a proxy that is spoken to without encryption; others are not known here.
-    fn parse(url: &str) -> Option<Proxy> {
+    fn parse(url: &str, trusted: bool) -> Option<Proxy> {
         let rest = match url.split_once("://") {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
             Some(_) => return None,
@@ -115,7 +130,7 @@ impl Proxy {
         let (host, port) = host_and_port(place, 80)?;
         let encoded = |user: &str| base64::engine::general_purpose::STANDARD.encode(decoded(user));
         let credentials = user.map(|user| format!("Basic {}", encoded(user)));
-        Some(Proxy { host, port, credentials })
+        Some(Proxy { host, port, credentials, trusted })
     }
 }
 
@@ -173,7 +188,7 @@ mod tests {
 
     fn upstream(env: &[(&str, &str)]) -> (Upstream, BTreeMap<OsString, OsString>) {
         let mut env = env.iter().map(|(name, value)| (name.into(), value.into())).collect();
-        (Upstream::take(&mut env), env)
+        (Upstream::take(&mut env, &BTreeMap::new()), env)
     }
 
     #[test]
@@ -186,7 +201,7 @@ mod tests {
         ]);
         assert_eq!(rest.len(), 1);
         let credentials = Some("Basic YUBiOmM=".to_owned());
-        let proxy = Proxy { host: "proxy".to_owned(), port: 3128, credentials };
+        let proxy = Proxy { host: "proxy".to_owned(), port: 3128, credentials, trusted: false };
         assert_eq!(way.proxy(Scheme::Http, "debian.example").unwrap(), Some(&proxy));
         assert_eq!(way.proxy(Scheme::Https, "debian.example").unwrap().unwrap().port, 80);
         for host in ["localhost", "EXAMPLE.org", "a.example.org", "10.0.0.1"] {
@@ -194,6 +209,25 @@ mod tests {
         }
         assert!(way.proxy(Scheme::Http, "notexample.org").unwrap().is_some());
         assert!(way.names("::1", 3141) && !way.names("::1", 22) && !way.names("localhost", 3141));
+    }
+
+    #[test]
+    fn the_surroundings_way_counts_before_the_systems_own() {
+        let vars = |vars: &[(&str, &str)]| -> BTreeMap<OsString, OsString> {
+            vars.iter().map(|(name, value)| (name.into(), value.into())).collect()
+        };
+        let mut env = vars(&[("http_proxy", "http://theirs"), ("no_proxy", "a.example")]);
+        let lent = vars(&[("HTTP_PROXY", "http://ours"), ("NO_PROXY", "b.example")]);
+        let way = Upstream::take(&mut env, &lent);
+        assert_eq!(env.len(), 0);
+        let ours = way.proxy(Scheme::Http, "c.example").unwrap().unwrap();
+        assert_eq!((ours.host.as_str(), ours.trusted), ("ours", true));
+        for host in ["a.example", "b.example"] {
+            assert_eq!(way.proxy(Scheme::Http, host).unwrap(), None);
+        }
+        let mut env = vars(&[("https_proxy", "http://theirs")]);
+        let way = Upstream::take(&mut env, &lent);
+        assert!(!way.proxy(Scheme::Https, "c.example").unwrap().unwrap().trusted);
     }
 
     #[test]

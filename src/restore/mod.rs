@@ -33,7 +33,7 @@ pub use target::{TargetError, TargetSpec};
 pub use crate::engine::Which;
 
 use crate::bundle::{Contents, Manifest, Reader};
-use crate::failure::Failure;
+use crate::failure::{Failure, check_cancelled};
 use crate::layout::LayoutDb;
 use crate::monitor::Monitor;
 use crate::observe::Renamed;
@@ -99,13 +99,11 @@ fn stage(
     let image = match &options.target {
         TargetSpec::Image(image) => image,
         TargetSpec::Rootfs(dir) => {
-            return Ok((
-                Target::new(Box::new(RootTarget::open(dir, on_failure, monitor)?)),
-                vec![],
-            ));
+            let built = RootTarget::open(dir, on_failure, &options.downloads, monitor)?;
+            return Ok((Target::new(Box::new(built)), vec![]));
         }
     };
-    let site = EngineSite::find(image, &opened.manifest().survey, options)?;
+    let site = EngineSite::find(image, &opened.manifest().survey, options, monitor.cancel())?;
     let taken = site.taken().to_vec();
     match taken.first() {
         Some(taken) if purpose == Purpose::Restore => Err(taken.failure()),
@@ -129,7 +127,7 @@ fn prepare(
         difference::check_inputs(approved, manifest, options)?;
     }
     let (mut staged, taken) = stage(opened, options, purpose, monitor)?;
-    crate::failure::check_cancelled("restoring", &options.target.to_string())?;
+    check_cancelled(monitor.cancel(), "restoring", &options.target.to_string())?;
     let (volumes, settings) = match options.target {
         TargetSpec::Image(_) => (VolumesAs::Volumes, archived_settings(manifest)?),
         TargetSpec::Rootfs(_) => (VolumesAs::Files, None),
@@ -223,7 +221,7 @@ fn execute(
     let contents = &opened.contents;
     let work = plan.work();
     let mut report = RestoreReport::of(plan.report());
-    crate::failure::check_cancelled("restoring", &options.target.to_string())?;
+    check_cancelled(monitor.cancel(), "restoring", &options.target.to_string())?;
     monitor.phase("placing files");
     let (mut placed, lost) = target.place(plan.content.wanted(), contents)?;
     report.losses.extend(lost);
@@ -244,7 +242,7 @@ fn execute(
         }
         Checks::Skip => report.limitations.push(checks::SKIPPED.to_owned()),
     }
-    crate::failure::check_cancelled("restoring", &options.target.to_string())?;
+    check_cancelled(monitor.cancel(), "restoring", &options.target.to_string())?;
     monitor.phase("publishing");
     let (published, left) = sealed.publish()?;
     left.iter().for_each(|left| monitor.notice(left));

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::below::Below;
 use super::layers::Layers;
 use super::saved;
-use super::shelf::{Shelf, StoredError, spool};
+use super::shelf::{Files, Shelf, StoredError, spool};
 use crate::engine::{Container, Engine, EngineError, Flavour, Mount};
 use crate::image::{Fidelity, Told, equal_streams};
 use crate::monitor::Monitor;
@@ -206,7 +206,7 @@ pub(super) fn image_layers(
 ) -> Result<Vec<Layer>, ApiError> {
     let mut stream = engine.save(image)?;
     let tar = TarTree::spool(&mut stream, spool(scratch)?, &mut |_| Keep::Content)?;
-    let shelf = Shelf::Tar(Arc::new(tar));
+    let shelf = Shelf::new(Files::Tar(Arc::new(tar)), engine.cancel().clone());
     let images = saved::index(&shelf)?.ok_or(ApiError::Index)?;
     Ok(saved::read(&shelf, &images, None, scratch)?.layers())
 }

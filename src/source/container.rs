@@ -16,7 +16,7 @@ use super::layers::Way;
 use super::{Binds, LeftOut, Mount, OpenOptions, Running, Source, SourceSpec, by_api, on_disk};
 use crate::engine::{Container, Engine, EngineError, Which, settings};
 use crate::facts::{MountFact, VolumeFact};
-use crate::failure::{Failure, FailureKind};
+use crate::failure::{Failure, FailureKind, check_cancelled};
 use crate::image::{Fidelity, ImageView};
 use crate::monitor::Monitor;
 use crate::service::MountKind;
@@ -40,7 +40,7 @@ pub(super) fn open(
     };
     let failed = |e: EngineError| engine_failure("opening", spec, e);
     let engine = Engine::connect(which).map_err(failed)?;
-    engine.heed_cancellation();
+    engine.heed(monitor.cancel());
     let container = engine.container(name).map_err(failed)?;
     if options.running == Running::Refuse {
         refuse_running(spec, &container)?;
@@ -50,7 +50,7 @@ pub(super) fn open(
     let layers = match way {
         Way::OnDisk => on_disk::layers(&engine, &container).map_err(|e| unreadable(spec, e))?,
         Way::Api => by_api::layers(&engine, &container, scratch, monitor)
-            .map_err(|e| by_api_failure(spec, e))?,
+            .map_err(|e| by_api_failure(&engine, spec, e))?,
     };
     let mut limitations = vec![];
     if let Fidelity::Api(told) = layers.fidelity {
@@ -60,7 +60,7 @@ pub(super) fn open(
         Some(name) => {
             let image = engine.image(name).map_err(failed)?;
             let layers = by_api::image_layers(&engine, &image.id, scratch)
-                .map_err(|e| by_api_failure(spec, e))?;
+                .map_err(|e| by_api_failure(&engine, spec, e))?;
             Some(Arc::new(LayerStack::new(layers)) as Arc<dyn Tree>)
         }
         None => None,
@@ -118,9 +118,9 @@ fn unreadable(spec: &SourceSpec, error: TreeError) -> Failure {
         .next("make the source readable and run the same command again")
 }
 
-fn by_api_failure(spec: &SourceSpec, error: by_api::ApiError) -> Failure {
+fn by_api_failure(engine: &Engine, spec: &SourceSpec, error: by_api::ApiError) -> Failure {
     // A stream that ends because of it ends like a broken one.
-    if let Err(cancelled) = crate::failure::check_cancelled("reading", &spec.to_string()) {
+    if let Err(cancelled) = check_cancelled(engine.cancel(), "reading", &spec.to_string()) {
         return cancelled;
     }
     match error {
@@ -213,7 +213,7 @@ impl Mounts {
                         self.listed.push(fact);
                         return Ok(());
                     }
-                    Err(error) => return Err(by_api_failure(spec, error)),
+                    Err(error) => return Err(by_api_failure(engine, spec, error)),
                 };
                 self.limitations.push(by_api::mount_limitation(&place, found.told, found.owners));
                 found.tree
@@ -287,8 +287,8 @@ pub(crate) fn read_container(
     let failed = |e: EngineError| engine_failure("reading", &"the staging container", e);
     let container = engine.container(id).map_err(failed)?;
     let unusable = |error: Box<dyn std::error::Error + Send + Sync>| {
-        if let Err(cancelled) = crate::failure::check_cancelled("reading", "the staging container")
-        {
+        let doing = ("reading", "the staging container");
+        if let Err(cancelled) = check_cancelled(engine.cancel(), doing.0, doing.1) {
             return cancelled;
         }
         Failure::new(FailureKind::Environment, "reading", "the staging container")

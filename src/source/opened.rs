@@ -8,6 +8,7 @@ use std::path::Path;
 use super::SourceSpec;
 use super::compression::Unpacked;
 use super::shelf::{StoredError, Watched, spool};
+use crate::cancel::Cancel;
 use crate::failure::{Failure, FailureKind};
 use crate::pax::{Keep, TarTree};
 
@@ -68,13 +69,13 @@ impl Opened {
 
     /// The tar in the file as a tree. One that is not compressed is read where it lies, else
     /// contents go into an unlinked file in `scratch`.
-    pub(super) fn tree(&self, scratch: &Path) -> Result<TarTree, StoredError> {
+    pub(super) fn tree(&self, scratch: &Path, cancel: &Cancel) -> Result<TarTree, StoredError> {
         let what = "the file";
         if self.stamp.0 == 0 {
             return Err(StoredError::Malformed("the file is empty".to_owned()));
         }
         let unread = |source| StoredError::File { what: what.to_owned(), source };
-        let mut unpacked = Unpacked::new(Watched(&self.file)).map_err(unread)?;
+        let mut unpacked = Unpacked::new(Watched { inner: &self.file, cancel }).map_err(unread)?;
         let tree = if unpacked.is_plain() {
             let file = self.file.try_clone().map_err(StoredError::Scratch)?;
             TarTree::in_place(&mut unpacked, file, 0)

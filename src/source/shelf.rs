@@ -12,6 +12,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::compression::{Bomb, Unpacked, Unsupported};
+use crate::cancel::Cancel;
 use crate::failure::{FailureKind, check_cancelled};
 use crate::pax::{Fault, Keep, ReadError, TarTree};
 use crate::tree::{Entry, RootPath, Rootfs, Tree, TreeError, escaped, resolve};
@@ -140,7 +141,14 @@ pub(super) struct Stated {
 }
 
 /// The files of a stored image.
-pub(super) enum Shelf {
+pub(super) struct Shelf {
+    files: Files,
+    /// What ends the reading of a layer.
+    cancel: Cancel,
+}
+
+/// Where the files of a stored image are.
+pub(super) enum Files {
     /// In a tar.
     Tar(Arc<TarTree>),
     /// In a directory.
@@ -148,10 +156,14 @@ pub(super) enum Shelf {
 }
 
 impl Shelf {
+    pub(super) fn new(files: Files, cancel: Cancel) -> Shelf {
+        Shelf { files, cancel }
+    }
+
     fn tree(&self) -> &dyn Tree {
-        match self {
-            Shelf::Tar(tree) => &**tree,
-            Shelf::Dir(tree) => tree,
+        match &self.files {
+            Files::Tar(tree) => &**tree,
+            Files::Dir(tree) => tree,
         }
     }
 
@@ -206,7 +218,8 @@ impl Shelf {
         let what = format!("the layer {}", escaped(name.as_bytes()));
         let missing = || StoredError::Damaged(format!("{what} is missing"));
         let entry = self.find(name)?.ok_or_else(missing)?;
-        let mut stored = Measured::new(Watched(self.tree().open(&entry)?));
+        let mut stored =
+            Measured::new(Watched { inner: self.tree().open(&entry)?, cancel: &self.cancel });
         let read = self.unpacked(&what, &entry, &mut stored, scratch);
         if let Some(stated) = stated {
             let rest = io::copy(&mut stored, &mut io::sink());
@@ -233,8 +246,8 @@ impl Shelf {
     ) -> Result<(TarTree, String), StoredError> {
         let unpacked = Unpacked::new(stored)
             .map_err(|source| StoredError::File { what: what.to_owned(), source })?;
-        let place = match self {
-            Shelf::Tar(tree) if unpacked.is_plain() => tree.place(entry)?,
+        let place = match &self.files {
+            Files::Tar(tree) if unpacked.is_plain() => tree.place(entry)?,
             // Somebody may change a file of a directory while it is read.
             _ => None,
         };
@@ -275,12 +288,15 @@ pub(super) fn spool(scratch: &Path) -> Result<File, StoredError> {
 }
 
 /// Reads on until somebody asks to stop.
-pub(super) struct Watched<R>(pub(super) R);
+pub(super) struct Watched<'a, R> {
+    pub(super) inner: R,
+    pub(super) cancel: &'a Cancel,
+}
 
-impl<R: Read> Read for Watched<R> {
+impl<R: Read> Read for Watched<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        check_cancelled("reading", "").map_err(io::Error::other)?;
-        self.0.read(buffer)
+        check_cancelled(self.cancel, "reading", "").map_err(io::Error::other)?;
+        self.inner.read(buffer)
     }
 }
 

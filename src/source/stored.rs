@@ -9,9 +9,10 @@ use std::sync::Arc;
 
 use super::findings::left_out;
 use super::opened::Opened;
-use super::shelf::{Shelf, StoredError};
+use super::shelf::{Files, Shelf, StoredError};
 use super::stored_image::StoredImage;
 use super::{OpenOptions, Source, SourceSpec, oci, saved};
+use crate::cancel::Cancel;
 use crate::engine::settings::for_bundle;
 use crate::failure::{Failure, FailureKind, check_cancelled};
 use crate::image::{Fidelity, ImageView, Told};
@@ -46,9 +47,10 @@ pub(super) fn open_tar(
     let (path, wanted) = split(name, &|path| path.exists());
     let file = Opened::new(spec, &path)?;
     monitor.phase("reading the tar");
+    let cancel = monitor.cancel();
     let read = || {
-        let tree = Arc::new(file.tree(scratch)?);
-        let shelf = Shelf::Tar(tree.clone());
+        let tree = Arc::new(file.tree(scratch, cancel)?);
+        let shelf = Shelf::new(Files::Tar(tree.clone()), cancel.clone());
         let image = if let Some(images) = saved::index(&shelf)? {
             saved::read(&shelf, &images, wanted.as_deref(), scratch)?
         } else if oci::is_layout(&shelf)? {
@@ -61,7 +63,7 @@ pub(super) fn open_tar(
     let mut source = read().map_err(|e| {
         // What was read while somebody wrote can be anything.
         let place = SourceSpec::Tar(path.clone());
-        file.check_unchanged(spec).err().unwrap_or_else(|| failure(spec, &place, e))
+        file.check_unchanged(spec).err().unwrap_or_else(|| failure(cancel, spec, &place, e))
     })?;
     file.check_unchanged(spec)?;
     source.file = Some(file);
@@ -85,7 +87,7 @@ pub(super) fn open_oci(
             .next("name the directory of an OCI layout, and an image in it as oci:DIR:TAG")
     })?;
     monitor.phase("reading the image");
-    let shelf = Shelf::Dir(rootfs);
+    let shelf = Shelf::new(Files::Dir(rootfs), monitor.cancel().clone());
     let read = || {
         if !oci::is_layout(&shelf)? {
             let why = "the directory holds no OCI layout: there is no `oci-layout` in it";
@@ -93,7 +95,7 @@ pub(super) fn open_oci(
         }
         Ok(of_image(spec, stem(&path), &oci::read(&shelf, wanted.as_deref(), scratch)?))
     };
-    read().map_err(|e| failure(spec, &SourceSpec::Oci(path.clone()), e))
+    read().map_err(|e| failure(monitor.cancel(), spec, &SourceSpec::Oci(path.clone()), e))
 }
 
 /// A tar of a file tree.
@@ -202,9 +204,9 @@ fn stem(path: &Path) -> String {
 }
 
 /// `place` is what was named without the name of an image.
-fn failure(spec: &SourceSpec, place: &SourceSpec, error: StoredError) -> Failure {
+fn failure(cancel: &Cancel, spec: &SourceSpec, place: &SourceSpec, error: StoredError) -> Failure {
     // A stream that ends because of it ends like a broken one.
-    if let Err(cancelled) = check_cancelled("reading", &spec.to_string()) {
+    if let Err(cancelled) = check_cancelled(cancel, "reading", &spec.to_string()) {
         return cancelled;
     }
     let failure = Failure::new(error.kind(), "reading", spec.to_string())

@@ -1,5 +1,6 @@
 //! [`RootSystem`]: commands in a root of our own, in namespaces of their own.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Seek};
@@ -10,7 +11,8 @@ use rustix::fs::{Mode, OFlags};
 
 use super::script::{Input, script};
 use super::{Command, LIMIT, Ran, System, answered, environment};
-use crate::failure::{Failure, FailureKind};
+use crate::cancel::Cancel;
+use crate::failure::{Failure, FailureKind, cancelled};
 use crate::namespace::{Namespace, NamespaceError, Network, RunOptions};
 use crate::tree::{Entry, Extent, Kind, Meta, RootPath, RootWriter, Rootfs, Tree};
 
@@ -26,6 +28,10 @@ pub(crate) struct RootSystem {
     handle: OwnedFd,
     /// How it was called when it was opened, for messages.
     root: PathBuf,
+    /// What ends its commands.
+    cancel: Cancel,
+    /// Variables of this machine that name proxies, for what downloads.
+    surroundings: BTreeMap<OsString, OsString>,
 }
 
 impl RootSystem {
@@ -33,13 +39,13 @@ impl RootSystem {
     ///
     /// # Errors
     /// Not root, or a tool of the host is missing (environment).
-    pub(crate) fn open(root: &Path) -> Result<RootSystem, Failure> {
+    pub(crate) fn open(root: &Path, cancel: &Cancel) -> Result<RootSystem, Failure> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened = rustix::fs::open(root, flags, Mode::empty()).map_err(|e| {
             Failure::new(FailureKind::Precondition, "entering", root.as_os_str().as_encoded_bytes())
                 .because(std::io::Error::from(e))
         });
-        RootSystem::at(opened?, root)
+        RootSystem::at(opened?, root, cancel)
     }
 
     /// Commands will run in the directory behind `handle`, whatever its names lead to later; it is
@@ -47,7 +53,7 @@ impl RootSystem {
     ///
     /// # Errors
     /// As [`RootSystem::open`].
-    pub(crate) fn at(handle: OwnedFd, root: &Path) -> Result<RootSystem, Failure> {
+    pub(crate) fn at(handle: OwnedFd, root: &Path, cancel: &Cancel) -> Result<RootSystem, Failure> {
         let entered = handle
             .try_clone()
             .map_err(|source| NamespaceError::Root { path: root.to_owned(), source });
@@ -65,7 +71,16 @@ impl RootSystem {
                 .because(e)
                 .next(next)
         })?;
-        Ok(RootSystem { namespace, handle, root: root.to_owned() })
+        let (cancel, surroundings) = (cancel.clone(), BTreeMap::new());
+        Ok(RootSystem { namespace, handle, root: root.to_owned(), cancel, surroundings })
+    }
+
+    /// Downloads go the way that `variables` of this machine say.
+    #[must_use]
+    pub(crate) fn by_way_of(mut self, variables: &[(String, String)]) -> RootSystem {
+        self.surroundings =
+            variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        self
     }
 
     fn failed(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
@@ -163,13 +178,11 @@ impl RootSystem {
             .collect();
         let text = script(&inputs, &String::from_utf8_lossy(DIR));
         let ran = self.namespace.run(&["/bin/sh", "-c", &text], options);
-        // Asked to stop, that is the reason, whatever it broke.
-        let ran = ran.map_err(|e| {
-            let ended = crate::failure::check_cancelled(
-                "running commands in",
-                &self.root.to_string_lossy(),
-            );
-            ended.err().unwrap_or_else(|| self.failed(e))
+        let ran = ran.map_err(|e| match e {
+            NamespaceError::Cancelled { signal } => {
+                cancelled(signal, "running commands in", &self.root.to_string_lossy())
+            }
+            e => self.failed(e),
         })?;
         let tree = Rootfs::at(self.handle.as_fd()).map_err(|e| self.failed(e))?;
         let mut all = Vec::new();
@@ -208,6 +221,7 @@ impl System for RootSystem {
         let options = RunOptions {
             env: environment().map(|(k, v)| (OsString::from(k), OsString::from(v))).collect(),
             timeout: LIMIT,
+            cancel: self.cancel.clone(),
             ..RunOptions::default()
         };
         self.run_with(commands, &options)
@@ -222,7 +236,9 @@ impl System for RootSystem {
         let options = RunOptions {
             env: fixed.chain(own).collect(),
             network: Network::Downloads,
+            surroundings: self.surroundings.clone(),
             timeout: LIMIT,
+            cancel: self.cancel.clone(),
             ..RunOptions::default()
         };
         answered(self.run_with(vec![command], &options)?, &line)

@@ -54,7 +54,7 @@ fn fill(
     monitor.phase("copying the root");
     let mut unread = Vec::new();
     for (done, entry) in from.walk().enumerate() {
-        if let Some(signal) = crate::cancel::signal() {
+        if let Some(signal) = monitor.cancel().signal() {
             return Err(PlaceError::Cancelled(signal));
         }
         monitor.progress(done as u64, None);

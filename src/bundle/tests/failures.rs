@@ -5,8 +5,9 @@ use std::path::Path;
 
 use super::sample::{self, Sample, path};
 use crate::bundle::{Area, BundleError, Reader, Writer};
+use crate::cancel::Cancel;
 use crate::failure::FailureKind;
-use crate::monitor::Silent;
+use crate::monitor::{Monitor, Silent, Stoppable};
 use crate::tree::{Content, Extent};
 
 /// A content that fails after some bytes.
@@ -219,4 +220,38 @@ fn a_full_disk_voids_the_bundle_wherever_it_is_noticed() {
         outcomes.push(outcome.is_ok());
     }
     assert!(outcomes.is_sorted() && !outcomes[0] && outcomes[29], "{outcomes:?}");
+}
+
+/// Asks to stop in the midst of the work.
+struct Impatient(Cancel);
+
+impl Monitor for Impatient {
+    fn phase(&self, _what: &str) {}
+    fn progress(&self, done: u64, _total: Option<u64>) {
+        if done > 0 {
+            self.0.request(15);
+        }
+    }
+    fn notice(&self, _text: &str) {}
+    fn cancel(&self) -> &Cancel {
+        &self.0
+    }
+}
+
+#[test]
+fn one_check_is_cancelled_and_the_other_ends_well() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("web.regrow");
+    Sample::new().write(&file, 4096).unwrap();
+    let (one, other) = (Reader::open(&file).unwrap(), Reader::open(&file).unwrap());
+    let cancel = Cancel::new();
+    let stopped = |reader: &Reader, monitor: &dyn Monitor| {
+        let error = reader.verify(monitor).unwrap_err();
+        assert!(matches!(error, BundleError::Cancelled { signal: 15 }), "{error}");
+    };
+    stopped(&one, &Impatient(cancel.clone()));
+    // The request stands, for whoever has this value and for nobody else.
+    other.verify(&Stoppable::new(&Silent, Cancel::new())).unwrap();
+    other.verify(&Silent).unwrap();
+    stopped(&other, &Stoppable::new(&Silent, cancel));
 }

@@ -6,7 +6,8 @@
 
 use std::io::{Seek, Write};
 
-use super::apt::{AGAIN, unreadable_output};
+use super::apt::AGAIN;
+use super::way::unreadable_output;
 use crate::failure::{Failure, FailureKind};
 use crate::survey::AnswerFact;
 use crate::system::{Command, System};

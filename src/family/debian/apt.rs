@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::taken;
+use super::way::{Way, unreadable_output};
 use crate::failure::{Failure, FailureKind};
 use crate::family::offered::{Offered, Taken};
 use crate::system::{Command, Ran, System};
@@ -28,10 +29,6 @@ const WORD: u64 = 64;
 
 /// What helps where nothing more is known.
 pub(super) const AGAIN: &str = "see the reason, then run the same command again";
-
-pub(super) fn unreadable_output(error: std::io::Error, program: &str) -> Failure {
-    Failure::new(FailureKind::Resource, "reading the output of", program).because(error)
-}
 
 /// The system's own architecture; `None` where it has no dpkg.
 pub(super) fn architecture(system: &mut dyn System) -> Result<Option<String>, Failure> {
@@ -76,8 +73,8 @@ pub(super) fn add_architectures(
 
 /// Fetches today's lists of packages.
 pub(super) fn fetch_lists(system: &mut dyn System) -> Result<(), Failure> {
-    let argv = ["apt-get", "-q", "-o", "APT::Update::Error-Mode=any", "update"];
-    let ran = system.download(Command::new(&argv))?;
+    let way = Way::of(system)?;
+    let ran = system.download(way.get(&["-q", "-o", "APT::Update::Error-Mode=any", "update"]))?;
     if ran.code == 0 {
         return Ok(());
     }
@@ -150,9 +147,9 @@ pub(super) fn install(system: &mut dyn System, packages: &[&str]) -> Result<(), 
     set_policy(system, "denying services to start with", DENY)?;
     // The packages' own scripts run in the second, which has no network. It is not told to download
     // nothing: a repository in a directory of the system is read where it is, as a download.
-    let mut ran = system.download(order(&["--download-only"], packages))?;
+    let mut ran = fetch(system, &order(&["--download-only"], packages))?;
     if ran.code == 0 {
-        ran = system.run_one(order(&[], packages))?;
+        ran = system.run_one(Command::new(&order(&[], packages)))?;
     }
     installed_well(&ran, packages)?;
     set_policy(system, "allowing services to start with", ALLOW)
@@ -160,18 +157,24 @@ pub(super) fn install(system: &mut dyn System, packages: &[&str]) -> Result<(), 
 
 /// Installs one package more, unless something would have to be removed for it; whether it did.
 pub(super) fn add(system: &mut dyn System, package: &str) -> Result<bool, Failure> {
-    let ran = system.download(order(&["--no-remove", "--download-only"], &[package]))?;
+    let ran = fetch(system, &order(&["--no-remove", "--download-only"], &[package]))?;
     if ran.code != 0 {
         return Ok(false);
     }
     set_policy(system, "denying services to start with", DENY)?;
-    let ran = system.run_one(order(&["--no-remove"], &[package]))?;
+    let ran = system.run_one(Command::new(&order(&["--no-remove"], &[package])))?;
     installed_well(&ran, &[package])?;
     set_policy(system, "allowing services to start with", ALLOW)?;
     Ok(true)
 }
 
-fn order(how: &[&str], packages: &[&str]) -> Command {
+/// Runs what apt-get is told by `words`, its own name first, where it can download.
+fn fetch(system: &mut dyn System, words: &[&str]) -> Result<Ran, Failure> {
+    let way = Way::of(system)?;
+    system.download(way.get(words.get(1..).unwrap_or_default()))
+}
+
+fn order<'a>(how: &[&'a str], packages: &[&'a str]) -> Vec<&'a str> {
     let fixed = [
         "apt-get",
         "-qy",
@@ -181,7 +184,7 @@ fn order(how: &[&str], packages: &[&str]) -> Command {
         "-o",
         "Dpkg::Options::=--force-confold",
     ];
-    Command::new(&[&fixed[..], how, &["install", "--"], packages].concat())
+    [&fixed[..], how, &["install", "--"], packages].concat()
 }
 
 fn installed_well(ran: &Ran, packages: &[&str]) -> Result<(), Failure> {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::apt::unreadable_output;
+use super::way::{Way, unreadable_output};
 use crate::failure::Failure;
-use crate::system::{Command, System};
+use crate::system::System;
 use crate::tree::RootPath;
 
 /// Prints it.
@@ -18,8 +18,8 @@ pub(super) fn contents(
     system: &mut dyn System,
     packages: &[&str],
 ) -> Result<BTreeMap<String, Vec<RootPath>>, Failure> {
-    let argv = [&["sh", "-c", CONTENTS, "contents"], packages].concat();
-    let mut ran = system.download(Command::new(&argv))?;
+    let way = Way::of(system)?;
+    let mut ran = system.download(way.script(CONTENTS, "contents", packages))?;
     let text = ran.text(LIMIT).map_err(|e| unreadable_output(e, "tar"))?;
     let mut all: BTreeMap<String, Vec<RootPath>> = BTreeMap::new();
     for (name, path) in text.lines().filter_map(|line| line.split_once(' ')) {

@@ -13,6 +13,7 @@ mod contents;
 mod decided;
 mod taken;
 mod texts;
+mod way;
 
 use std::collections::{BTreeMap, BTreeSet};
 

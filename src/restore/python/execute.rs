@@ -11,6 +11,7 @@ use std::io::{Read, Seek, Write};
 use serde::Deserialize;
 
 use crate::bundle::Loss;
+use crate::cancel::Cancel;
 use crate::environments::{EnvironmentKind, comparable};
 use crate::failure::{self, Failure};
 use crate::monitor::Monitor;
@@ -62,9 +63,10 @@ pub(in crate::restore) fn rebuild(
     let environment = lend(system, downloads)?;
     for rebuild in rebuilds {
         monitor.phase(&format!("rebuilding {} with {} packages", rebuild.root, rebuild.pins.len()));
-        failure::check_cancelled("rebuilding", &rebuild.root)?;
+        failure::check_cancelled(monitor.cancel(), "rebuilding", &rebuild.root)?;
         let mut work = EnvironmentRebuild {
             system,
+            cancel: monitor.cancel(),
             rebuild,
             environment: &environment,
             rebuilt: &mut rebuilt,
@@ -104,6 +106,7 @@ fn lend(system: &mut dyn System, downloads: &Downloads) -> Result<Vec<(String, S
 /// One environment under construction.
 struct EnvironmentRebuild<'a> {
     system: &'a mut dyn System,
+    cancel: &'a Cancel,
     rebuild: &'a Rebuild,
     environment: &'a [(String, String)],
     rebuilt: &'a mut Rebuilt,
@@ -208,7 +211,7 @@ impl EnvironmentRebuild<'_> {
         }
         let mut left = Vec::new();
         for (name, version) in &rebuild.pins {
-            failure::check_cancelled("rebuilding", &rebuild.root)?;
+            failure::check_cancelled(self.cancel, "rebuilding", &rebuild.root)?;
             if self.pip(&["--no-deps", "--", &format!("{name}=={version}")])?.code != 0 {
                 left.push(name.as_str());
             }
@@ -216,7 +219,7 @@ impl EnvironmentRebuild<'_> {
         // Together they may agree on versions; alone each gets what there is.
         if self.pip(&[&["--"], &left[..]].concat())?.code != 0 {
             for name in left {
-                failure::check_cancelled("rebuilding", &rebuild.root)?;
+                failure::check_cancelled(self.cancel, "rebuilding", &rebuild.root)?;
                 self.pip(&["--", name])?;
             }
         }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::bundle::{Loss, Manifest};
+use crate::cancel::Cancel;
 use crate::engine::settings::{self, Carried, Renewal, SettingsError};
 use crate::engine::{
     ContainerSpec, Engine, EngineError, Image, LayerFile, Made, RUN_LABEL, Staging, VolumeName,
@@ -89,10 +90,11 @@ impl EngineSite {
         image: &str,
         survey: &Survey,
         options: &RestoreOptions,
+        cancel: &Cancel,
     ) -> Result<EngineSite, Failure> {
         let failed = |e: EngineError| failure("restoring onto", image, e);
         let engine = Engine::connect(options.engine).map_err(failed)?;
-        engine.heed_cancellation();
+        engine.heed(cancel);
         let base = engine.image(image).map_err(failed)?;
         let (name, tag) = (options.container_name(&survey.name), options.tag.clone());
         let mut taken = taken_names(&engine, name, tag.as_deref())?;

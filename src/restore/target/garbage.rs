@@ -9,6 +9,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::cancel::Cancel;
 use crate::engine::{Engine, EngineError, Made, Which, goes_on};
 use crate::failure::{Failure, FailureKind};
 use crate::monitor::Monitor;
@@ -24,7 +25,7 @@ pub fn collect_garbage(which: Which, monitor: &dyn Monitor) -> Result<GarbageRep
     monitor.phase("looking for what interrupted runs left");
     let mut report = GarbageReport::default();
     let beside_roots = beside_roots(&mut report);
-    let in_engine = in_engine(which, &mut report);
+    let in_engine = in_engine(which, &mut report, monitor.cancel());
     if let (Err(_), Err(second)) = (&beside_roots, &in_engine) {
         monitor.notice(&format!("in the engine: {}", second.reason()));
     }
@@ -57,9 +58,9 @@ fn beside_roots(report: &mut GarbageReport) -> Result<(), Failure> {
     })
 }
 
-fn in_engine(which: Which, report: &mut GarbageReport) -> Result<(), Failure> {
+fn in_engine(which: Which, report: &mut GarbageReport, cancel: &Cancel) -> Result<(), Failure> {
     let engine = Engine::connect(which).map_err(failure)?;
-    engine.heed_cancellation();
+    engine.heed(cancel);
     let (live, dead): (Vec<_>, Vec<_>) =
         engine.staged().map_err(failure)?.into_iter().partition(|found| goes_on(&found.staging));
     report.spared.extend(live.iter().map(|found| words(&found.made)));

@@ -18,9 +18,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::bundle::Loss;
-use crate::failure::{Failure, FailureKind};
+use crate::cancel::Cancel;
+use crate::failure::{Failure, FailureKind, cancelled, check_cancelled};
 use crate::monitor::Monitor;
 use crate::restore::options::OnFailure;
+use crate::restore::python::downloads::Downloads;
 use crate::restore::target::journal::{self, Journal};
 use crate::restore::target::{Builder, Published, Terms, Wanted};
 use crate::system::{Command, Ran, RootSystem, System};
@@ -37,6 +39,7 @@ pub(in crate::restore) struct RootTarget {
     /// What stood in the root before the copy was made.
     census: Census,
     system: RootSystem,
+    cancel: Cancel,
     /// Keeps other runs away from the directory; let go of last.
     _lock: OwnedFd,
 }
@@ -89,7 +92,7 @@ impl Drop for Roots {
 }
 
 impl RootTarget {
-    /// Copies `named` to a directory beside it.
+    /// Copies `named` to a directory beside it. What is installed there comes by way of `downloads`.
     ///
     /// # Errors
     /// Not an unpacked root that can be exchanged as a whole (precondition); another restore onto
@@ -97,9 +100,11 @@ impl RootTarget {
     pub(in crate::restore) fn open(
         named: &Path,
         on_failure: OnFailure,
+        downloads: &Downloads,
         monitor: &dyn Monitor,
     ) -> Result<RootTarget, Failure> {
-        let original = open_original(named)?;
+        let cancel = monitor.cancel();
+        let original = open_original(named, cancel)?;
         let Some(lock) = original.lock().map_err(|e| failed("locking", named, e))? else {
             return Err(Failure::new(
                 FailureKind::Locked,
@@ -127,8 +132,9 @@ impl RootTarget {
         if let Some(first) = problems.first() {
             return Err(inexact(named, first, problems.len()));
         }
-        let system = enter(&roots.copy)?;
-        Ok(RootTarget { named: named.to_owned(), roots, census, system, _lock: lock })
+        let system = enter(&roots.copy, cancel)?.by_way_of(&downloads.variables);
+        let (named, cancel) = (named.to_owned(), cancel.clone());
+        Ok(RootTarget { named, roots, census, system, cancel, _lock: lock })
     }
 
     /// Stops when something in the directory is not as it was when the copy was made.
@@ -197,7 +203,7 @@ impl RootTarget {
 }
 
 /// Opens the root, and everything that must hold is looked at before anything is made.
-fn open_original(named: &Path) -> Result<NamedDir, Failure> {
+fn open_original(named: &Path, cancel: &Cancel) -> Result<NamedDir, Failure> {
     let dir = named.canonicalize().map_err(|e| refused(named, NOT_OPENED).because(e))?;
     // The whole file system's root has no name and nothing beside it.
     if dir.file_name().is_none() {
@@ -220,13 +226,13 @@ fn open_original(named: &Path) -> Result<NamedDir, Failure> {
         return Err(refused(named, "it holds no operating system: there is no os-release"));
     }
     // Whether commands could run at all is known before the copy is made.
-    enter(&original)?;
+    enter(&original, cancel)?;
     Ok(original)
 }
 
-fn enter(root: &NamedDir) -> Result<RootSystem, Failure> {
+fn enter(root: &NamedDir, cancel: &Cancel) -> Result<RootSystem, Failure> {
     let handle = root.handle().map_err(|e| failed("entering", &root.path(), e))?;
-    RootSystem::at(handle, &root.path())
+    RootSystem::at(handle, &root.path(), cancel)
 }
 
 /// Makes an empty directory for the copy, on record.
@@ -283,9 +289,8 @@ fn inexact(dir: &Path, first: &Problem, count: usize) -> Failure {
 }
 
 fn failed(doing: &str, dir: &Path, error: PlaceError) -> Failure {
-    // Asked to stop, that is the reason, whatever it broke.
-    if let Err(ended) = crate::failure::check_cancelled(doing, &dir.to_string_lossy()) {
-        return ended;
+    if let PlaceError::Cancelled(signal) = error {
+        return cancelled(signal, doing, &dir.to_string_lossy());
     }
     Failure::new(FailureKind::Resource, doing, dir.as_os_str().as_bytes())
         .because(error)
@@ -366,7 +371,7 @@ impl Builder for RootTarget {
             writer.remove(path).map_err(failed)?;
         }
         for node in draft.nodes() {
-            crate::failure::check_cancelled("restoring onto", &self.named.to_string_lossy())?;
+            check_cancelled(&self.cancel, "restoring onto", &self.named.to_string_lossy())?;
             place_node(&mut writer, node, store, &copy)?;
         }
         let placed = writer.finish().map_err(failed)?;
