@@ -69,7 +69,6 @@ pub(super) fn open(
     let (image_layers, fidelity) = (layers.image_layers, layers.fidelity);
     let stack = Arc::new(LayerStack::new(layers.layers));
     let image = ImageView::new(stack.clone(), image_layers, fidelity);
-    let mut opened = Mounts::default();
     let reading = Reading {
         engine: &engine,
         container: &container,
@@ -79,9 +78,7 @@ pub(super) fn open(
         scratch,
         spec,
     };
-    for mount in &container.mounts {
-        opened.add(mount, &reading)?;
-    }
+    let opened = Mounts::of(&reading)?;
     limitations.extend(opened.limitations);
     let started = started(&container.raw);
     let mut inspect = container.raw;
@@ -157,6 +154,15 @@ struct Mounts {
 }
 
 impl Mounts {
+    /// All mounts of the container that `reading` is of.
+    fn of(reading: &Reading<'_>) -> Result<Mounts, Failure> {
+        let mut opened = Mounts::default();
+        for mount in &reading.container.mounts {
+            opened.add(mount, reading)?;
+        }
+        Ok(opened)
+    }
+
     /// Adds `mount` of the container that `reading` is of.
     fn add(&mut self, mount: &crate::engine::Mount, reading: &Reading<'_>) -> Result<(), Failure> {
         let Reading { engine, container, spec, .. } = *reading;
