@@ -446,7 +446,7 @@ fn downloads_go_by_the_proxy_of_the_surroundings_whatever_apts_settings_say() {
 }
 
 #[test]
-fn downloads_go_by_the_proxy_that_apts_settings_name() {
+fn a_proxy_on_this_machine_is_not_the_roots_to_name() {
     let roots = Roots::new(&["hello"]).with_target();
     let sources = "deb [trusted=yes] http://mirror.example/debian stable main\n";
     fs::remove_dir_all(roots.at("new/etc/apt/sources.list.d")).unwrap();
