@@ -350,6 +350,8 @@ fn what_a_killed_run_left_is_removed_by_gc_or_by_the_next_run_and_nothing_else_i
     let restored = roots.restore("rootfs:new", &["--rules", "rules"]);
     assert_eq!(code(&restored), 0, "{}", complaint(&restored));
     assert_eq!((roots.copies(), roots.records()), (vec![".new.regrow-staging-1".to_owned()], 0));
+    let said = complaint(&restored);
+    assert!(said.contains(".new.regrow-staging-1 seems to be what another run left"), "{said}");
 }
 
 #[test]
@@ -372,6 +374,32 @@ fn a_disk_that_fails_behind_the_exchange_leaves_the_old_root_in_place_and_keeps_
     assert_eq!((copies.len(), roots.records()), (1, 0));
     assert!(complaint(&ran).contains(&copies[0]), "{}", complaint(&ran));
     assert!(roots.at(&copies[0]).join("srv/data").exists());
+}
+
+#[test]
+fn a_root_that_a_killed_run_replaced_is_told_with_what_to_do_until_that_is_done() {
+    let roots = Roots::new(&[]).with_target();
+    fs::write(roots.at("new/srv/old-only"), "old").unwrap();
+    // The same moment as above.
+    roots
+        .command("strace")
+        .args(["-f", "-b", "execve", "-qq", "-o", "/dev/null", "-e", "trace=fsync"])
+        .args(["-e", "inject=fsync:signal=SIGKILL:when=4"])
+        .args([env!("CARGO_BIN_EXE_regrow"), "restore", "x.regrow", "--onto", "rootfs:new"])
+        .output()
+        .unwrap();
+    assert!(roots.at("new/srv/data/plain").exists());
+    let copies = roots.copies();
+    assert_eq!((copies.len(), roots.records()), (1, 1));
+    let old = roots.at(&copies[0]);
+    let said = complaint(&roots.regrow(&["gc"]));
+    for words in [&copies[0], "it is the root that stood at ", "stands there now", "by hand"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert!(old.join("srv/old-only").exists());
+    fs::remove_dir_all(&old).unwrap();
+    roots.regrow(&["gc"]);
+    assert_eq!((roots.copies().len(), roots.records()), (0, 0));
 }
 
 /// A proxy that answers every request with `404` and remembers the lines that it was asked by.
@@ -418,7 +446,7 @@ fn downloads_go_by_the_proxy_of_the_surroundings_whatever_apts_settings_say() {
 }
 
 #[test]
-fn downloads_go_by_the_proxy_that_apts_settings_name() {
+fn a_proxy_on_this_machine_is_not_the_roots_to_name() {
     let roots = Roots::new(&["hello"]).with_target();
     let sources = "deb [trusted=yes] http://mirror.example/debian stable main\n";
     fs::remove_dir_all(roots.at("new/etc/apt/sources.list.d")).unwrap();

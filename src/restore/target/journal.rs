@@ -178,6 +178,24 @@ impl Journal {
         found.ino == known.1 && (found.dev == known.0 || self.line.boot != boot())
     }
 
+    /// What is to be known of the replaced root when its run was ended right behind the exchange.
+    fn replaced(&self, target: &Path) -> String {
+        let new = NamedDir::open(target).ok();
+        let stands =
+            new.is_some_and(|new| self.line.copy_id.is_some_and(|id| self.is(new.id(), id)));
+        let there = match stands {
+            true => "the new system stands there now, and all of it was on disk before",
+            false => "what stands there now is not the system that this run made",
+        };
+        format!(
+            "it is the root that stood at {} before; {there}. The run was ended right behind the \
+             exchange, so nobody has seen whether something was written into the old root at that \
+             moment. Look for what you miss in it, then remove this directory by hand: the next \
+             `regrow gc` drops the record of it",
+            target.display()
+        )
+    }
+
     /// Removes what its run has left, and then the record.
     fn clear(&self) -> Result<Remains, PlaceError> {
         let failed = |source: io::Error| PlaceError::Host {
@@ -211,11 +229,7 @@ impl Journal {
         };
         let replaced = self.is(found.id(), self.line.original_id);
         if held && replaced && !self.line.settled {
-            return spared(format!(
-                "it is what stood at {} before; its run was ended right behind the exchange, and \
-                 nobody has seen whether something was written into it meanwhile",
-                target.display()
-            ));
+            return spared(self.replaced(&target));
         }
         if !held || !(ours || replaced) {
             return spared("something else has its name".to_owned());
@@ -224,6 +238,38 @@ impl Journal {
         self.end().map_err(failed)?;
         Ok(Remains::Removed(copy))
     }
+}
+
+impl Line {
+    /// Whether this is about a copy of `root` called `name`.
+    fn is_about(&self, root: &NamedDir, name: &OsStr) -> bool {
+        self.target == hex::encode(root.name().as_bytes())
+            && self.copy == hex::encode(name.as_bytes())
+    }
+}
+
+/// What lies beside `root` under the name of a copy of it without being on record, and so is never
+/// removed: records may be where another run's surroundings had them, or be lost. A file beside the
+/// root would be found always, but anybody who may write there could forge it.
+pub(in crate::restore) fn unknown_beside(root: &NamedDir, begin: &OsStr) -> Vec<PathBuf> {
+    let path = root.path();
+    let parent = path.parent().unwrap_or(Path::new("/"));
+    let mut found = listed(&[parent.to_owned()]);
+    let known: Vec<Line> = records(&places()).iter().filter_map(|path| last_line(path)).collect();
+    found.retain(|path| {
+        let name = path.file_name().unwrap_or_default();
+        name.as_bytes().starts_with(begin.as_bytes())
+            && !known.iter().any(|line| line.is_about(root, name))
+    });
+    found
+}
+
+/// What the record at `path` says, whoever has it locked.
+fn last_line(path: &Path) -> Option<Line> {
+    let mut text = String::new();
+    File::open(path).ok()?.take(LIMIT).read_to_string(&mut text).ok()?;
+    let (whole, _) = text.rsplit_once('\n')?;
+    serde_json::from_str(whole.lines().next_back()?).ok()
 }
 
 /// The last part of the copy's name, which no two runs share.

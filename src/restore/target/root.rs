@@ -116,6 +116,14 @@ impl RootTarget {
             .next("wait for its end, then run the same command again"));
         };
         journal::clear_beside(&original);
+        for left in journal::unknown_beside(&original, &staging(&original)) {
+            monitor.notice(&format!(
+                "{} seems to be what another run left, and is not on record here: `regrow gc` \
+                 removes it in the surroundings of that run (XDG_STATE_HOME); else look into it, and \
+                 remove it by hand",
+                left.display()
+            ));
+        }
         let tree = original.tree().map_err(|e| failed("reading", named, e))?;
         let census = Census::take(&tree).map_err(|e| uncounted(named, e))?;
         // A page that is dirty already takes stores through a mapping without another change time.
@@ -298,14 +306,21 @@ fn failed(doing: &str, dir: &Path, error: PlaceError) -> Failure {
         .next("see the reason, then run the same command again")
 }
 
-/// The name of the copy: hidden, and saying what it is to whoever finds it.
-fn beside(original: &NamedDir) -> OsString {
+/// What the names of all copies of a root begin with.
+fn staging(original: &NamedDir) -> OsString {
     let mut name = OsString::from(".");
     name.push(original.name());
+    name.push(".regrow-staging-");
+    name
+}
+
+/// The name of the copy: hidden, and saying what it is to whoever finds it.
+fn beside(original: &NamedDir) -> OsString {
+    let mut name = staging(original);
     let nanos = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |since| since.as_nanos());
-    name.push(format!(".regrow-staging-{}.{nanos:x}", std::process::id()));
+    name.push(format!("{}.{nanos:x}", std::process::id()));
     name
 }
 
