@@ -6,16 +6,20 @@
 //! of packages whose service was on, and wherever something of the user's is beside it or is read
 //! by it.
 
+mod read;
+mod system;
+
 use std::collections::BTreeSet;
+
+use read::Readers;
+pub(super) use system::System;
+use system::{PLACE, Unedited, is_enabled, stem};
 
 use super::pristine::Pristine;
 use super::verdicts::Verdicts;
-use crate::defaults::{IN_PLACE, IN_SERVICE, LIMIT, Reach, effective, is_for_others, lines};
-use crate::init::{self, Action, Link, Scope};
-use crate::packages::Installed;
-use crate::service::Settings;
-use crate::tree::{Entry, RootPath, Tree, is_within, read_file};
-use crate::verdict::{Class, Reason};
+use crate::defaults::{IN_PLACE, IN_SERVICE, Reach, lines};
+use crate::tree::{RootPath, is_within};
+use crate::verdict::Class;
 
 /// How much of one file goes into the bundle, in bytes.
 const OF_ONE: usize = 256 * 1024;
@@ -23,42 +27,34 @@ const OF_ONE: usize = 256 * 1024;
 /// How much of all.
 const OF_ALL: usize = 1024 * 1024;
 
-/// How many packages a directory may be of that says something about each of them.
-const SHARED: usize = 3;
-
-/// Where configuration is.
-const PLACE: &[u8] = b"/etc";
-
-/// What is known of the old system.
-pub(super) struct System<'a> {
-    pub(super) tree: &'a dyn Tree,
-    pub(super) installed: &'a Installed,
-    pub(super) settings: &'a Settings,
-}
-
-/// An unedited file of configuration.
-struct Unedited {
-    entry: Entry,
-    /// The package that it is of; empty where that is not known.
-    package: String,
-}
-
 /// Adds to `entries` the old defaults that a restore will want to see, and says what of them is not
 /// kept.
 pub(super) fn keep(system: &System, entries: &mut Verdicts) -> Option<String> {
     let kept = kept(entries);
     let (on, near) = (system.on(entries), system.near(&kept));
+    let in_use: BTreeSet<&str> = on.iter().map(|package| stem(package)).collect();
     let (mut left, mut left_out) = (OF_ALL, Vec::new());
-    for Unedited { entry, package } in system.unedited(entries) {
+    let unedited = system.unedited(entries);
+    let texts = system.texts(&unedited, &kept);
+    let wanted: Vec<(String, RootPath)> = unedited
+        .iter()
+        .filter(|file| in_use.contains(stem(&file.package)))
+        .map(|file| (file.package.clone(), file.entry.path.clone()))
+        .collect();
+    let readers = Readers::of(system, &texts, &wanted);
+    for Unedited { entry, package } in unedited {
         let stem = stem(&package);
-        // What cannot be read now is told elsewhere, or is of no use.
-        let read = read_file(system.tree, &entry.path, LIMIT);
-        let text = read.ok().flatten().filter(|text| !text.starts_with(b"#!"));
-        let Some(text) = text.as_deref().and_then(effective) else { continue };
+        let Some(text) = system.text(&entry.path) else { continue };
+        let is_there = |path: &RootPath| entries.get(path).is_some_and(|j| !j.deleted);
+        // Nothing reads it, and where something does it is told there.
+        if !is_enabled(&entry.path, &is_there) {
+            continue;
+        }
         // Programs that ask the service are no service.
-        let in_service = on.contains(stem)
+        let in_service = in_use.contains(stem)
             && !package.contains("client")
-            && is_enabled(&entry.path, &|path| entries.get(path).is_some_and(|j| !j.deleted));
+            && !system.is_for_another(&entry.path, &on, &is_there)
+            && !readers.leave_out(&package, &entry.path, &texts);
         let beside = near.contains(stem);
         let wanted = match (in_service || beside, text.is_empty()) {
             (true, false) => true,
@@ -96,107 +92,6 @@ fn kept(entries: &Verdicts) -> Vec<RootPath> {
 fn reads_any(file: &RootPath, text: &str, kept: &[RootPath]) -> bool {
     let reach = Reach::of(file, &lines(text.as_bytes()).unwrap_or_default());
     kept.iter().any(|other| reach.first(other).is_some())
-}
-
-impl System<'_> {
-    /// The unedited files of configuration, in path order. Programs are none.
-    fn unedited(&self, entries: &Verdicts) -> Vec<Unedited> {
-        let found = entries.shown().filter(|shown| {
-            shown.class == Class::Immutable && !shown.deleted && is_within(shown.path, PLACE)
-        });
-        let found = found.filter_map(|shown| {
-            let judged = entries.get(&RootPath::parse(shown.path).ok()?)?;
-            let template = match &judged.reason {
-                Reason::TemplateCopy { template } => Some(template),
-                Reason::AsPackaged { .. } | Reason::AsInstalled { .. } => None,
-                Reason::UcfPristine | Reason::ScriptCopy => None,
-                _ => return None,
-            };
-            let entry = judged.entry;
-            let is_text = entry.kind.is_file() && entry.kind.size() <= LIMIT;
-            if !is_text || is_for_others(&entry.path) || entry.meta.mode & 0o111 != 0 {
-                return None;
-            }
-            let of_template = template.and_then(|path| self.owners(path).into_iter().next());
-            let written = self.installed.generated(&entry.path).and_then(|text| text.package);
-            let owner = judged.package.or(of_template).or(written.map(str::to_owned));
-            Some(Unedited { package: owner.unwrap_or_default(), entry })
-        });
-        found.collect()
-    }
-
-    /// The packages that `path` is of.
-    fn owners(&self, path: &RootPath) -> BTreeSet<String> {
-        self.installed.claims(path).map(|claim| claim.package.to_owned()).collect()
-    }
-
-    /// The families of packages of which a service was on.
-    fn on(&self, entries: &Verdicts) -> BTreeSet<String> {
-        let mut places = Vec::new();
-        for shown in entries.shown().filter(|shown| !shown.deleted) {
-            if !is_within(shown.path, PLACE) {
-                continue;
-            }
-            let Ok(path) = RootPath::parse(shown.path) else { continue };
-            match Link::parse(&path) {
-                Some(Link::Pulled { scope: Scope::System, unit }) if !unit.ends_with(b".timer") => {
-                    places.extend(Scope::System.packaged().iter().map(|dir| dir.child(unit)));
-                }
-                Some(Link::Runlevel { action: Action::Start, service, .. }) => {
-                    places.push(init::script(service));
-                }
-                _ => {}
-            }
-        }
-        for word in self.settings.words().filter(|word| word.len() < 256) {
-            let at = |dir: &str| RootPath::parse(format!("{dir}{word}").as_bytes()).ok();
-            match word.starts_with('/') {
-                true => places.extend(at("")),
-                false if word.contains('/') => {}
-                false => {
-                    let dirs = ["/usr/sbin/", "/usr/bin/", "/sbin/", "/bin/", "/etc/init.d/"];
-                    places.extend(dirs.into_iter().filter_map(at));
-                }
-            }
-        }
-        // What came along with something else is nobody's service.
-        let units = self.installed.units().filter(|unit| !unit.auto);
-        let asked: BTreeSet<&str> = units.map(|unit| stem(unit.name)).collect();
-        let owners = places.iter().flat_map(|place| self.owners(place));
-        let stems = owners.map(|package| stem(&package).to_owned());
-        stems.filter(|stem| asked.contains(&**stem)).collect()
-    }
-
-    /// The families of packages that have something of the user's in or beside their configuration.
-    fn near(&self, kept: &[RootPath]) -> BTreeSet<String> {
-        let mut stems = BTreeSet::new();
-        for path in kept {
-            stems.extend(self.owners(path).iter().map(|package| stem(package).to_owned()));
-            for dir in path.ancestors().iter().skip(2) {
-                let owners = self.owners(dir);
-                if owners.len() <= SHARED {
-                    stems.extend(owners.iter().map(|package| stem(package).to_owned()));
-                }
-            }
-        }
-        stems
-    }
-}
-
-/// Whether a file has an effect: one that waits in a directory for being switched on has one only
-/// where `is_there` says that there is something of its name in the other directory.
-fn is_enabled(path: &RootPath, is_there: &dyn Fn(&RootPath) -> bool) -> bool {
-    let dir = path.parent().unwrap_or_else(RootPath::root);
-    let Some(kind) = dir.name().strip_suffix(b"-available") else { return true };
-    let enabled = dir.parent().map(|top| top.child(&[kind, b"-enabled"].concat()));
-    enabled.is_some_and(|enabled| is_there(&enabled.child(path.name())))
-}
-
-/// What the names of packages of one application begin with: `squid` of `squid-common`, `php` of
-/// `php7.4-fpm`.
-fn stem(package: &str) -> &str {
-    let first = package.split(['-', ':']).next().unwrap_or_default();
-    first.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.')
 }
 
 #[cfg(test)]
