@@ -214,6 +214,13 @@ mod tests {
         let new = "a {\n x 1\n}\nplugin {\n y 2\n}\n";
         assert_eq!(told("a {\n x 1\n}\n", new), ["Anywhere: added `y 2` in `plugin`"]);
         assert_eq!(told("PATH=/sbin:/usr/bin:/bin\n", "PATH=\"/usr/bin:/usr/sbin\"\n"), none);
+        assert_eq!(
+            told(
+                "5 6 * * * test -x /x || ( cd / && y )\n",
+                "5 6 * * * test -x /x || { cd / && y; }\n"
+            ),
+            none
+        );
         assert_eq!(told("PATH=/bin:/sbin\n", "PATH=/bin:/opt\n").len(), 1);
         assert_eq!(told("a = x:y\n", "a = y:x\n").len(), 1, "no directories");
     }

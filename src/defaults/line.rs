@@ -24,15 +24,16 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// Its text as far as a difference in it matters: not in quotes, blanks and the end of a line,
-    /// nor in the order of directories in which something is looked for.
+    /// Its text as far as a difference in it matters: not in quotes, blanks, the end of a line
+    /// and the signs that group, nor in the order of directories in which something is looked for.
     pub(super) fn canon(&self) -> String {
         let text = self.text.replace("/var/run/", "/run/");
         let text = match text.contains(":/") {
             true => text.split_inclusive(&[' ', '=', '"', '\''][..]).map(sorted).collect(),
             false => text,
         };
-        let kept = text.chars().filter(|c| !matches!(c, '"' | '\'' | ' ' | ';'));
+        let kept =
+            text.chars().filter(|c| !matches!(c, '"' | '\'' | ' ' | ';' | '(' | ')' | '{' | '}'));
         kept.collect::<String>()
     }
 }

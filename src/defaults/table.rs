@@ -8,8 +8,12 @@ use super::line::Line;
 /// How many lines a table has at least.
 const LINES: usize = 24;
 
-/// Sections that map names of one form to others, as types of media to endings of names: what comes
-/// and goes there with versions is knowledge of the world, and no decision about a service.
+/// How many fields a record has at least.
+const FIELDS: usize = 4;
+
+/// Sections that map names of one form to others, as types of media to endings of names, or that list
+/// files with owner and mode: what comes and goes there with versions is knowledge of the world or of
+/// the package, and no decision about a service.
 pub(crate) struct Tables(BTreeSet<String>);
 
 impl Tables {
@@ -19,7 +23,7 @@ impl Tables {
         for line in lines {
             let (all, named) = sections.entry(&line.section).or_default();
             *all += 1;
-            *named += usize::from(is_type(&line.key));
+            *named += usize::from(is_type(&line.key) || is_record(&line.text));
         }
         let tables = sections.into_iter().filter(|(_, (all, named))| *all >= LINES && all == named);
         Tables(tables.map(|(section, _)| section.to_owned()).collect())
@@ -41,6 +45,11 @@ fn is_type(key: &str) -> bool {
     key.split_once('/').is_some_and(|(kind, name)| word(kind) && word(name))
 }
 
+/// Whether `text` is one word of several fields.
+fn is_record(text: &str) -> bool {
+    !text.contains(' ') && text.split(':').count() >= FIELDS
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,6 +68,9 @@ mod tests {
         let new = format!("types {{\n{types} font/new woff;\n}}\nsize 1;\n");
         assert_eq!(of_data(&old, &new), [true, true]);
         assert_eq!(of_data(&old, &old.replace("size 1", "size 2")), [false]);
+        let files: String = (0..LINES).map(|n| format!("$dir/x{n}:f:root:-:644\n")).collect();
+        let old = format!("{files}$dir/y:d:root:-:755\n");
+        assert_eq!(of_data(&old, &files), [true]);
         assert_eq!(of_data("text/a b\n", "text/a c\n"), [false], "too few to tell");
     }
 }

@@ -107,25 +107,48 @@ mod tests {
     /// What the bundle of a system has of unedited files, by path, where `more` files are there
     /// besides those of the package `app`.
     fn found(more: &[(&str, &str)]) -> Vec<String> {
+        found_of(&[("/etc/app/app.conf", TEXT), ("/etc/app.d/own", TEXT)], more)
+    }
+
+    /// The same, where the package `app` brings `brought`.
+    fn found_of(brought: &[(&str, &str)], more: &[(&str, &str)]) -> Vec<String> {
         let place = tempfile::tempdir().unwrap();
         let root = place.path().join("root");
-        let digest = {
+        let digest = |text: &str| {
             use md5::{Digest, Md5};
-            let bytes = Md5::digest(TEXT.as_bytes());
+            let bytes = Md5::digest(text.as_bytes());
             bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
         };
-        let status = format!(
-            "Package: app\nStatus: install ok installed\nVersion: 2\nArchitecture: all\n\
-             Conffiles:\n /etc/app/app.conf {digest}\n /etc/app.d/own {digest}\n"
+        let mut status = String::from(
+            "Package: app\nStatus: install ok installed\nVersion: 2\nArchitecture: all\nConffiles:\n",
         );
-        let list = "/.\n/etc\n/etc/app\n/etc/app/app.conf\n/etc/app.d\n/etc/app.d/own\n\
-                    /usr/lib/systemd/system/app.service\n";
-        let packaged = [
-            ("/var/lib/dpkg/status", &*status),
-            ("/var/lib/dpkg/info/app.list", list),
-            ("/etc/app/app.conf", TEXT),
-            ("/etc/app.d/own", TEXT),
-        ];
+        let mut list =
+            String::from("/.\n/etc\n/usr/lib/systemd/system/app.service\n/usr/bin/app\n");
+        for (at, text) in brought {
+            status.push_str(&format!(" {at} {}\n", digest(text)));
+            let path = RootPath::parse(at.as_bytes()).unwrap();
+            let dirs = path.ancestors().into_iter().filter(|dir| dir.as_bytes().len() > 4);
+            let paths: BTreeSet<String> = dirs.map(|dir| dir.to_string()).collect();
+            paths.iter().for_each(|dir| list.push_str(&format!("{dir}\n")));
+            list.push_str(&format!("{at}\n"));
+        }
+        // A part of the same application without a service, where the other one has its file too.
+        let off = "/etc/app/off\n/etc/app/off/part.ini\n";
+        let mut packaged = Vec::new();
+        if brought.iter().any(|(at, _)| at.ends_with("/part.ini")) {
+            status.push_str(&format!(
+                "\nPackage: app-off\nStatus: install ok installed\nVersion: 2\nArchitecture: all\n\
+                 Conffiles:\n /etc/app/off/part.ini {}\n",
+                digest(TEXT)
+            ));
+            packaged.extend([
+                ("/var/lib/dpkg/info/app-off.list", off),
+                ("/etc/app/off/part.ini", TEXT),
+            ]);
+        }
+        packaged
+            .extend([("/var/lib/dpkg/status", &*status), ("/var/lib/dpkg/info/app.list", &*list)]);
+        packaged.extend(brought);
         for (at, text) in packaged.iter().chain(more) {
             let file = root.join(at.trim_start_matches('/'));
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -166,6 +189,48 @@ mod tests {
             ["/etc/app/app.conf in-place x 1", "/etc/app.d/own in-place x 1"]
         );
         assert_eq!(found(&[("/etc/mine/mine.conf", "y 2\n")]), [""; 0]);
+    }
+
+    const ON: [(&str, &str); 2] = [
+        ("/usr/lib/systemd/system/app.service", ""),
+        (
+            "/etc/systemd/system/multi-user.target.wants/app.service",
+            "-> /usr/lib/systemd/system/app.service",
+        ),
+    ];
+
+    #[test]
+    fn what_no_line_and_no_program_reads_is_no_default_of_the_service() {
+        let main = ("/etc/app/app.conf", "include /etc/app/part\n");
+        let brought = [main, ("/etc/app/part", "x 1\n"), ("/etc/app/sample", "y 1\n")];
+        let read =
+            ["/etc/app/app.conf in-service include /etc/app/part", "/etc/app/part in-service x 1"];
+        let program = |text| [ON[0], ON[1], ("/usr/bin/app", text)];
+        assert_eq!(found_of(&brought, &program("/etc/app/app.conf\0")), read);
+        let found = found_of(&brought, &program("app.conf\0%s/sample\0"));
+        assert_eq!(found[2..], ["/etc/app/sample in-service y 1"]);
+        // Where no lines choose among files, the program may read all of them.
+        let brought = [("/etc/app/app.conf", TEXT), ("/etc/app/sample", TEXT)];
+        assert_eq!(found_of(&brought, &program("")).len(), 2);
+    }
+
+    #[test]
+    fn a_part_in_use_reads_its_own_file_and_not_that_of_another_part() {
+        let found = found_of(&[("/etc/app/on/part.ini", TEXT)], &ON);
+        assert_eq!(found, ["/etc/app/on/part.ini in-service x 1"]);
+    }
+
+    #[test]
+    fn what_is_not_switched_on_is_left_out_even_beside_something_of_the_users() {
+        let brought = [("/etc/app/parts-available/a.conf", TEXT), ("/etc/app/app.conf", TEXT)];
+        let mine = ("/etc/app/mine.conf", "y 2\n");
+        let main = "/etc/app/app.conf in-place x 1";
+        assert_eq!(found_of(&brought, &[mine]), [main]);
+        let link = ("/etc/app/parts-enabled/a.conf", "-> ../parts-available/a.conf");
+        assert_eq!(
+            found_of(&brought, &[mine, link]),
+            [main, "/etc/app/parts-available/a.conf in-place x 1"]
+        );
     }
 
     #[test]

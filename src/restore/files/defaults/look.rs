@@ -196,8 +196,9 @@ impl<'a> Look<'a> {
 
     /// What `default` is told together with.
     pub(super) fn group(&self, default: &OldDefault) -> String {
-        let package = default.package.clone();
-        package.or(top(&default.path).map(|top| top.to_string())).unwrap_or_default()
+        // Packages of one service share the directory.
+        let top = top(&default.path).map(|top| top.to_string());
+        top.or(default.package.clone()).unwrap_or_default()
     }
 }
 

@@ -7,7 +7,7 @@
 //! a user's own file would be.
 //!
 //! Of one file there is one question at most, and of defaults around which there is nothing of the
-//! user's one for all files of a package.
+//! user's one for all files of an application, with the harm that is least.
 
 mod finding;
 mod look;

@@ -17,7 +17,7 @@ use crate::restore::value::step::Step;
 use crate::source::{OpenOptions, Source, SourceSpec};
 use crate::tree::RootPath;
 use crate::tree::memory::MemoryTree;
-use crate::verdict::HeldKind;
+use crate::verdict::{Harm, HeldKind};
 
 type Files<'a> = &'a [(&'a str, &'a str)];
 
@@ -155,6 +155,23 @@ fn a_service_that_was_on_and_has_another_default_is_held_once() {
     assert_eq!(told(&old, &[on], &more), [""; 0], "only added");
     let moved = [(MAIN, "log a\n"), ("/etc/app/b.conf", "x 1\ntype = remote\n")];
     assert_eq!(told(&old, &[on], &moved), [""; 0], "in another file");
+}
+
+#[test]
+fn what_happens_to_a_service_with_nothing_of_the_users_near_is_cosmetic() {
+    let on = (WANTS, "-> /usr/lib/systemd/system/app.service");
+    let harms = |own: Files<'_>, old: &str, new: &str| {
+        let held = planned(&[(MAIN, old)], own, &[(MAIN, new)]).held;
+        let of_defaults = held.into_iter().filter(|held| held.kind == HeldKind::Default);
+        of_defaults.map(|held| held.harm).collect::<Vec<_>>()
+    };
+    assert_eq!(harms(&[on], "x 1\n", "x 2\n"), [Harm::Cosmetic]);
+    assert_eq!(harms(&[OWN], OLD, &OLD.replace("port 1", "port 2")), [Harm::DoesNotStart]);
+    // A key is read, and has no lines.
+    let key = ("/etc/app/conf.d/own.conf", "-----BEGIN PRIVATE KEY-----\n");
+    let new = OLD.replace("port 1", "port 2");
+    assert_eq!(harms(&[key, on], OLD, &new), [Harm::Cosmetic]);
+    assert_eq!(harms(&[key], OLD, &new), []);
 }
 
 #[test]
