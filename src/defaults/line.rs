@@ -168,7 +168,11 @@ fn logical(text: &str) -> Vec<String> {
 /// `lines`, put together up to the sign at its end where nearly all statements have one.
 fn statements(lines: Vec<String>) -> Vec<String> {
     let ended = |line: &String| line.ends_with([';', '{', '}']);
-    if lines.len() < 3 || lines.iter().filter(|line| ended(line)).count() * 4 < lines.len() * 3 {
+    // Blocks are written alike in all languages, so they show nothing.
+    let plain = lines.iter().filter(|line| !line.ends_with(['{', '}']));
+    let (plain, signed) = plain
+        .fold((0, 0), |(all, signed), line| (all + 1, signed + usize::from(line.ends_with(';'))));
+    if lines.len() < 3 || plain == 0 || signed * 4 < plain * 3 {
         return lines;
     }
     let mut found: Vec<String> = Vec::new();
