@@ -13,6 +13,7 @@ pub mod tree {
 
 /// The layout database at work.
 pub mod layout {
+    pub use crate::layout::access::Access;
     pub use crate::layout::adapt::adapt;
     pub use crate::layout::load::{MAX_RULE, parse};
     pub use crate::layout::outcome::StepOutcome;

@@ -14,9 +14,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use regrow::internals::layout::{Mentions, Route, StepOutcome, Vars, adapt, apply, route};
+use regrow::internals::layout::{Access, Mentions, Route, StepOutcome, Vars, adapt, apply, route};
 use regrow::internals::tree::{Draft, DraftContent, DraftNode, Empty};
-use regrow::layout::LayoutDb;
+use regrow::layout::{LayoutDb, Recognised};
 use regrow::tree::{Kind, Meta, RootPath};
 use serde::Deserialize;
 
@@ -34,6 +34,18 @@ struct Case {
     /// `PATH: question`, as a person would read it.
     #[serde(default)]
     held: Vec<String>,
+    /// Changes of lines, and whether somebody gets in by them; with these, a case needs no trees.
+    #[serde(default)]
+    access: Vec<Change>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    path: String,
+    was: Option<String>,
+    now: Option<String>,
+    opens: bool,
 }
 
 #[derive(Deserialize)]
@@ -125,12 +137,46 @@ fn write(draft: &Draft, dir: &Path) {
     }
 }
 
-fn cases() -> Vec<PathBuf> {
+fn all_cases() -> Vec<PathBuf> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/cases");
     let mut cases: Vec<_> = fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()).collect();
-    cases.retain(|path| path.join("case.yaml").exists() && path.join("before").exists());
+    cases.retain(|path| path.join("case.yaml").exists());
     cases.sort();
     cases
+}
+
+fn cases() -> Vec<PathBuf> {
+    let mut cases = all_cases();
+    cases.retain(|path| path.join("before").exists());
+    cases
+}
+
+#[test]
+fn the_rules_tell_lines_that_let_somebody_in() {
+    let db = LayoutDb::open(&[]).unwrap();
+    let mut said = Vec::new();
+    for dir in all_cases() {
+        let text = fs::read_to_string(dir.join("case.yaml")).unwrap();
+        let case: Case = serde_yaml::from_str(&text).unwrap();
+        if case.access.is_empty() {
+            continue;
+        }
+        let [App { app, to, .. }] = &case.apps[..] else { panic!("{text}") };
+        let rule = db.rule(app, "debian").unwrap().unwrap();
+        let found = Recognised { app: app.clone(), version: Some(to.parse().unwrap()), rule };
+        let access = Access::new(&[found]).unwrap();
+        for change in &case.access {
+            let lines = |line: &Option<String>| line.iter().cloned().collect::<Vec<_>>();
+            let (was, now) = (lines(&change.was), lines(&change.now));
+            let opened = access.opened(&root_path(&change.path), &was, &now);
+            assert_eq!(opened.is_some(), change.opens, "{app}: {change:?}");
+        }
+        said.push(app.clone());
+    }
+    for rule in db.apps().unwrap().iter().filter(|rule| !rule.access.is_empty()) {
+        let rule = rule.app.to_string();
+        assert!(said.contains(&rule), "{rule}");
+    }
 }
 
 #[test]

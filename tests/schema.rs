@@ -19,7 +19,7 @@ use serde_json::Value;
 
 /// Mistakes that no schema tells: YAML's extras, a word that stands twice, a value about which
 /// another one decides.
-const NOT_OF_FORM: [&str; 22] = [
+const NOT_OF_FORM: [&str; 23] = [
     "anchor.yaml",
     "arguments-of-a-program.yaml",
     "check-with-versions.yaml",
@@ -30,6 +30,7 @@ const NOT_OF_FORM: [&str; 22] = [
     "listed-twice.yaml",
     "name-of-many.yaml",
     "no-keys.yaml",
+    "no-lines.yaml",
     "not-recognised.yaml",
     "nothing-to-run.yaml",
     "said-twice.yaml",

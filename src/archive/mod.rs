@@ -441,7 +441,9 @@ mod tests {
 
     impl Monitor for Together<'_> {
         fn phase(&self, _what: &str) {
-            self.1.call_once(|| drop(self.0.wait()));
+            self.1.call_once(|| {
+                self.0.wait();
+            });
         }
         fn progress(&self, _done: u64, _total: Option<u64>) {}
         fn notice(&self, _text: &str) {}

@@ -77,12 +77,16 @@ impl Change {
 const SHOWN: usize = 100;
 
 fn shown(line: &Line) -> String {
-    let text: String = line.text.chars().take(SHOWN).collect();
-    let more = if text.len() < line.text.len() { "..." } else { "" };
+    cut(&line.text)
+}
+
+fn cut(whole: &str) -> String {
+    let text: String = whole.chars().take(SHOWN).collect();
+    let more = if text.len() < whole.len() { "..." } else { "" };
     format!("`{}{more}`", escaped(text.as_bytes()))
 }
 
-/// `added `x``, without the place.
+/// `added `x` in `[section]``, without the place.
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -90,6 +94,10 @@ impl fmt::Display for Change {
             Change::Removed(line, _) => write!(f, "gone {}", shown(line)),
             Change::Changed { was, now, .. } => write!(f, "{} is now {}", shown(was), shown(now)),
             Change::Moved(line, _) => write!(f, "moved {}", shown(line)),
+        }?;
+        match self.now().or(self.was()) {
+            Some(line) if !line.section.is_empty() => write!(f, " in {}", cut(&line.section)),
+            _ => Ok(()),
         }
     }
 }
@@ -196,7 +204,25 @@ mod tests {
     fn the_same_key_in_another_section_is_another() {
         let old = "[a]\ntype = x\n[b]\ntype = y\n";
         let new = "[a]\ntype = y\n[b]\ntype = y\n";
-        assert_eq!(told(old, new), ["Anywhere: `type = x` is now `type = y`"]);
+        assert_eq!(told(old, new), ["Anywhere: `type = x` is now `type = y` in `[a]`"]);
+    }
+
+    #[test]
+    fn lines_that_only_open_a_part_and_the_order_of_directories_are_no_change() {
+        let none = [""; 0];
+        assert_eq!(told("a {\n x 1\n}\n", "a {\n x 1\n}\nplugin {\n # y\n}\n"), none);
+        let new = "a {\n x 1\n}\nplugin {\n y 2\n}\n";
+        assert_eq!(told("a {\n x 1\n}\n", new), ["Anywhere: added `y 2` in `plugin`"]);
+        assert_eq!(told("PATH=/sbin:/usr/bin:/bin\n", "PATH=\"/usr/bin:/usr/sbin\"\n"), none);
+        assert_eq!(
+            told(
+                "5 6 * * * test -x /x || ( cd / && y )\n",
+                "5 6 * * * test -x /x || { cd / && y; }\n"
+            ),
+            none
+        );
+        assert_eq!(told("PATH=/bin:/sbin\n", "PATH=/bin:/opt\n").len(), 1);
+        assert_eq!(told("a = x:y\n", "a = y:x\n").len(), 1, "no directories");
     }
 
     #[test]

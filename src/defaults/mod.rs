@@ -8,10 +8,14 @@
 mod change;
 mod line;
 mod reach;
+mod section;
+mod table;
 
 pub(crate) use change::{Change, Place, compare};
 pub(crate) use line::{Line, effective, lines};
 pub(crate) use reach::Reach;
+pub(crate) use section::by_head;
+pub(crate) use table::Tables;
 
 use crate::tree::RootPath;
 

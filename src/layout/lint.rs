@@ -18,10 +18,11 @@ use crate::verdict::Worth;
 type Check = fn(&Rule) -> Option<Fault>;
 
 /// All checks, in the order in which their faults are told.
-const CHECKS: [Check; 8] = [
+const CHECKS: [Check; 9] = [
     recognised,
     layouts,
     secrets,
+    access,
     names,
     commands::databases,
     settings::settings,
@@ -110,18 +111,43 @@ fn secrets(rule: &Rule) -> Option<Fault> {
             let what = format!("`{glob}` needs `lines`; for a whole file there is `worth: secret`");
             return Some(fault(glob.as_str(), what));
         }
-        for line in &secret.lines {
-            match line_glob(line) {
-                Err(error) => return Some(fault(line, format!("`{line}`: {}", error.kind()))),
-                // Every line, or every one that is not empty.
-                Ok(glob) if glob.compile_matcher().is_match("x") => {
-                    return Some(fault(line, format!("`{line}` would match every line")));
-                }
-                Ok(_) => {}
-            }
+        if let Some(bad) = secret.lines.iter().find_map(|line| line_pattern(line)) {
+            return Some(bad);
         }
     }
     None
+}
+
+fn access(rule: &Rule) -> Option<Fault> {
+    for mark in &rule.access {
+        let version = |glob: &PathPattern| unknown(glob.as_str(), &glob.names(), &["version"]);
+        let globs = &mark.globs;
+        let bad = listed("globs", globs).or_else(|| globs.iter().find_map(version));
+        if bad.is_some() {
+            return bad;
+        }
+        let mut lines = mark.opens.iter().chain(&mark.closes).peekable();
+        if let Some(glob) = globs.first().filter(|_| lines.peek().is_none()) {
+            let what = format!("`{glob}` needs `opens` or `closes`");
+            return Some(fault(glob.as_str(), what));
+        }
+        if let Some(bad) = lines.find_map(|line| line_pattern(line)) {
+            return Some(bad);
+        }
+    }
+    None
+}
+
+/// What is wrong with a glob of lines.
+fn line_pattern(line: &str) -> Option<Fault> {
+    match line_glob(line) {
+        Err(error) => Some(fault(line, format!("`{line}`: {}", error.kind()))),
+        // Every line, or every one that is not empty.
+        Ok(glob) if glob.compile_matcher().is_match("x") => {
+            Some(fault(line, format!("`{line}` would match every line")))
+        }
+        Ok(_) => None,
+    }
 }
 
 fn names(rule: &Rule) -> Option<Fault> {

@@ -215,7 +215,7 @@ fn host(path: &RootPath) -> &Path {
 
 /// The globs that stand for one in a rule: with the version put in, and for `/a/**` also `/a`. Without
 /// a known version, any.
-fn spellings(glob: &PathPattern, found: &Recognised) -> Vec<String> {
+pub(super) fn spellings(glob: &PathPattern, found: &Recognised) -> Vec<String> {
     let version = match &found.version {
         Some(version) => version.short(),
         None => "[0-9]*".to_owned(),

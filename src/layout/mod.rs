@@ -6,6 +6,7 @@
 //! `route` orders transitions, `apply` does one `Step` to a draft, `LayoutMatcher` says
 //! what a path is worth. Nothing about an application is in code.
 
+pub(crate) mod access;
 pub(crate) mod adapt;
 mod change;
 mod check;
@@ -44,6 +45,7 @@ mod version;
 
 use std::path::PathBuf;
 
+pub(crate) use access::Access;
 pub(crate) use adapt::{adapt, mentioned};
 pub(crate) use change::Step;
 pub use check::{lint_paths, render};

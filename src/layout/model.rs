@@ -46,6 +46,9 @@ pub struct Rule {
     /// Files that hold keys or passwords, whatever their worth.
     #[serde(default)]
     pub secrets: Vec<SecretMark>,
+    /// Lines of its configuration that decide who gets in.
+    #[serde(default)]
+    pub access: Vec<AccessMark>,
     /// Paths that its packages make once and do not own: their absence is the user's decision.
     #[serde(default)]
     pub created: Vec<Created>,
@@ -207,6 +210,24 @@ pub struct SecretMark {
     /// the space around a line.
     pub lines: Vec<String>,
     /// What it is, for people.
+    pub why: String,
+}
+
+/// Lines that decide who gets in. Where a new default, or a merge with it, has such a line and the
+/// old one had not, or lacks one that kept somebody out, a person is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccessMark {
+    /// Which files, as [`LayoutEntry::globs`].
+    pub globs: Vec<PathPattern>,
+    /// Lines that let somebody in, as [`SecretMark::lines`], with single blanks and without a
+    /// comment. A line in a section also counts with the heads of its sections before it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub opens: Vec<String>,
+    /// Lines that keep somebody out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closes: Vec<String>,
+    /// What is open then, for people.
     pub why: String,
 }
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bundle::Loss;
 use crate::failure::Failure;
-use crate::layout::{self, LayoutMatcher, Recognised};
+use crate::layout::{self, Access, LayoutMatcher, Recognised};
 use crate::observe::Renamed;
 use crate::packages::Installed;
 use crate::restore::files::accounts::{self, Merged, Owned};
@@ -395,8 +395,10 @@ fn adapt(planner: &mut Planner<'_>) -> Result<(), Failure> {
 /// Tells what new defaults have otherwise than the old ones.
 fn compare_defaults(planner: &mut Planner<'_>) -> Result<(), Failure> {
     let mentions = mentions(&planner.today);
+    let access = Access::new(&planner.today).map_err(Failure::from)?;
     let Planner { inputs, archived, installed, migrations, draft, decisions, .. } = planner;
-    let change = defaults::Systems { inputs, archived, installed, migrations, mentions: &mentions };
+    let (mentions, access) = (&mentions, &access);
+    let change = defaults::Systems { inputs, archived, installed, migrations, mentions, access };
     defaults::compare_all(&change, &planner.before, draft, decisions)
 }
 

@@ -1,0 +1,76 @@
+//! Sections that are called otherwise: their lines went along with them.
+
+use std::collections::BTreeMap;
+
+use super::change::Change;
+use super::line::Line;
+
+/// `changes` of a file that had the lines `old`, without those that only say that lines stand in a
+/// section with another head. That is told once, by the heads; of a condition that is no more, or
+/// is new, around the same lines nothing is.
+pub(crate) fn by_head(changes: Vec<Change>, old: &[Line]) -> Vec<Change> {
+    let mut added = BTreeMap::<String, Vec<usize>>::new();
+    for (at, change) in changes.iter().enumerate().rev() {
+        if let Change::Added(line, _) = change {
+            added.entry(line.canon()).or_default().push(at);
+        }
+    }
+    // Which change came to be which one, by the sections.
+    let mut ways = BTreeMap::<(&str, &str), Vec<(usize, usize)>>::new();
+    for (at, change) in changes.iter().enumerate() {
+        let Change::Removed(line, _) = change else { continue };
+        let Some(other) = added.get_mut(&line.canon()).and_then(Vec::pop) else { continue };
+        let now = changes[other].now().map_or("", |now| &*now.section);
+        ways.entry((&line.section, now)).or_default().push((at, other));
+    }
+    let (mut along, mut heads) = (vec![false; changes.len()], BTreeMap::new());
+    for ((was, now), pairs) in ways {
+        let all = old.iter().filter(|line| line.section == was).count();
+        if pairs.len() * 2 < all {
+            continue;
+        }
+        pairs.iter().for_each(|(from, to)| (along[*from], along[*to]) = (true, true));
+        if let Some((_, first)) = pairs.first()
+            && !was.ends_with(now)
+            && !now.ends_with(was)
+        {
+            let place = changes[*first].place();
+            heads.insert(*first, Change::Changed { was: head(was), now: head(now), place });
+        }
+    }
+    let kept = changes.iter().enumerate().filter_map(|(at, change)| match heads.remove(&at) {
+        Some(head) => Some(head),
+        None => (!along[at]).then(|| change.clone()),
+    });
+    kept.collect()
+}
+
+fn head(section: &str) -> Line {
+    let key = section.split(' ').next().unwrap_or_default().to_lowercase();
+    Line { section: String::new(), key, text: section.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::defaults::{compare, lines};
+
+    fn told(old: &str, new: &str) -> Vec<String> {
+        let (old, new) = (lines(old.as_bytes()).unwrap(), lines(new.as_bytes()).unwrap());
+        let changes = by_head(compare(&old, &new, (None, None)), &old);
+        changes.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_section_with_another_head_is_told_once() {
+        let old = "<If a>\nx 1\ny 2\n</If>\n";
+        assert_eq!(told(old, "<If b>\nx 1\ny 2\n</If>\n"), ["`<If a>` is now `<If b>`"]);
+        assert_eq!(told(old, "x 1\ny 2\n"), [""; 0], "a condition that is no more");
+        assert_eq!(
+            told(old, "<If b>\nx 1\ny 3\n</If>\n"),
+            ["`<If a>` is now `<If b>`", "added `y 3` in `<If b>`", "gone `y 2` in `<If a>`"]
+        );
+        let other = "<If a>\nx 1\ny 2\nz 3\n</If>\n";
+        assert_eq!(told(other, "<If a>\ny 2\nz 3\n</If>\nx 1\n").len(), 2, "one line of many");
+    }
+}
