@@ -436,9 +436,8 @@ impl Moves {
         if let Some(moved) = self.moved.get(path) {
             return Some(moved.clone());
         }
-        let ancestors = path.ancestors();
         let (formerly, (dir, package)) =
-            ancestors.iter().find_map(|dir| self.dirs.get_key_value(dir))?;
+            path.ancestors().find_map(|dir| self.dirs.get_key_value(&dir))?;
         Some((dir.join(&path.strip_prefix(formerly)?), package.clone()))
     }
 }
