@@ -24,6 +24,7 @@ const EDGES: &[(&str, &[&str])] = &[
         &[
             "bundle",
             "classify",
+            "copies",
             "declared",
             "defaults",
             "engine",
@@ -35,7 +36,6 @@ const EDGES: &[(&str, &[&str])] = &[
             "layout",
             "monitor",
             "observe",
-            "pack",
             "packages",
             "service",
             "source",
@@ -51,6 +51,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "classify",
         &["accounts", "declared", "environments", "image", "layout", "packages", "tree", "verdict"],
     ),
+    ("copies", &["engine", "failure", "monitor", "pack", "source", "system", "tree"]),
     ("declared", &["init", "packages", "tree"]),
     ("defaults", &["tree"]),
     ("engine", &["cancel", "failure", "service", "tree"]),
@@ -83,6 +84,7 @@ const EDGES: &[(&str, &[&str])] = &[
         &[
             "accounts",
             "bundle",
+            "copies",
             "defaults",
             "engine",
             "environments",

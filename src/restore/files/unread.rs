@@ -15,7 +15,7 @@ use crate::restore::files::mentions::Mentions;
 use crate::restore::files::today::Today;
 use crate::restore::packages::in_use::CONFIGURATION;
 use crate::restore::value::decisions::Decisions;
-use crate::restore::value::inputs::unreadable;
+use crate::restore::value::inputs::{Station, unreadable};
 use crate::tree::{
     Draft, DraftContent, DraftNode, RootPath, Store, Tree, TreeError, read_file, real_place,
 };
@@ -38,6 +38,8 @@ pub(in crate::restore) struct Known<'a> {
     pub(in crate::restore) manifest: &'a Manifest,
     pub(in crate::restore) store: &'a dyn Store,
     pub(in crate::restore) target: &'a dyn Tree,
+    /// Whether the files are in it already.
+    pub(in crate::restore) station: Station,
     pub(in crate::restore) installed: &'a Installed,
     pub(in crate::restore) today: &'a Today<'a>,
     pub(in crate::restore) places: &'a LayoutMatcher,
@@ -99,7 +101,15 @@ fn follow_all(
     let wanted = unread.iter().map(|file| (&file.path, &file.successors));
     let mut mentions = Mentions::of(wanted, known.installed, known.target)?;
     let paths: Vec<&RootPath> = unread.iter().map(|file| &file.path).collect();
-    mentions.add_archived(&paths, draft, known.store)?;
+    match known.station {
+        Station::Staged => mentions.add_archived(&paths, draft, known.store)?,
+        Station::Standing => {
+            let is_own = |path: &RootPath| {
+                draft.get(path).is_some() || known.installed.claims(path).next().is_none()
+            };
+            mentions.add_standing(&paths, known.target, &is_own)?;
+        }
+    }
     for file in unread {
         let fate = fate(&file, &moves, &mentions, known, draft)?;
         match fate {
@@ -146,7 +156,8 @@ fn unread(
             continue;
         }
         let place = real_place(known.target, &path)?;
-        let there = known.target.entry(&place)?.is_some()
+        // What stands there may be the file itself, and that says nothing.
+        let there = known.station == Station::Staged && known.target.entry(&place)?.is_some()
             || known.installed.claims(&place).next().is_some()
             || known.installed.generated(&place).is_some();
         if there {
@@ -512,6 +523,7 @@ mod tests {
             manifest: &manifest(entries),
             store: &Text(OURS),
             target,
+            station: Station::Staged,
             installed: &installed,
             today: &Today::read(&installed, plan, target).unwrap(),
             places: &LayoutDb::open(&[]).unwrap().layout(&[]).unwrap(),
