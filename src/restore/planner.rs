@@ -41,9 +41,10 @@ use crate::restore::value::archived::Archived;
 use crate::restore::value::config_merge::Outcome;
 use crate::restore::value::decisions::Decisions;
 use crate::restore::value::inputs::{Inputs, Station, VolumesAs, unreadable};
-use crate::restore::value::packages::Unserved;
+use crate::restore::value::packages::{Install, PackagePlan, Unserved};
 use crate::restore::value::step::{PlannedCommand, Removal, Step};
 use crate::service::ServiceSettings;
+use crate::survey::{IntentWhy, Survey};
 use crate::tree::{Draft, DraftContent, DraftNode, RootPath, Time, Tree};
 use crate::verdict::{Held, HeldKind};
 
@@ -360,9 +361,15 @@ fn move_files(planner: &mut Planner<'_>) -> Result<(), Failure> {
 }
 
 fn follow_packages(planner: &mut Planner<'_>) -> Result<(), Failure> {
-    let Planner { inputs, station, installed, places, draft, decisions, .. } = planner;
+    let Planner { inputs, station, installed, places, migrations, draft, decisions, .. } = planner;
     let old = InUse::of(inputs.manifest, &[]);
-    let today = Today::read(installed, inputs.packages, inputs.target).map_err(unreadable)?;
+    let known = match station {
+        Station::Staged => None,
+        // What was decided when it was restored is as good as forgotten.
+        Station::Standing => Some(ruled(inputs.survey, migrations)),
+    };
+    let packages = known.as_ref().unwrap_or(inputs.packages);
+    let today = Today::read(installed, packages, inputs.target).map_err(unreadable)?;
     planner.services = today.renamed(&old, inputs.target).map_err(unreadable)?;
     let known = Known {
         manifest: inputs.manifest,
@@ -377,6 +384,22 @@ fn follow_packages(planner: &mut Planner<'_>) -> Result<(), Failure> {
     unread::follow(&known, draft, decisions)?;
     planner.unserved = today.unserved(inputs.unserved);
     Ok(())
+}
+
+/// What rules call the packages of the old system today.
+fn ruled(survey: &Survey, migrations: &[AppMigration]) -> PackagePlan {
+    let mut plan = PackagePlan::default();
+    for package in &survey.packages {
+        let fates = migrations.iter().filter_map(|migration| {
+            migration.rule.package(&package.name, &migration.vars).ok().flatten()
+        });
+        plan.install.extend(fates.flat_map(|fate| fate.to).map(|name| Install {
+            name,
+            formerly: Some(package.name.clone()),
+            why: IntentWhy::Manual,
+        }));
+    }
+    plan
 }
 
 fn switch_services(planner: &mut Planner<'_>) -> Result<(), Failure> {

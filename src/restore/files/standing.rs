@@ -96,3 +96,79 @@ pub(in crate::restore) fn present(
     }
     Ok(present)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::tree::memory::MemoryTree;
+    use crate::tree::{Content, ContentId, DraftNode, Entry, Extent, Kind, Meta, Time, Xattrs};
+    use crate::verdict::HeldKind;
+
+    /// One text, whatever the number.
+    struct Text(&'static str);
+
+    impl Store for Text {
+        fn open(&self, _: ContentId) -> std::io::Result<Box<dyn Content + '_>> {
+            Ok(Box::new(Cursor::new(self.0.as_bytes())))
+        }
+        fn extents(&self, _: ContentId) -> std::io::Result<Vec<Extent>> {
+            Ok(vec![])
+        }
+    }
+
+    fn path(text: &str) -> RootPath {
+        RootPath::parse(text.as_bytes()).unwrap()
+    }
+
+    fn draft(files: &[&str], seconds: i64) -> Draft {
+        let mut draft = Draft::default();
+        for file in files {
+            let mtime = Time { secs: seconds, nanos: 5 };
+            let meta = Meta { mode: 0o644, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() };
+            let kind = Kind::File { size: 3 };
+            let entry = Entry { path: path(file), kind, meta, ctime: None, links: None };
+            draft.put(DraftNode { entry, content: DraftContent::Stored(ContentId(0)) });
+        }
+        draft
+    }
+
+    #[test]
+    fn configuration_is_as_it_stands_and_what_was_not_changed_is_the_archived() {
+        let draft = draft(&["/etc/a", "/etc/b", "/etc/gone", "/srv/x"], 0);
+        let standing =
+            MemoryTree::default().file("/etc/a", "own").file("/etc/b", "new").file("/srv/x", "new");
+        let present = present(&draft, &standing, &Text("own")).unwrap();
+        let told: Vec<(String, bool)> = present
+            .nodes()
+            .map(|node| {
+                let is_new = matches!(&node.content, DraftContent::Bytes(text) if text == b"new");
+                (node.entry.path.to_string(), is_new)
+            })
+            .collect();
+        let expected = [("/etc/a", false), ("/etc/b", true), ("/srv/x", false)];
+        assert_eq!(told, expected.map(|(path, is_new)| (path.to_owned(), is_new)));
+    }
+
+    #[test]
+    fn a_file_with_another_time_was_touched() {
+        let standing = MemoryTree::default().file("/etc/a", "own");
+        let seconds = standing.entry(&path("/etc/a")).unwrap().unwrap().meta.mtime.secs;
+        let paths = [path("/etc/a"), path("/etc/gone")];
+        let told = |seconds| {
+            let draft = draft(&["/etc/a", "/etc/gone"], seconds);
+            touched(paths.iter(), &draft, &standing).unwrap().into_iter().collect::<Vec<_>>()
+        };
+        assert_eq!(told(seconds), []);
+        assert_eq!(told(seconds + 1), [path("/etc/a")]);
+    }
+
+    #[test]
+    fn what_was_moved_away_is_open_no_more() {
+        let standing = MemoryTree::default().file("/etc/a", "own");
+        let held = ["/etc/a", "/etc/b"].map(|at| Held::new(HeldKind::Configuration, at, "why"));
+        let open = still_there(&held, &standing).unwrap();
+        assert_eq!(open, held[..1]);
+    }
+}

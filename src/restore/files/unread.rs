@@ -17,7 +17,8 @@ use crate::restore::packages::in_use::CONFIGURATION;
 use crate::restore::value::decisions::Decisions;
 use crate::restore::value::inputs::{Station, unreadable};
 use crate::tree::{
-    Draft, DraftContent, DraftNode, RootPath, Store, Tree, TreeError, read_file, real_place,
+    Draft, DraftContent, DraftNode, Entry, FileType, Kind, RootPath, Store, Tree, TreeError,
+    parent_of, read_file, real_place,
 };
 use crate::verdict::{Class, Held, HeldKind, Reason};
 
@@ -232,7 +233,16 @@ fn fate(
                 "its package {package} is not installed today: nothing reads it; it stays here"
             ),
         },
-        _ if is_dropped_in(&file.path, target)? || is_named => Fate::Read,
+        _ if is_dropped_in(&file.path, target)? => Fate::Read,
+        _ if is_named => match lost_link(&file.path, known)? {
+            None => Fate::Read,
+            Some((link, package)) => Fate::Held {
+                why: format!(
+                    "it was read by way of {link}, a link of {package} that the new system does \
+                     not have: nothing is known to read it; it stays here"
+                ),
+            },
+        },
         Some(package) => Fate::Held {
             why: format!(
                 "{package} was configured by it and does not have it today: nothing is known to \
@@ -245,6 +255,31 @@ fn fate(
                     .to_owned(),
         },
     })
+}
+
+/// The link of a package, where all files are read, that led to `path` in the old system, when none
+/// does in the new one.
+fn lost_link(path: &RootPath, known: &Known<'_>) -> Result<Option<(RootPath, String)>, TreeError> {
+    let is_link = |listed: Listed<'_>| {
+        let dir = parent_of(listed.path).unwrap_or_default();
+        let packaged = listed.class == Class::Immutable && listed.package.is_some();
+        packaged && !listed.deleted && listed.file_type == FileType::Symlink && dir.ends_with(b".d")
+    };
+    let leads = |entry: &Entry| match &entry.kind {
+        Kind::Symlink { target } => entry.path.aim(target) == *path,
+        _ => false,
+    };
+    let mut lost = None;
+    for record in known.manifest.entries.wanted(is_link) {
+        let package = record.package.clone().unwrap_or_default();
+        let Some(link) = record.into_entry().filter(leads) else { continue };
+        let place = real_place(known.target, &link.path)?;
+        if known.target.entry(&place)?.as_ref().is_some_and(leads) {
+            return Ok(None);
+        }
+        lost.get_or_insert((link.path, package));
+    }
+    Ok(lost)
 }
 
 /// Where the variables of a service are set whose name is another today.
@@ -463,7 +498,7 @@ mod tests {
     use crate::restore::value::packages::{Install, PackagePlan};
     use crate::survey::IntentWhy;
     use crate::tree::memory::MemoryTree;
-    use crate::tree::{Content, ContentId, Entry, Extent, Kind, Meta, Time, Xattrs};
+    use crate::tree::{Content, ContentId, Extent, Meta, Time, Xattrs};
 
     /// One text, whatever the number.
     struct Text(&'static str);
@@ -510,8 +545,17 @@ mod tests {
     }
 
     fn follow_in(target: &MemoryTree, entries: Vec<ManifestEntry>, plan: &PackagePlan) -> Followed {
+        follow_at(Station::Staged, target, entries, plan)
+    }
+
+    fn follow_at(
+        station: Station,
+        target: &MemoryTree,
+        entries: Vec<ManifestEntry>,
+        plan: &PackagePlan,
+    ) -> Followed {
         let mut draft = Draft::default();
-        for entry in &entries {
+        for entry in entries.iter().filter(|entry| entry.class == Class::Mutable) {
             match entry.is_deleted() {
                 true => draft.delete(entry.path.clone()),
                 false => draft.put(node(&entry.path.to_string())),
@@ -523,7 +567,7 @@ mod tests {
             manifest: &manifest(entries),
             store: &Text(OURS),
             target,
-            station: Station::Staged,
+            station,
             installed: &installed,
             today: &Today::read(&installed, plan, target).unwrap(),
             places: &LayoutDb::open(&[]).unwrap().layout(&[]).unwrap(),
@@ -665,6 +709,44 @@ mod tests {
         };
         let plan = PackagePlan { install: vec![took], ..PackagePlan::default() };
         assert_eq!(follow_in(&target, old(), &plan).held, []);
+    }
+
+    #[test]
+    fn a_file_whose_readers_came_by_a_link_that_is_gone_is_held() {
+        let reason = Reason::AsPackaged { package: "init".to_owned() };
+        let link = entry("/etc/sys.d/99-sys.conf", Some("init"), reason, Some("../sys.conf"));
+        let old = || vec![edited("/etc/sys.conf", "app"), link.clone()];
+        // A program that is run by nobody names it too.
+        let files = [("/usr/sbin/app", "\0/etc/sys.conf\0")];
+        let target = system(&files, "");
+        let found = follow_in(&target, old(), &PackagePlan::default());
+        is_held(&found, "/etc/sys.conf", "by way of /etc/sys.d/99-sys.conf, a link of init", &[]);
+        let linked = target.link("/etc/sys.d/99-sys.conf", "../sys.conf");
+        assert_eq!(follow_in(&linked, old(), &PackagePlan::default()).held, []);
+        let found = follow_in(
+            &system(&files, ""),
+            vec![edited("/etc/sys.conf", "app")],
+            &PackagePlan::default(),
+        );
+        assert_eq!(found.held, []);
+    }
+
+    #[test]
+    fn what_stands_where_it_is_not_read_is_open_until_something_names_it() {
+        let old = || vec![edited("/etc/app.cfg", "app")];
+        let at = |target: &MemoryTree| {
+            follow_at(Station::Standing, target, old(), &PackagePlan::default())
+        };
+        let standing = system(&[], "").file("/etc/app.cfg", OURS);
+        is_held(&at(&standing), "/etc/app.cfg", "nothing is known to read it", &[]);
+        // Staged, a file that is there is somebody's.
+        assert_eq!(follow_in(&standing, old(), &PackagePlan::default()).held, []);
+        let named = standing.file("/etc/app/main.conf", "include /etc/app.cfg\n");
+        assert_eq!(at(&named).held, []);
+        let said = system(&[], "")
+            .file("/etc/app.cfg", "# /etc/app.cfg\n")
+            .file("/etc/app/main.conf", "# include /etc/app.cfg\n");
+        assert_eq!(at(&said).held.len(), 1);
     }
 
     #[test]
