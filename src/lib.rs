@@ -38,6 +38,7 @@ pub mod archive;
 pub mod bundle;
 pub mod cancel;
 mod classify;
+mod copies;
 mod declared;
 mod defaults;
 mod engine;

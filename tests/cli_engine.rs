@@ -185,3 +185,55 @@ fn an_archive_names_what_volumes_are_besides_and_settings_that_look_like_passwor
     assert_eq!(of(&shared.1)["volume"]["shared_with"], json!([other.1]));
     drop((one, other));
 }
+
+#[test]
+fn a_volume_that_is_mounted_at_two_places_is_one_volume_at_two_places_again() {
+    let engine = engine();
+    let place = Place::new();
+    let id = std::process::id();
+    let old = Volume(&engine, format!("cli-twice-{id}"));
+    engine.create_volume(VolumeName::New(&old.1), &Map::new(), &Map::new()).unwrap();
+    let name = format!("cli-twice-{id}");
+    // It ends where one of the two is not there.
+    let script = "mkdir -p /two/d && cat /two/x /one/x && exec sleep 1000";
+    let spec = ContainerSpec::new(IMAGE, &["/bin/sh", "-c", script])
+        .without_network()
+        .host("Binds", json!([format!("{}:/two", old.1), format!("{}:/one", old.1)]));
+    engine.create(Some(&name), &spec).unwrap();
+    let one = Container(&engine, name);
+    let mut tar = tar::Builder::new(vec![]);
+    let mut header = tar::Header::new_ustar();
+    header.set_mode(0o644);
+    header.set_size(1);
+    header.set_cksum();
+    tar.append_data(&mut header, "x", b"x".as_slice()).unwrap();
+    let tar = std::io::Cursor::new(tar.into_inner().unwrap());
+    let at = regrow::tree::RootPath::parse(b"/one").unwrap();
+    engine.put_archive(&one.1, &at, tar).unwrap();
+
+    let (source, out) = (format!("docker:{}", one.1), place.text("out"));
+    let ran = run(&["--json", "archive", &source, "-o", &out], &[]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(report["observation"].get("exited"), None, "{report}");
+    let new = Container(&engine, format!("cli-twice-new-{id}"));
+    let args = ["restore", &out, "--onto", IMAGE, "--engine", "docker", "--name", &new.1];
+    let ran = run(&[&args[..], &["--json"]].concat(), &[]);
+    let made = Volume(&engine, format!("{}_{}", new.1, old.1));
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    let mounts = engine.container(&new.1).unwrap().mounts;
+    let mounts: Vec<(String, String)> =
+        mounts.into_iter().map(|mount| (mount.destination.to_string(), mount.name)).collect();
+    assert_eq!(mounts, [("/one".to_owned(), made.1.clone()), ("/two".to_owned(), made.1.clone())]);
+    engine.start(&new.1).unwrap();
+    let mut said = vec![];
+    let look = regrow::internals::engine::Command::root(&["cat", "/one/x", "/two/x"]);
+    let patience = std::time::Duration::from_secs(10);
+    let ran = engine.exec(&new.1, &look, None, &mut said, patience).unwrap();
+    assert_eq!((ran.code, said.as_slice()), (0, b"xx".as_slice()));
+    // And what stands is as it was.
+    let checked = run(&["check", &new.1, "--against", &out], &[]);
+    assert_eq!(checked.code, Some(0), "{}{}", checked.stdout, checked.stderr);
+    drop((one, new));
+    drop((old, made));
+}

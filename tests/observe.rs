@@ -164,6 +164,62 @@ fn what_the_new_service_does_otherwise_is_held() {
     drop(restored);
 }
 
+/// What a check of `container` against the bundle says is open, with its exit code.
+fn checked(container: &str, bundle: &str, more: &[&str]) -> (Option<i32>, Vec<(String, String)>) {
+    let ran = run(&[&["check", container, "--against", bundle, "--json"], more].concat(), &[]);
+    let report: Value =
+        serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.stderr));
+    let words = |held: &Value, key: &str| held[key].as_str().unwrap().to_owned();
+    let held = report["held"].as_array().unwrap().iter();
+    (ran.code, held.map(|held| (words(held, "kind"), words(held, "subject"))).collect())
+}
+
+#[test]
+fn a_check_watches_what_stands_until_a_person_has_mended_it() {
+    let engine = engine();
+    let place = Place::new();
+    // It listens where a file says, which is left out.
+    let text = SERVICE
+        .replace(
+            "use Socket;",
+            "use Socket;\nmy $dir = '/srv';\nmy $port = -e \"$dir/port\" ? 8080 : 9090;",
+        )
+        .replace("sockaddr_in(8080", "sockaddr_in($port");
+    let files = [("srv/service.pl", 0o755, text.as_str()), ("srv/port", 0o644, "x")];
+    let argv = ["/usr/bin/perl", "/srv/service.pl"];
+    let container = Container::new(&engine, "checked", &argv, &files);
+    archived(&place, &container, "bundle", &["--exclude", "/srv/port"]);
+    let name = format!("observe-checked-new-{}", std::process::id());
+    let restored = Container(&engine, name.clone());
+    let bundle = place.text("bundle");
+    let args =
+        ["restore", &bundle, "--onto", IMAGE, "--engine", "docker", "--name", &name, "--start"];
+    let ran = run(&args, &[]);
+    assert_eq!(ran.code, Some(3), "{}{}", ran.stdout, ran.stderr);
+    let state = || {
+        let found = engine.container(&name).unwrap();
+        (found.raw["State"]["StartedAt"].clone(), found.raw["State"]["Running"].clone(), found.id)
+    };
+    let before = state();
+    assert_eq!(before.1, true);
+
+    let open = vec![("listener".to_owned(), "8080/tcp".to_owned())];
+    assert_eq!(checked(&name, &bundle, &[]), (Some(3), open));
+    assert_eq!(checked(&name, &bundle, &["--no-observe"]), (Some(0), vec![]));
+    let mut tar = tar::Builder::new(vec![]);
+    let mut header = tar::Header::new_ustar();
+    header.set_mode(0o644);
+    header.set_size(1);
+    header.set_cksum();
+    tar.append_data(&mut header, "srv/port", b"x".as_slice()).unwrap();
+    let tar = Cursor::new(tar.into_inner().unwrap());
+    engine.put_archive(&name, &RootPath::root(), tar).unwrap();
+    assert_eq!(checked(&name, &bundle, &[]), (Some(0), vec![]));
+    assert_eq!(state(), before, "the container is only read");
+    assert_eq!(left(&engine, "service.pl"), 0);
+    drop(restored);
+}
+
 /// The program, killed at the end of the test if it still runs.
 struct Running(Child);
 

@@ -1,13 +1,13 @@
 //! Exports: what the old version itself says about its data.
 //!
 //! It runs in a throw-away copy of the stopped container and its volumes, or of the tree, without
-//! network ([`super::copy`]); the source is not touched.
+//! network ([`crate::copies`]); the source is not touched.
 
 use std::fs::File;
 use std::io::{Seek, Write};
 
 use super::Examined;
-use super::copy::Copies;
+use crate::copies::Copies;
 use crate::environments::EnvironmentFact;
 use crate::failure::{Failure, FailureKind};
 use crate::layout;

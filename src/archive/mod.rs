@@ -1,11 +1,10 @@
 //! Archive: from a source to a bundle.
 //!
 //! Source → survey → walk → evidence → verdict → bundle → read-back → final name. Nothing in the
-//! source is executed, but for two things, which run in a throw-away copy without network (`copy`):
+//! source is executed, but for two things, which run in a throw-away copy without network (`copies`):
 //! an export by the old version's own tools (`export`), and the service itself, started once to see
 //! what it does (`observe`).
 
-mod copy;
 mod defaults;
 mod deletions;
 mod environments;
@@ -25,7 +24,6 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use copy::Copies;
 use examine::READINGS;
 pub use examine::{ExamineOptions, Examined, Explained, Since, examine, explain};
 pub use judged::Judged;
@@ -42,6 +40,7 @@ use crate::bundle::{
     Area, BundleError, Digest, Entries, ExportRecord, Manifest, ManifestEntry, Node, VolumeRecord,
     Writer,
 };
+use crate::copies::Copies;
 use crate::failure::{Failure, FailureKind, check_cancelled};
 use crate::monitor::Monitor;
 use crate::source::Source;

@@ -6,14 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Examined;
-use super::copy::{Copies, Copy};
+use crate::copies::{Copies, Copy};
 use crate::engine::settings;
 use crate::failure::{Failure, FailureKind};
 use crate::layout::{Recognised, Vars, When};
 use crate::monitor::Monitor;
 use crate::observe::{Stage, Surroundings, way};
 use crate::source::Source;
-use crate::survey::Observation;
+use crate::survey::{MountFact, Observation};
 use crate::tree::is_within;
 use crate::verdict::Origin;
 
@@ -78,7 +78,7 @@ fn observed(
     let known = known.filter_map(|host| host.split([':', '=']).next().map(str::to_owned));
     let mut around = Surroundings {
         known: known.collect(),
-        absent: source.mounts().iter().filter(|mount| !mount.kept).map(place).collect(),
+        absent: MountFact::absent(&source.mounts()).map(place).collect(),
         lent: Some(BTreeSet::new()),
     };
     let mut seen = vec![];
@@ -109,7 +109,7 @@ fn observed(
     Ok(Observed { observation, limitation: None })
 }
 
-fn place(mount: &crate::survey::MountFact) -> String {
+fn place(mount: &MountFact) -> String {
     mount.destination.to_string()
 }
 

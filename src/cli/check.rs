@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use regrow::failure::{Failure, FailureKind};
 use regrow::report;
+use regrow::restore::Checks;
 use regrow::source::{OpenOptions, Running, Source, SourceSpec};
 
 use super::archive::source_spec;
@@ -18,6 +19,9 @@ pub(crate) struct Args {
     /// The bundle that it was made from
     #[arg(long, value_name = "FILE")]
     against: PathBuf,
+    /// Do not start the service in a throw-away copy to see whether it does what the old one did
+    #[arg(long)]
+    no_observe: bool,
 }
 
 /// Runs the command.
@@ -40,7 +44,14 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
     let scratch = regrow::archive::scratch_dir(None);
     let standing = Source::open(&spec, &options, &scratch, context.monitor)?;
     let layout = context.layout()?;
-    let found = regrow::restore::check(&standing, &args.against, &layout, context.monitor)?;
+    let checks = if args.no_observe { Checks::Skip } else { Checks::Run };
+    let found = regrow::restore::check(
+        &standing,
+        &args.against,
+        &layout,
+        (checks, &scratch),
+        context.monitor,
+    )?;
     let exit = if found.held.is_empty() { Exit::Done } else { Exit::WithLosses };
     context.output.print(&found, report::check_text);
     Ok(exit)

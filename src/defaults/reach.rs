@@ -95,7 +95,7 @@ fn named(file: &RootPath, line: &Line) -> Vec<RootPath> {
         }
         found.push(file.aim(word.as_bytes()));
         // What is relative may be so to the directory of the whole application.
-        if let Some(top) = file.ancestors().into_iter().find(is_top) {
+        if let Some(top) = file.ancestors().find(is_top) {
             found.push(top.child(b"x").aim(word.as_bytes()));
         }
     }

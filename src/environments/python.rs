@@ -241,10 +241,13 @@ impl Python {
                 return;
             }
             self.dists[index].compiled |= path.name().ends_with(b".so");
-            for dir in path.ancestors() {
-                if dir.is_within(root) && dir != self.site && !self.site.is_within(&dir) {
-                    self.dirs.entry(dir).or_insert(index);
+            // From below, as far as they are not known: what is above those is known too.
+            for dir in path.ancestors().rev() {
+                let own = dir.is_within(root) && !self.site.is_within(&dir);
+                if !own || self.dirs.contains_key(&dir) {
+                    break;
                 }
+                self.dirs.insert(dir, index);
             }
             let claimed = Claimed { dist: index, digest: line.digest };
             let known = self.files.entry(path).or_insert(claimed);
@@ -394,8 +397,8 @@ impl Python {
 
     /// What no record explains.
     fn own(&self, path: &RootPath) -> Part {
-        let among = path.ancestors().iter().rev().find_map(|dir| {
-            let dist = *self.dirs.get(dir).filter(|_| dir.is_within(&self.site))?;
+        let among = path.ancestors().rev().find_map(|dir| {
+            let dist = *self.dirs.get(&dir).filter(|_| dir.is_within(&self.site))?;
             self.dists[dist].origin.why_kept().is_none().then(|| self.labels[dist].clone())
         });
         Part::Own { among }

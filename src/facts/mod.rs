@@ -162,6 +162,27 @@ impl VolumeFact {
 }
 
 impl MountFact {
+    /// Those of `mounts` whose content is not in the bundle at all.
+    pub fn absent(mounts: &[MountFact]) -> impl Iterator<Item = &MountFact> {
+        let is_elsewhere =
+            |mount: &MountFact| mounts.iter().any(|kept| kept.also_at([mount]).next().is_some());
+        mounts.iter().filter(move |mount| !mount.kept && !is_elsewhere(mount))
+    }
+
+    /// Where else of `mounts` its volume is mounted. A volume is kept once, where it is seen first.
+    pub fn also_at<'a>(
+        &'a self,
+        mounts: impl IntoIterator<Item = &'a MountFact> + 'a,
+    ) -> impl Iterator<Item = &'a MountFact> + 'a {
+        let same = |other: &&MountFact| {
+            (other.kind, self.kind) == (MountKind::Volume, MountKind::Volume)
+                && other.name == self.name
+                && self.kept
+                && !other.kept
+        };
+        mounts.into_iter().filter(same)
+    }
+
     /// Its name in a bundle: the volume's, or one made of the mount point for a bind mount.
     pub fn area_name(&self) -> String {
         if self.kind == MountKind::Volume {

@@ -1,11 +1,11 @@
 //! Which paths of a [`Draft`] a rule's pattern is about.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 
 use super::outcome::StepError;
 use super::pattern::{Pattern, Vars};
 use super::scalar::PathPattern;
-use crate::tree::{Draft, RootPath};
+use crate::tree::{Draft, RootPath, is_within, parent_of};
 
 /// The entries of the draft that `pattern` matches.
 pub(super) fn matching(
@@ -35,19 +35,28 @@ pub(super) fn tops(
     let entries = draft.below(&base).map(|node| &node.entry.path);
     let deletions = draft.deletions().filter(|path| path.is_within(&base));
     let mut tops = BTreeMap::new();
-    let mut looked_at = BTreeSet::new();
+    // What was looked at, and whether it is a top or lies below one.
+    let mut looked_at: HashMap<&[u8], bool> = HashMap::new();
     for path in entries.chain(deletions) {
-        for place in path.ancestors().iter().chain([path]).filter(|p| p.is_within(&base)) {
-            if tops.contains_key(place) {
+        // From below, as far as nothing is known: each place is looked at once.
+        let all = std::iter::successors(Some(path.as_bytes()), |path| parent_of(path));
+        let within = all.take_while(|place| is_within(place, base.as_bytes()));
+        let mut unknown = Vec::new();
+        let mut covered = false;
+        for place in within {
+            if let Some(known) = looked_at.get(place) {
+                covered = *known;
                 break;
             }
-            if !looked_at.insert(place.clone()) {
-                continue;
+            unknown.push(place);
+        }
+        for place in unknown.into_iter().rev() {
+            let captured = if covered { None } else { pattern.matches(place) };
+            if let (Some(captured), Ok(top)) = (captured, RootPath::parse(place)) {
+                tops.insert(top, captured);
+                covered = true;
             }
-            if let Some(captured) = pattern.matches(place.as_bytes()) {
-                tops.insert(place.clone(), captured);
-                break;
-            }
+            looked_at.insert(place, covered);
         }
     }
     Ok(tops)

@@ -72,9 +72,8 @@ pub(super) fn moved(
 /// The links that a move would break, by the place where they are afterwards, with new targets.
 fn follow(places: &BTreeMap<RootPath, RootPath>, draft: &Draft) -> Vec<(RootPath, Vec<u8>)> {
     let after = |path: &RootPath| -> Option<RootPath> {
-        let ancestors = path.ancestors();
-        ancestors.iter().chain([path]).find_map(|top| {
-            places.get(top).and_then(|to| path.strip_prefix(top).map(|rest| to.join(&rest)))
+        path.ancestors().chain([path.clone()]).find_map(|top| {
+            places.get(&top).and_then(|to| path.strip_prefix(&top).map(|rest| to.join(&rest)))
         })
     };
     let mut links = Vec::new();

@@ -35,7 +35,7 @@ pub(super) fn look(question: &Question<'_>) -> Result<Vec<Finding>, TreeError> {
         if PASSING.iter().any(|dir| kept.path.is_within(dir)) {
             continue;
         }
-        let mut dirs = kept.path.ancestors().into_iter();
+        let mut dirs = kept.path.ancestors();
         let found = dirs.find_map(|dir| Some((versions.today(&dir)?, dir)));
         if let Some((today, dir)) = found {
             groups.entry(dir).or_insert_with(|| (today, vec![])).1.push(kept);

@@ -49,6 +49,11 @@ pub(super) fn today(tree: &dyn Tree, old: &RootPath) -> Result<Option<RootPath>,
     Ok(None)
 }
 
+/// The name of the zone with this file.
+pub(super) fn name(file: &RootPath) -> Option<Vec<u8>> {
+    Some(file.strip_prefix(&ZONES)?.relative().to_vec())
+}
+
 /// The zone that the file with its name names.
 pub(super) fn named(tree: &dyn Tree) -> Option<String> {
     let text = read_file(tree, &NAME, NAME_LIMIT).ok()??;

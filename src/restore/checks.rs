@@ -15,13 +15,13 @@ use crate::monitor::Monitor;
 use crate::observe::{Renamed, Surroundings, compare};
 use crate::restore::plan::{Check, PlanContent};
 use crate::restore::target::{Sealed, Seen, Target, Watching};
-use crate::survey::Observation;
+use crate::survey::{MountFact, Observation};
 use crate::system::{System, line};
 use crate::tree::{Draft, RootPath, is_within};
 use crate::verdict::{Held, HeldKind};
 
 /// How much content of volumes is copied to observe a service.
-const MOST: u64 = 512 << 20;
+pub(in crate::restore) const MOST: u64 = 512 << 20;
 
 /// What is said where the new system is not checked.
 pub(in crate::restore) const SKIPPED: &str =
@@ -34,6 +34,14 @@ pub(in crate::restore) struct Findings {
     pub(in crate::restore) limitations: Vec<String>,
 }
 
+impl Findings {
+    /// Why nothing was compared.
+    pub(in crate::restore) fn not(why: &str) -> Findings {
+        let limitations = vec![format!("the new service was not compared with the old one: {why}")];
+        Findings { held: vec![], limitations }
+    }
+}
+
 /// What of the old system checks have to know.
 pub(in crate::restore) struct Old<'a> {
     pub(in crate::restore) manifest: &'a Manifest,
@@ -43,7 +51,7 @@ pub(in crate::restore) struct Old<'a> {
 }
 
 impl Old<'_> {
-    fn observation(&self) -> Option<&Observation> {
+    pub(in crate::restore) fn observation(&self) -> Option<&Observation> {
         self.manifest.survey.observation.as_ref()
     }
 
@@ -51,7 +59,7 @@ impl Old<'_> {
         let settings = settings::of_bundle(&self.manifest.settings).ok().flatten();
         let hosts = settings.map(|settings| settings.network.hosts).unwrap_or_default();
         let known = hosts.iter().filter_map(|host| host.split([':', '=']).next());
-        let mounts = self.manifest.survey.mounts.iter().filter(|mount| !mount.kept);
+        let mounts = MountFact::absent(&self.manifest.survey.mounts);
         let lent = self.observation().into_iter().flat_map(|old| old.lent.iter().cloned());
         Surroundings {
             known: known.map(str::to_owned).collect(),
@@ -120,27 +128,35 @@ pub(in crate::restore) fn observe(
     monitor: &dyn Monitor,
 ) -> Result<Findings, Failure> {
     let Some(before) = old.observation() else { return Ok(Findings::default()) };
-    let not = |why: &str| {
-        let limitations = vec![format!("the new service was not compared with the old one: {why}")];
-        Ok(Findings { held: vec![], limitations })
-    };
     let size = plan.volumes.iter().map(|volume| size(&volume.content)).fold(0, u64::saturating_add);
     if size > MOST {
         let (size, most) = (size >> 20, MOST >> 20);
-        return not(&format!("{size} MiB would be copied, more than {most}"));
+        return Ok(Findings::not(&format!("{size} MiB would be copied, more than {most}")));
     }
     monitor.phase("observing the new service in a copy");
     let watching = Watching { logs: logs(plan), lent: before.lent.clone(), scratch };
+    found_twice(before, old.renamed, &mut || target.observe(&watching))
+}
+
+/// What the service does otherwise than `before`, each time that `look` watches it.
+///
+/// # Errors
+/// The run was cancelled; whatever else goes wrong is a limitation.
+pub(in crate::restore) fn found_twice(
+    before: &Observation,
+    renamed: &Renamed,
+    look: &mut dyn FnMut() -> Result<Seen, Failure>,
+) -> Result<Findings, Failure> {
     let mut held: Option<Vec<Held>> = None;
     // What is found once may be the moment's; what is found twice is so.
     for _ in 0..2 {
-        let found = match target.observe(&watching) {
-            Ok(Seen::Observation(after)) => compare(before, &after, old.renamed),
-            Ok(Seen::Nothing(why)) => return not(why),
+        let found = match look() {
+            Ok(Seen::Observation(after)) => compare(before, &after, renamed),
+            Ok(Seen::Nothing(why)) => return Ok(Findings::not(why)),
             Err(failure) if matches!(failure.kind(), FailureKind::Signal(_)) => {
                 return Err(failure);
             }
-            Err(failure) => return not(&failure.reason()),
+            Err(failure) => return Ok(Findings::not(&failure.reason())),
         };
         let both = match held.take() {
             Some(first) => confirmed(first, &found),

@@ -275,6 +275,7 @@ pub(in crate::restore) mod testing {
             volumes: vec![VolumePlan {
                 archived: "data".to_owned(),
                 anonymous: false,
+                also: vec![],
                 destination: path("/data"),
                 labels: BTreeMap::new(),
                 options: BTreeMap::new(),

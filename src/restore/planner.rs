@@ -28,6 +28,7 @@ use crate::restore::files::references;
 use crate::restore::files::renamed::renamed;
 use crate::restore::files::services;
 use crate::restore::files::settle::settle;
+use crate::restore::files::standing;
 use crate::restore::files::state;
 use crate::restore::files::today::Today;
 use crate::restore::files::unread::{self, Known};
@@ -37,13 +38,15 @@ use crate::restore::python::environments;
 use crate::restore::target::Wanted;
 use crate::restore::target::volumes::{self, VolumePlan};
 use crate::restore::value::archived::Archived;
+use crate::restore::value::config_merge::Outcome;
 use crate::restore::value::decisions::Decisions;
-use crate::restore::value::inputs::{Inputs, VolumesAs, unreadable};
-use crate::restore::value::packages::Unserved;
+use crate::restore::value::inputs::{Inputs, Station, VolumesAs, unreadable};
+use crate::restore::value::packages::{Install, PackagePlan, Unserved};
 use crate::restore::value::step::{PlannedCommand, Removal, Step};
 use crate::service::ServiceSettings;
+use crate::survey::{IntentWhy, Survey};
 use crate::tree::{Draft, DraftContent, DraftNode, RootPath, Time, Tree};
-use crate::verdict::{Held, Worth};
+use crate::verdict::{Held, HeldKind, Worth};
 
 /// What a phase leaves behind for later ones.
 #[derive(Clone, Copy)]
@@ -182,11 +185,21 @@ impl Planned {
 /// # Errors
 /// A rule that does not fit what was found, contents or a target that cannot be read.
 pub(in crate::restore) fn plan(inputs: &Inputs) -> Result<Planned, Failure> {
-    let mut planner = Planner::new(inputs)?;
+    let mut planner = Planner::new(inputs, Station::Staged)?;
     for phase in PHASES {
         (phase.run)(&mut planner)?;
     }
     Ok(planner.finish())
+}
+
+/// What is found of a standing system without anything of it being started.
+pub(in crate::restore) struct Standing {
+    /// What the archived service had and it has not, and what it has otherwise.
+    pub(in crate::restore) held: Vec<Held>,
+    /// What of the observed old system has another name in it.
+    pub(in crate::restore) renamed: Renamed,
+    /// The commands that judge its applications' files, each with its application.
+    pub(in crate::restore) checks: Vec<(String, Vec<String>)>,
 }
 
 /// What the archived service had and the standing system, which `inputs` has as its target, has
@@ -197,19 +210,41 @@ pub(in crate::restore) fn plan(inputs: &Inputs) -> Result<Planned, Failure> {
 pub(in crate::restore) fn check(
     inputs: &Inputs,
     settings: Option<&ServiceSettings>,
-) -> Result<Vec<Held>, Failure> {
-    let mut planner = Planner::new(inputs)?;
+) -> Result<Standing, Failure> {
+    let mut planner = Planner::new(inputs, Station::Standing)?;
+    let mut unread = Vec::new();
     // From there on a plan is about what is placed, and nothing is.
-    for phase in PHASES.iter().take_while(|phase| !matches!(phase.gives, Part::Referred)) {
+    for phase in PHASES.iter().take_while(|phase| !matches!(phase.gives, Part::Compared)) {
+        let before = planner.decisions.held.len();
         (phase.run)(&mut planner)?;
+        if matches!(phase.gives, Part::Followed) {
+            unread = planner.decisions.held.split_off(before);
+        }
     }
+    // Once it is moved or removed somebody has seen to it.
+    let mut held = standing::still_there(&unread, inputs.target).map_err(unreadable)?;
+    held.extend(planner.standing_defaults()?);
     let Planner { archived, installed, merged, draft, .. } = &planner;
-    references::open(inputs, archived, (installed, merged), draft, settings).map_err(unreadable)
+    let system = (installed, merged);
+    let missing = references::open(inputs, archived, system, draft, settings);
+    let settled = |one: &Held| {
+        one.kind == HeldKind::Data && unread.iter().any(|held| held.subject == one.subject)
+    };
+    held.extend(missing.map_err(unreadable)?.into_iter().filter(|one| !settled(one)));
+    planner.decisions.steps.clear();
+    list_checks(&mut planner)?;
+    let checks = planner.decisions.steps.into_iter().filter_map(|step| match step {
+        Step::Check { app, argv } => Some((app, argv)),
+        _ => None,
+    });
+    let renamed = renamed(inputs.survey.observation.as_ref(), &planner.migrations);
+    Ok(Standing { held, renamed, checks: checks.collect() })
 }
 
 /// A plan while it is made.
 struct Planner<'a> {
     inputs: &'a Inputs<'a>,
+    station: Station,
     archived: Archived<'a>,
     installed: Installed,
     /// The applications of the staged system.
@@ -236,12 +271,13 @@ struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    fn new(inputs: &'a Inputs<'a>) -> Result<Planner<'a>, Failure> {
+    fn new(inputs: &'a Inputs<'a>, station: Station) -> Result<Planner<'a>, Failure> {
         let installed = Installed::load(inputs.target).map_err(unreadable)?;
         let today = today(inputs, &installed)?;
         let places = inputs.layout.layout(&today).map_err(Failure::from)?;
         Ok(Planner {
             inputs,
+            station,
             archived: Archived::new(inputs.manifest, inputs.contents),
             installed,
             today,
@@ -259,6 +295,27 @@ impl<'a> Planner<'a> {
             settings: inputs.settings.cloned(),
             decisions: Decisions::default(),
         })
+    }
+
+    /// What defaults of the standing system have otherwise, with the files as they are by now.
+    fn standing_defaults(&mut self) -> Result<Vec<Held>, Failure> {
+        let mentions = &mentions(&self.today);
+        let access = &Access::new(&self.today).map_err(Failure::from)?;
+        let Planner { inputs, archived, installed, migrations, before, decisions, draft, .. } =
+            self;
+        let systems =
+            defaults::Systems { inputs, archived, installed, migrations, mentions, access };
+        // The question about a merged text is answered once somebody edited it.
+        let touched = standing::touched(before.keys(), draft, inputs.target).map_err(unreadable)?;
+        let merged = |path: &RootPath| {
+            let mut steps = decisions.steps.iter();
+            steps.any(|step| matches!(step, Step::Meet { path: met, outcome: Outcome::Merged { .. } } if met == path))
+        };
+        before.retain(|path, _| !(touched.contains(path) && merged(path)));
+        let present = standing::present(draft, inputs.target, inputs.contents);
+        decisions.held.clear();
+        defaults::compare_all(&systems, before, &present.map_err(unreadable)?, decisions)?;
+        Ok(std::mem::take(&mut decisions.held))
     }
 
     fn finish(self) -> Planned {
@@ -305,14 +362,21 @@ fn move_files(planner: &mut Planner<'_>) -> Result<(), Failure> {
 }
 
 fn follow_packages(planner: &mut Planner<'_>) -> Result<(), Failure> {
-    let Planner { inputs, installed, places, draft, decisions, .. } = planner;
+    let Planner { inputs, station, installed, places, migrations, draft, decisions, .. } = planner;
     let old = InUse::of(inputs.manifest, &[]);
-    let today = Today::read(installed, inputs.packages, inputs.target).map_err(unreadable)?;
+    let known = match station {
+        Station::Staged => None,
+        // What was decided when it was restored is as good as forgotten.
+        Station::Standing => Some(ruled(inputs.survey, migrations)),
+    };
+    let packages = known.as_ref().unwrap_or(inputs.packages);
+    let today = Today::read(installed, packages, inputs.target).map_err(unreadable)?;
     planner.services = today.renamed(&old, inputs.target).map_err(unreadable)?;
     let known = Known {
         manifest: inputs.manifest,
         store: inputs.contents,
         target: inputs.target,
+        station: *station,
         installed,
         today: &today,
         places,
@@ -321,6 +385,22 @@ fn follow_packages(planner: &mut Planner<'_>) -> Result<(), Failure> {
     unread::follow(&known, draft, decisions)?;
     planner.unserved = today.unserved(inputs.unserved);
     Ok(())
+}
+
+/// What rules call the packages of the old system today.
+fn ruled(survey: &Survey, migrations: &[AppMigration]) -> PackagePlan {
+    let mut plan = PackagePlan::default();
+    for package in &survey.packages {
+        let fates = migrations.iter().filter_map(|migration| {
+            migration.rule.package(&package.name, &migration.vars).ok().flatten()
+        });
+        plan.install.extend(fates.flat_map(|fate| fate.to).map(|name| Install {
+            name,
+            formerly: Some(package.name.clone()),
+            why: IntentWhy::Manual,
+        }));
+    }
+    plan
 }
 
 fn switch_services(planner: &mut Planner<'_>) -> Result<(), Failure> {
@@ -492,6 +572,7 @@ fn split_volumes(planner: &mut Planner<'_>) -> Result<(), Failure> {
             planner.volumes = split.map_err(unreadable)?;
         }
         VolumesAs::Files => {
+            decisions.held.extend(volumes::at_one_place(inputs.survey));
             let named = localhost::name_localhost(draft, inputs.target).map_err(unreadable)?;
             if let Some(path) = named {
                 decisions.add(&path, "names localhost, as no engine will");

@@ -191,7 +191,7 @@ fn deleted(tree: &TarTree, image: &LayerStack) -> Result<BTreeSet<RootPath>, Tre
         let Entry { path, kind, .. } = entry?;
         let gone = kind != Kind::Socket && !path.is_root() && tree.entry(&path)?.is_none();
         // Below something that is gone all is gone.
-        if gone && !path.ancestors().iter().any(|above| deleted.contains(above)) {
+        if gone && !path.ancestors().any(|above| deleted.contains(&above)) {
             deleted.insert(path);
         }
     }

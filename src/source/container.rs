@@ -186,17 +186,27 @@ impl Mounts {
                 _ => None,
             },
         };
-        if let Some(volume) = &fact.volume {
-            self.limitations.extend(volume_limitations(&fact.name, volume));
-        }
+        // What is mounted at a second place is kept at the first.
+        let known = |other: &Mount| {
+            (mount.kind, other.fact.kind) == (MountKind::Volume, MountKind::Volume)
+                && other.fact.name == fact.name
+        };
         let location = match (mount.kind, reading.binds) {
-            (MountKind::Volume, _) => Location::Volume,
+            (MountKind::Volume, _) if !self.mounted.iter().any(known) => Location::Volume,
             (MountKind::Bind, Binds::Take) => Location::Bind,
             _ => {
+                if mount.kind == MountKind::Volume && is_in_parts(&container.raw, &mount.name) {
+                    let subject = place.to_string();
+                    let why = "a volume is kept at one place, and this is another part of it";
+                    self.left_out.push(LeftOut { subject, why: why.to_owned() });
+                }
                 self.listed.push(fact);
                 return Ok(());
             }
         };
+        if let Some(volume) = &fact.volume {
+            self.limitations.extend(volume_limitations(&fact.name, volume));
+        }
         let on_disk = match reading.way {
             Way::OnDisk => on_disk::mount(engine, mount)
                 .map_err(|e| engine_failure("reading", &mount.destination, e))?,
@@ -232,6 +242,14 @@ impl Mounts {
         self.mounted.push(Mount { fact, location, single });
         Ok(())
     }
+}
+
+/// Whether only a directory of the volume `name` is mounted somewhere: what is seen at two places is
+/// not the same then.
+fn is_in_parts(raw: &Value, name: &str) -> bool {
+    let mounts = raw["HostConfig"]["Mounts"].as_array().into_iter().flatten();
+    let mut of_it = mounts.filter(|mount| mount["Source"] == name);
+    of_it.any(|mount| !matches!(mount["VolumeOptions"]["Subpath"].as_str(), None | Some("")))
 }
 
 /// What the volume `name` is besides a directory for `container`, if anything.

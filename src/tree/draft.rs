@@ -159,7 +159,7 @@ impl Draft {
     pub fn forget_idle_deletions(&mut self) {
         let nodes = &self.nodes;
         let is_in_the_way = |dir: &RootPath| nodes.get(dir).is_some_and(|n| !n.entry.kind.is_dir());
-        self.deletions.retain(|path| !path.ancestors().iter().any(is_in_the_way));
+        self.deletions.retain(|path| !path.ancestors().any(|dir| is_in_the_way(&dir)));
     }
 
     /// Takes `path` and everything below it out of the draft, deletions included; whether there

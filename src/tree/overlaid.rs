@@ -25,8 +25,14 @@ impl<'a> Overlaid<'a> {
         draft: &'a Draft,
         store: &'a (dyn Store + Sync),
     ) -> Overlaid<'a> {
-        let parents = draft.nodes().flat_map(|node| node.entry.path.ancestors());
-        let implied = parents.filter(|dir| draft.get(dir).is_none()).collect();
+        let mut implied = BTreeSet::new();
+        for node in draft.nodes() {
+            // From below, as far as they are not known: what is above those is known too.
+            let unknown = |dir: &RootPath| draft.get(dir).is_none() && !implied.contains(dir);
+            let unknown: Vec<RootPath> =
+                node.entry.path.ancestors().rev().take_while(unknown).collect();
+            implied.extend(unknown);
+        }
         Overlaid { below, draft, store, implied }
     }
 
@@ -39,7 +45,7 @@ impl<'a> Overlaid<'a> {
             self.draft.is_deleted(dir)
                 || self.draft.get(dir).is_some_and(|node| !node.entry.kind.is_dir())
         };
-        !path.ancestors().iter().any(replaced)
+        !path.ancestors().any(|dir| replaced(&dir))
     }
 
     fn node(&self, entry: &Entry) -> Option<&DraftNode> {

@@ -119,16 +119,14 @@ impl RootPath {
         parent_of(&self.0)
     }
 
-    /// All directories above this path, the root first.
-    pub fn ancestors(&self) -> Vec<RootPath> {
-        let mut up = Vec::new();
-        let mut at = self.parent();
-        while let Some(path) = at {
-            at = path.parent();
-            up.push(path);
-        }
-        up.reverse();
-        up
+    /// All directories above this path, the root first. Each is made when it is asked for: all of
+    /// them at once would need memory in the square of how deep a path is.
+    pub fn ancestors(&self) -> impl DoubleEndedIterator<Item = RootPath> + '_ {
+        let whole = self.as_bytes();
+        let slashes = whole.iter().enumerate().skip(1).filter(|(_, byte)| **byte == b'/');
+        let top = (!self.is_root()).then_some(1);
+        let ends = top.into_iter().chain(slashes.map(|(at, _)| at));
+        ends.map(|end| RootPath(Cow::Owned(whole[..end].to_vec())))
     }
 
     /// The components, from the root down.
@@ -421,8 +419,11 @@ mod tests {
 
     #[test]
     fn ancestors_start_at_the_root() {
-        assert_eq!(path("/a/b/c").ancestors(), [path("/"), path("/a"), path("/a/b")]);
-        assert_eq!(path("/").ancestors(), []);
+        let all = |text: &str| path(text).ancestors().collect::<Vec<_>>();
+        assert_eq!(all("/a/b/c"), [path("/"), path("/a"), path("/a/b")]);
+        assert_eq!((all("/"), all("/a")), (vec![], vec![path("/")]));
+        let up: Vec<RootPath> = path("/a/b/c").ancestors().rev().collect();
+        assert_eq!(up, [path("/a/b"), path("/a"), path("/")]);
     }
 
     #[test]

@@ -127,7 +127,7 @@ mod tests {
         for (at, text) in brought {
             status.push_str(&format!(" {at} {}\n", digest(text)));
             let path = RootPath::parse(at.as_bytes()).unwrap();
-            let dirs = path.ancestors().into_iter().filter(|dir| dir.as_bytes().len() > 4);
+            let dirs = path.ancestors().filter(|dir| dir.as_bytes().len() > 4);
             let paths: BTreeSet<String> = dirs.map(|dir| dir.to_string()).collect();
             paths.iter().for_each(|dir| list.push_str(&format!("{dir}\n")));
             list.push_str(&format!("{at}\n"));

@@ -140,8 +140,8 @@ impl System<'_> {
         let mut stems = BTreeSet::new();
         for path in kept {
             stems.extend(self.owners(path).iter().map(|package| stem(package).to_owned()));
-            for dir in path.ancestors().iter().skip(2) {
-                let owners = self.owners(dir);
+            for dir in path.ancestors().skip(2) {
+                let owners = self.owners(&dir);
                 if owners.len() <= SHARED {
                     stems.extend(owners.iter().map(|package| stem(package).to_owned()));
                 }

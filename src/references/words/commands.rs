@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::language::Language;
-use super::lines::{column, continued, lines, value_at};
+use super::lines::{column, columns, continued, lines, value_at};
 use super::shell::{self, Script, assigned, base};
 
 /// Programs that run what follows them.
@@ -122,6 +122,14 @@ const BUILT_IN: &[&[u8]] = &[
 pub(super) fn scripts(language: Language, text: &[u8], counting: &[u8]) -> Vec<Script> {
     match language {
         Language::Shell => vec![shell::read(text, 0..text.len())],
+        Language::Chain => lines(counting)
+            .flat_map(|line| chained(text, line))
+            .map(|words| shell::run(text, words))
+            .collect(),
+        Language::Devices => lines(counting)
+            .flat_map(|line| on_device(counting, line))
+            .map(|range| shell::read(text, range))
+            .collect(),
         Language::Logrotate => hooks(counting).map(|range| shell::read(text, range)).collect(),
         _ => {
             let lines = lines(counting).filter_map(|line| {
@@ -163,6 +171,40 @@ fn command_at(language: Language, line: &[u8]) -> Option<usize> {
         }
         _ => None,
     }
+}
+
+/// The commands of a line in which blocks stand in braces, each as its words.
+fn chained(text: &[u8], line: Range<usize>) -> Vec<Vec<Range<usize>>> {
+    let mut commands = vec![Vec::new()];
+    for word in columns(&text[line.clone()]) {
+        let word = line.start + word.start..line.start + word.end;
+        match (&text[word.clone()], commands.last_mut()) {
+            (b"{" | b"}", _) => commands.push(Vec::new()),
+            (_, Some(words)) => words.push(word),
+            (_, None) => {}
+        }
+    }
+    commands.retain(|words| !words.is_empty());
+    commands
+}
+
+/// What a rule about devices runs: the texts of `RUN+="…"`, `PROGRAM="…"`, `IMPORT{program}="…"`.
+pub(super) fn on_device(text: &[u8], line: Range<usize>) -> Vec<Range<usize>> {
+    let (mut found, mut at) = (Vec::new(), line.start);
+    let quote = |from: usize| {
+        text[from..line.end].iter().position(|byte| *byte == b'"').map(|length| from + length)
+    };
+    while let Some(open) = quote(at) {
+        let Some(close) = quote(open + 1) else { break };
+        let key = text[at..open].rsplit(|byte| *byte == b',').next().unwrap_or_default();
+        let key = key.trim_ascii().split(|byte| b"=+:-!".contains(byte)).next();
+        let runs: [&[u8]; 4] = [b"RUN", b"RUN{program}", b"PROGRAM", b"IMPORT{program}"];
+        if key.is_some_and(|key| runs.contains(&key.trim_ascii())) {
+            found.push(open + 1..close);
+        }
+        at = close + 1;
+    }
+    found
 }
 
 /// What logrotate gives to a shell.
@@ -328,6 +370,14 @@ mod tests {
             (Language::Anacrontab, "1 5 daily old\n", 1),
             (Language::Pairs, "[x]\ncommand = old x\nuser=old\n", 1),
             (Language::Inittab, "x:2:respawn:old\n", 1),
+            (Language::Chain, "#!/x\n# old\ns6-setuidgid www old\n", 1),
+            (Language::Chain, "foreground { old x }\nif { old }\necho old\nold -f\n", 3),
+            (Language::Devices, "ACTION==\"add\", RUN+=\"/bin/sh -c 'old x'\", NAME=\"old\"\n", 1),
+            (
+                Language::Devices,
+                "PROGRAM==\"old x\", IMPORT{program}=\"old\", RUN{builtin}+=\"old\"\n",
+                2,
+            ),
             (Language::Logrotate, "old {\n postrotate\n  old x\n endscript\n}\n", 1),
             (Language::Config, "old\n", 0),
         ];

@@ -8,6 +8,8 @@ use crate::tree::RootPath;
 pub(super) enum Language {
     /// Lines for a shell.
     Shell,
+    /// Lines that each run something, whose blocks do too: one program that becomes the next.
+    Chain,
     /// A program of another language: only its first line and the paths in it count.
     Script,
     /// A unit of systemd, or a part of one.
@@ -32,6 +34,8 @@ pub(super) enum Language {
     Passwd,
     /// Paths that are made at boot, with their owners.
     Tmpfiles,
+    /// What is done when a device comes or goes.
+    Devices,
     /// Settings of anything else.
     Config,
 }
@@ -144,12 +148,16 @@ impl Language {
     /// What a text is whose first line is `line`; `None` when that names no interpreter.
     pub(super) fn of_first_line(line: &[u8]) -> Option<Language> {
         let line = line.strip_prefix(b"#!")?;
-        let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-        let shell = words.any(|word| {
-            let name = word.rsplit(|b| *b == b'/').next().unwrap_or(word);
-            matches!(name, b"sh" | b"bash" | b"dash" | b"ash" | b"ksh" | b"zsh" | b"rbash")
+        let words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        let names = words.map(|word| word.rsplit(|b| *b == b'/').next().unwrap_or(word));
+        let known = names.filter_map(|name| match name {
+            b"sh" | b"bash" | b"dash" | b"ash" | b"ksh" | b"zsh" | b"rbash" => {
+                Some(Language::Shell)
+            }
+            b"execlineb" => Some(Language::Chain),
+            _ => None,
         });
-        Some(if shell { Language::Shell } else { Language::Script })
+        Some(known.into_iter().next().unwrap_or(Language::Script))
     }
 }
 
@@ -270,6 +278,7 @@ const PLACES: &[(&[At], Language)] = &[
     (&[At::File("/etc/inittab")], Language::Inittab),
     (&[At::File("/etc/passwd")], Language::Passwd),
     (&[At::Below("/etc/tmpfiles.d")], Language::Tmpfiles),
+    (&[At::Below("/etc/udev/rules.d")], Language::Devices),
 ];
 
 #[cfg(test)]
@@ -306,6 +315,7 @@ mod tests {
         assert_eq!(of("#!/bin/sh -e"), Some(Language::Shell));
         assert_eq!(of("#!/usr/bin/env bash"), Some(Language::Shell));
         assert_eq!(of("#! /usr/bin/python3"), Some(Language::Script));
+        assert_eq!(of("#!/command/execlineb -P"), Some(Language::Chain));
         assert_eq!(of("/bin/sh"), None);
     }
 }

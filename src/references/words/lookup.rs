@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::nearest::{self, Moved, Nearest, moved};
 use crate::references::question::Question;
 use crate::references::records::Records;
+use crate::references::zones;
 use crate::tree::{RootPath, TreeError, resolve, resolve_parent};
 
 /// Where programs are looked for, unless something says otherwise.
@@ -138,6 +139,25 @@ impl<'a> Lookup<'a> {
             nearest = nearest::nearest(question, records, (&self.moved, &self.dirs), path)?;
         }
         Ok(Some(Gone { place, program, package, nearest }))
+    }
+
+    /// The file of the time zone that was called `name`, if none is now, and what the zone is called
+    /// today.
+    ///
+    /// # Errors
+    /// One of the systems cannot be read.
+    pub(super) fn zone(&mut self, name: &[u8]) -> Result<Option<(Gone, NewName)>, TreeError> {
+        let Some(file) = std::str::from_utf8(name).ok().and_then(zones::file) else {
+            return Ok(None);
+        };
+        let Some(mut gone) = self.path(&file)? else { return Ok(None) };
+        let Some(today) = zones::today(self.question.new, &file)? else {
+            return Ok(Some((gone, None)));
+        };
+        let name = zones::name(&today);
+        gone.program = false;
+        gone.nearest = Nearest { certain: None, candidates: vec![today] };
+        Ok(Some((gone, name)))
     }
 
     /// Whether the old system had a program of this name.

@@ -17,6 +17,7 @@ mod settings;
 mod shell;
 mod text;
 mod told;
+mod zones;
 
 use edits::Edits;
 use language::Language;
@@ -71,6 +72,10 @@ fn of_text(text: &Text, lookup: &mut Lookup<'_>, told: &mut Told) -> Result<Edit
     if !matches!(text.language, Language::Passwd | Language::Tmpfiles) {
         paths_of(text, lookup, (&mut edits, told))?;
     }
+    if text.language == Language::Devices {
+        helpers(text, lookup, told)?;
+    }
+    zones_of(text, lookup, (&mut edits, told))?;
     programs_of(text, lookup, (&mut edits, told))?;
     accounts_of(text, lookup, (&mut edits, told));
     Ok(edits)
@@ -133,6 +138,56 @@ fn accounts_of(text: &Text, lookup: &Lookup<'_>, (edits, told): (&mut Edits, &mu
             None => {}
         }
     }
+}
+
+/// Time zones that are set by a name that is no file's any more.
+fn zones_of(
+    text: &Text,
+    lookup: &mut Lookup<'_>,
+    (edits, told): (&mut Edits, &mut Told),
+) -> Result<(), TreeError> {
+    for line in text.lines() {
+        for range in zones::named(&text.counting[line.clone()]) {
+            let at = line.start + range.start..line.start + range.end;
+            let word = &text.bytes[at.clone()];
+            match lookup.zone(word)? {
+                Some((_, Some(today))) if text.whole => edits.put(at, today),
+                Some((gone, _)) => told.gone(&gone, word, place(text, at.start)),
+                None => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Where programs for devices are, when they are named without a directory.
+const HELPERS: [RootPath; 2] = [RootPath::literal("/usr/lib/udev"), RootPath::literal("/lib/udev")];
+
+/// Programs that rules about devices run, named without their directory.
+fn helpers(text: &Text, lookup: &mut Lookup<'_>, told: &mut Told) -> Result<(), TreeError> {
+    for line in text.lines() {
+        for command in commands::on_device(&text.counting, line) {
+            let Some(word) = columns(&text.counting[command.clone()]).into_iter().next() else {
+                continue;
+            };
+            let at = command.start + word.start..command.start + word.end;
+            let name = &text.bytes[at.clone()];
+            if name.iter().any(|byte| b"/$%".contains(byte)) {
+                continue;
+            }
+            let places = HELPERS.map(|dir| dir.child(name));
+            if places.iter().any(|place| lookup.question.is_there(place)) {
+                continue;
+            }
+            for helper in &places {
+                if let Some(gone) = lookup.path(helper)? {
+                    told.gone(&gone, name, place(text, at.start));
+                    break;
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Shells with which accounts of the old system logged in.

@@ -81,9 +81,7 @@ pub(super) fn nearest(
 
 /// The uppermost of `path` and its parents that is gone.
 fn first_gone(question: &Question<'_>, path: &RootPath) -> Option<RootPath> {
-    let mut all = path.ancestors();
-    all.push(path.clone());
-    all.into_iter().find(|path| !question.is_there(path))
+    path.ancestors().chain([path.clone()]).find(|path| !question.is_there(path))
 }
 
 /// What was the same as `gone` by a name without its version, and is there.

@@ -12,6 +12,7 @@ use super::lookup::Lookup;
 use super::paths::paths;
 use super::shell::{self, Script};
 use super::told::{Fate, Place, Told};
+use super::zones;
 use crate::references::finding::{Cure, Finding};
 use crate::service::{HealthTest, ServiceSettings, TextOf};
 use crate::tree::{RootPath, TreeError};
@@ -140,6 +141,17 @@ pub(super) fn look(
             match &gone.nearest.certain {
                 Some(certain) => edits.put(at, certain.as_bytes().to_vec()),
                 None => told.gone(&gone, &texts.all[at.clone()], texts.place(at.start)),
+            }
+        }
+    }
+    for line in texts.ranges(&[TextOf::Environment]) {
+        for range in zones::named(&texts.all[line.clone()]) {
+            let at = line.start + range.start..line.start + range.end;
+            let word = &texts.all[at.clone()];
+            match lookup.zone(word)? {
+                Some((_, Some(today))) => edits.put(at, today),
+                Some((gone, None)) => told.gone(&gone, word, texts.place(at.start)),
+                None => {}
             }
         }
     }

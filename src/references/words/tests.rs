@@ -398,3 +398,68 @@ fn accounts_that_commands_and_settings_are_given_are_held() {
     assert_eq!(held("/etc/app/x.conf", "user = clock\n"), ["account /etc/app/x.conf clock"]);
     assert_eq!(held("/etc/app/x.conf", "user clock;\nuser a clock b\nport 998\n").len(), 1);
 }
+
+/// Systems of which the new one calls a time zone otherwise, and does not know another.
+fn zoned() -> Systems {
+    let mut systems = Systems::new();
+    for name in ["US/Pacific", "Old/Place"] {
+        systems.old = systems.old.file(&format!("/usr/share/zoneinfo/{name}"), "");
+    }
+    let today = "/usr/share/zoneinfo/America/Los_Angeles";
+    systems.old = systems.old.file(today, "");
+    systems.new = systems
+        .new
+        .file(today, "")
+        .file("/usr/share/zoneinfo/tzdata.zi", "L America/Los_Angeles US/Pacific\n");
+    systems
+}
+
+#[test]
+fn a_time_zone_is_set_by_its_name_of_today_or_held() {
+    let at = "/etc/app/x.conf";
+    let text = "timezone = 'US/Pacific'\npath = US/Pacific\n";
+    let (new, held) = zoned().text(at, text).becomes(at);
+    let expected = "timezone = 'America/Los_Angeles'\npath = US/Pacific\n";
+    assert_eq!((new.as_deref(), held), (Some(expected), vec![]));
+    let (new, held) = zoned().text(at, "TZ=Old/Place\n").becomes(at);
+    let expected = "reference /etc/app/x.conf /usr/share/zoneinfo/Old/Place";
+    assert_eq!((new, held), (None, vec![expected.to_owned()]));
+    assert_eq!(zoned().text(at, "TZ=America/Los_Angeles\n").becomes(at), (None, vec![]));
+    assert_eq!(zoned().text(at, "TZ=Never/There\n").becomes(at), (None, vec![]));
+
+    let given = json!({"environment": ["TZ=US/Pacific", "PGTZ=:US/Pacific"]});
+    let (cures, held) = zoned().container(given).look();
+    let told: Vec<String> = cures
+        .iter()
+        .map(|cure| match cure {
+            Cure::Setting { to, .. } => to.clone(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!((told, held), (vec!["TZ=America/Los_Angeles".to_owned()], vec![]));
+    let given = json!({"environment": ["TZ=Old/Place"]});
+    let (cures, held) = zoned().container(given).look();
+    assert_eq!(cures, []);
+    let told: Vec<String> = held.iter().map(line).collect();
+    assert_eq!(told, ["reference the container's environment /usr/share/zoneinfo/Old/Place"]);
+}
+
+#[test]
+fn rules_about_devices_and_chains_of_programs_run_commands() {
+    let at = "/etc/udev/rules.d/80-x.rules";
+    let run = "ACTION==\"add\", RUN+=\"/bin/sh -c 'oldtool x'\"\n";
+    assert_eq!(held(at, run), [format!("command {at} /usr/bin/oldtool")]);
+    let mut systems = Systems::new().text(at, "KERNEL==\"x\", IMPORT{program}=\"helper -x\"\n");
+    systems.old = program(systems.old, "/usr/lib/udev/helper");
+    assert_eq!(systems.becomes(at).1, [format!("command {at} /usr/lib/udev/helper")]);
+    systems.new = program(systems.new, "/usr/lib/udev/helper");
+    assert_eq!(systems.becomes(at).1, [""; 0]);
+    let said = "# RUN+=\"oldtool\"\nNAME=\"oldtool\", ENV{x}=\"oldtool\"\n";
+    assert_eq!(held(at, said), [""; 0]);
+
+    let at = "/etc/s6/web/run";
+    let text = "#!/command/execlineb -P\nfdmove -c 2 1\ns6-setuidgid clock\noldtool -f\n";
+    assert_eq!(held(at, text), [format!("command {at} /usr/bin/oldtool")]);
+    let block = "#!/command/execlineb -P\nforeground { lang3.9 x }\nhere oldtool\n";
+    assert_eq!(cured(at, block), block.replace("lang3.9", "lang3"));
+}

@@ -58,6 +58,8 @@ impl Text {
         let by_line = Language::of_first_line(line).filter(|_| !line.contains(&0));
         // A shell's place holds programs of other languages too.
         let language = match (by_place, by_line) {
+            // Nothing but its own program reads it.
+            (_, Some(Language::Chain)) => Language::Chain,
             (Some(Language::Shell) | None, Some(language)) => language,
             (Some(language), _) => language,
             (None, None) => return Ok(None),

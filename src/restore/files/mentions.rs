@@ -5,7 +5,7 @@ use std::io::Read;
 
 use crate::init::Scope;
 use crate::packages::Installed;
-use crate::tree::{Draft, DraftContent, RootPath, Store, Tree, TreeError, read_file};
+use crate::tree::{Draft, DraftContent, RootPath, Store, Tree, TreeError, list, read_file};
 
 /// Larger files are no programs that read configuration, or nobody can tell.
 const MAX_FILE: u64 = 32 << 20;
@@ -27,6 +27,9 @@ const PROSE: &[&[u8]] = &[
 
 /// Where lines that begin with a hash are comments.
 const CONFIGURATION: &[u8] = b"/etc/";
+
+/// Where configuration is.
+const PLACE: RootPath = RootPath::literal("/etc");
 
 /// Paths that packages name.
 #[derive(Debug, Default)]
@@ -99,6 +102,37 @@ impl Mentions {
             let mut text = vec![];
             let content = store.open(id).map_err(failed)?;
             content.take(MAX_TEXT).read_to_end(&mut text).map_err(failed)?;
+            let text = without_comments(&text);
+            let others = paths.iter().filter(|path| **path != file);
+            self.0.extend(others.filter(|path| names(&text, path)).map(|path| (*path).clone()));
+        }
+        Ok(())
+    }
+
+    /// Looks for each path in the configuration of a system that stands, other than itself, as far
+    /// as it `is_own`: what a package brought says no more than it did.
+    pub(in crate::restore) fn add_standing(
+        &mut self,
+        paths: &[&RootPath],
+        target: &dyn Tree,
+        is_own: &dyn Fn(&RootPath) -> bool,
+    ) -> Result<(), TreeError> {
+        if paths.is_empty() {
+            return Ok(());
+        }
+        let mut left = MAX_ALL;
+        let mut waiting = list(target, &PLACE)?;
+        while let Some(entry) = waiting.pop() {
+            let (file, size) = (&entry.path, entry.kind.size());
+            if entry.kind.is_dir() {
+                waiting.extend(target.children(file)?);
+            }
+            if !entry.kind.is_file() || size > MAX_TEXT || !is_own(file) {
+                continue;
+            }
+            let Some(rest) = left.checked_sub(size) else { break };
+            left = rest;
+            let Ok(Some(text)) = read_file(target, file, MAX_TEXT) else { continue };
             let text = without_comments(&text);
             let others = paths.iter().filter(|path| **path != file);
             self.0.extend(others.filter(|path| names(&text, path)).map(|path| (*path).clone()));

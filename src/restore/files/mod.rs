@@ -15,6 +15,7 @@ pub(super) mod references;
 pub(super) mod renamed;
 pub(super) mod services;
 pub(super) mod settle;
+pub(super) mod standing;
 pub(super) mod state;
 pub(super) mod today;
 pub(super) mod unread;

@@ -90,9 +90,12 @@ pub(in crate::restore) fn stand(
     draft: &mut Draft,
     target: &dyn Tree,
 ) -> Result<(), TreeError> {
-    for dir in path.ancestors() {
-        let there = target.entry(&dir)?.is_some_and(|entry| entry.kind.is_dir());
-        if !there && draft.get(&dir).is_none() {
+    // From below: above what is there, all is there.
+    for dir in path.ancestors().rev() {
+        if target.entry(&dir)?.is_some_and(|entry| entry.kind.is_dir()) {
+            break;
+        }
+        if draft.get(&dir).is_none() {
             draft.put(DraftNode { entry: plain(&dir), content: DraftContent::None });
         }
     }

@@ -15,9 +15,10 @@ use crate::restore::files::mentions::Mentions;
 use crate::restore::files::today::Today;
 use crate::restore::packages::in_use::CONFIGURATION;
 use crate::restore::value::decisions::Decisions;
-use crate::restore::value::inputs::unreadable;
+use crate::restore::value::inputs::{Station, unreadable};
 use crate::tree::{
-    Draft, DraftContent, DraftNode, RootPath, Store, Tree, TreeError, read_file, real_place,
+    Draft, DraftContent, DraftNode, Entry, FileType, Kind, RootPath, Store, Tree, TreeError,
+    parent_of, read_file, real_place,
 };
 use crate::verdict::{Class, Held, HeldKind, Reason};
 
@@ -38,6 +39,8 @@ pub(in crate::restore) struct Known<'a> {
     pub(in crate::restore) manifest: &'a Manifest,
     pub(in crate::restore) store: &'a dyn Store,
     pub(in crate::restore) target: &'a dyn Tree,
+    /// Whether the files are in it already.
+    pub(in crate::restore) station: Station,
     pub(in crate::restore) installed: &'a Installed,
     pub(in crate::restore) today: &'a Today<'a>,
     pub(in crate::restore) places: &'a LayoutMatcher,
@@ -99,7 +102,15 @@ fn follow_all(
     let wanted = unread.iter().map(|file| (&file.path, &file.successors));
     let mut mentions = Mentions::of(wanted, known.installed, known.target)?;
     let paths: Vec<&RootPath> = unread.iter().map(|file| &file.path).collect();
-    mentions.add_archived(&paths, draft, known.store)?;
+    match known.station {
+        Station::Staged => mentions.add_archived(&paths, draft, known.store)?,
+        Station::Standing => {
+            let is_own = |path: &RootPath| {
+                draft.get(path).is_some() || known.installed.claims(path).next().is_none()
+            };
+            mentions.add_standing(&paths, known.target, &is_own)?;
+        }
+    }
     for file in unread {
         let fate = fate(&file, &moves, &mentions, known, draft)?;
         match fate {
@@ -146,7 +157,8 @@ fn unread(
             continue;
         }
         let place = real_place(known.target, &path)?;
-        let there = known.target.entry(&place)?.is_some()
+        // What stands there may be the file itself, and that says nothing.
+        let there = known.station == Station::Staged && known.target.entry(&place)?.is_some()
             || known.installed.claims(&place).next().is_some()
             || known.installed.generated(&place).is_some();
         if there {
@@ -221,7 +233,16 @@ fn fate(
                 "its package {package} is not installed today: nothing reads it; it stays here"
             ),
         },
-        _ if is_dropped_in(&file.path, target)? || is_named => Fate::Read,
+        _ if is_dropped_in(&file.path, target)? => Fate::Read,
+        _ if is_named => match lost_link(&file.path, known)? {
+            None => Fate::Read,
+            Some((link, package)) => Fate::Held {
+                why: format!(
+                    "it was read by way of {link}, a link of {package} that the new system does \
+                     not have: nothing is known to read it; it stays here"
+                ),
+            },
+        },
         Some(package) => Fate::Held {
             why: format!(
                 "{package} was configured by it and does not have it today: nothing is known to \
@@ -234,6 +255,31 @@ fn fate(
                     .to_owned(),
         },
     })
+}
+
+/// The link of a package, where all files are read, that led to `path` in the old system, when none
+/// does in the new one.
+fn lost_link(path: &RootPath, known: &Known<'_>) -> Result<Option<(RootPath, String)>, TreeError> {
+    let is_link = |listed: Listed<'_>| {
+        let dir = parent_of(listed.path).unwrap_or_default();
+        let packaged = listed.class == Class::Immutable && listed.package.is_some();
+        packaged && !listed.deleted && listed.file_type == FileType::Symlink && dir.ends_with(b".d")
+    };
+    let leads = |entry: &Entry| match &entry.kind {
+        Kind::Symlink { target } => entry.path.aim(target) == *path,
+        _ => false,
+    };
+    let mut lost = None;
+    for record in known.manifest.entries.wanted(is_link) {
+        let package = record.package.clone().unwrap_or_default();
+        let Some(link) = record.into_entry().filter(leads) else { continue };
+        let place = real_place(known.target, &link.path)?;
+        if known.target.entry(&place)?.as_ref().is_some_and(leads) {
+            return Ok(None);
+        }
+        lost.get_or_insert((link.path, package));
+    }
+    Ok(lost)
 }
 
 /// Where the variables of a service are set whose name is another today.
@@ -436,9 +482,8 @@ impl Moves {
         if let Some(moved) = self.moved.get(path) {
             return Some(moved.clone());
         }
-        let ancestors = path.ancestors();
         let (formerly, (dir, package)) =
-            ancestors.iter().find_map(|dir| self.dirs.get_key_value(dir))?;
+            path.ancestors().find_map(|dir| self.dirs.get_key_value(&dir))?;
         Some((dir.join(&path.strip_prefix(formerly)?), package.clone()))
     }
 }
@@ -486,8 +531,17 @@ mod tests {
     }
 
     fn follow_in(target: &MemoryTree, entries: Vec<ManifestEntry>, plan: &PackagePlan) -> Followed {
+        follow_at(Station::Staged, target, entries, plan)
+    }
+
+    fn follow_at(
+        station: Station,
+        target: &MemoryTree,
+        entries: Vec<ManifestEntry>,
+        plan: &PackagePlan,
+    ) -> Followed {
         let mut draft = Draft::default();
-        for entry in &entries {
+        for entry in entries.iter().filter(|entry| entry.class == Class::Mutable) {
             match entry.is_deleted() {
                 true => draft.delete(entry.path.clone()),
                 false => draft.put(node(&entry.path.to_string())),
@@ -499,6 +553,7 @@ mod tests {
             manifest: &manifest(entries),
             store: &Texts(&[OURS]),
             target,
+            station,
             installed: &installed,
             today: &Today::read(&installed, plan, target).unwrap(),
             places: &LayoutDb::open(&[]).unwrap().layout(&[]).unwrap(),
@@ -640,6 +695,44 @@ mod tests {
         };
         let plan = PackagePlan { install: vec![took], ..PackagePlan::default() };
         assert_eq!(follow_in(&target, old(), &plan).held, []);
+    }
+
+    #[test]
+    fn a_file_whose_readers_came_by_a_link_that_is_gone_is_held() {
+        let reason = Reason::AsPackaged { package: "init".to_owned() };
+        let link = entry("/etc/sys.d/99-sys.conf", Some("init"), reason, Some("../sys.conf"));
+        let old = || vec![edited("/etc/sys.conf", "app"), link.clone()];
+        // A program that is run by nobody names it too.
+        let files = [("/usr/sbin/app", "\0/etc/sys.conf\0")];
+        let target = system(&files, "");
+        let found = follow_in(&target, old(), &PackagePlan::default());
+        is_held(&found, "/etc/sys.conf", "by way of /etc/sys.d/99-sys.conf, a link of init", &[]);
+        let linked = target.link("/etc/sys.d/99-sys.conf", "../sys.conf");
+        assert_eq!(follow_in(&linked, old(), &PackagePlan::default()).held, []);
+        let found = follow_in(
+            &system(&files, ""),
+            vec![edited("/etc/sys.conf", "app")],
+            &PackagePlan::default(),
+        );
+        assert_eq!(found.held, []);
+    }
+
+    #[test]
+    fn what_stands_where_it_is_not_read_is_open_until_something_names_it() {
+        let old = || vec![edited("/etc/app.cfg", "app")];
+        let at = |target: &MemoryTree| {
+            follow_at(Station::Standing, target, old(), &PackagePlan::default())
+        };
+        let standing = system(&[], "").file("/etc/app.cfg", OURS);
+        is_held(&at(&standing), "/etc/app.cfg", "nothing is known to read it", &[]);
+        // Staged, a file that is there is somebody's.
+        assert_eq!(follow_in(&standing, old(), &PackagePlan::default()).held, []);
+        let named = standing.file("/etc/app/main.conf", "include /etc/app.cfg\n");
+        assert_eq!(at(&named).held, []);
+        let said = system(&[], "")
+            .file("/etc/app.cfg", "# /etc/app.cfg\n")
+            .file("/etc/app/main.conf", "# include /etc/app.cfg\n");
+        assert_eq!(at(&said).held.len(), 1);
     }
 
     #[test]

@@ -242,9 +242,9 @@ fn hold_compiled(
         if compiled && !name.ends_with(b".pyc") {
             // lib/python3.x/site-packages/NAME
             let depth = way.new.components().count() + 2;
-            let mut dirs = node.entry.path.ancestors();
-            dirs.push(node.entry.path.clone());
-            tops.extend(dirs.into_iter().find(|dir| dir.components().count() == depth));
+            let path = &node.entry.path;
+            let mut dirs = path.ancestors().chain([path.clone()]);
+            tops.extend(dirs.find(|dir| dir.components().count() == depth));
         }
     }
     for top in tops {

@@ -65,6 +65,8 @@ pub(in crate::restore) struct EngineTarget {
 /// A volume that was made and filled.
 struct Filled {
     destination: RootPath,
+    /// Where it is mounted too.
+    also: Vec<RootPath>,
     /// The volume that holds the content now.
     volume: String,
     /// It becomes a volume without a name of its own.
@@ -311,7 +313,8 @@ impl EngineTarget {
                 .name;
             self.staging.register(Made::Volume(copy.clone()));
             self.copy_volume(&filled.volume, &copy, &filled.destination)?;
-            binds.push(format!("{copy}:{}:nocopy", filled.destination));
+            let places = std::iter::once(&filled.destination).chain(&filled.also);
+            binds.extend(places.map(|place| format!("{copy}:{place}:nocopy")));
         }
         Ok(binds)
     }
@@ -492,9 +495,11 @@ impl Builder for EngineTarget {
         for plan in wanted.volumes {
             let volume = self.make_volume(plan)?;
             self.fill(&volume, plan, store)?;
-            binds.push(format!("{volume}:{}:nocopy", plan.destination));
+            let places = std::iter::once(&plan.destination).chain(&plan.also);
+            binds.extend(places.map(|place| format!("{volume}:{place}:nocopy")));
             self.volumes.push(Filled {
                 destination: plan.asked.clone(),
+                also: plan.also.clone(),
                 volume,
                 anonymous: plan.anonymous,
             });

@@ -112,10 +112,11 @@ fn enter_parents(
     below: &dyn Tree,
     open: &mut Vec<Entry>,
 ) -> Result<(), LayerError> {
-    for dir in path.ancestors() {
-        if dir.is_root() || open.iter().any(|entry| entry.path == dir) {
-            continue;
-        }
+    let depth = |dir: &RootPath| dir.as_bytes().len();
+    let last = open.last().map_or(depth(&RootPath::root()), |entry| depth(&entry.path));
+    let waiting: Vec<RootPath> =
+        path.ancestors().rev().take_while(|dir| depth(dir) > last).collect();
+    for dir in waiting.into_iter().rev() {
         let known = below.entry(&dir)?.filter(|entry| entry.kind.is_dir());
         open.push(known.unwrap_or_else(|| plain_directory(dir)));
     }

@@ -21,6 +21,9 @@ pub(in crate::restore) struct VolumePlan {
     pub(in crate::restore) destination: RootPath,
     /// How the container's settings call that place.
     pub(in crate::restore) asked: RootPath,
+    /// Where it is mounted too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::restore) also: Vec<RootPath>,
     /// What is written on it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(in crate::restore) labels: BTreeMap<String, String>,
@@ -67,6 +70,22 @@ pub(in crate::restore) fn questions(survey: &Survey) -> Vec<Held> {
     questions
 }
 
+/// Where volumes were seen at a second place, and a root without volumes has nothing.
+pub(in crate::restore) fn at_one_place(survey: &Survey) -> Vec<Held> {
+    let mut questions = Vec::new();
+    for mount in kept(survey) {
+        for also in mount.also_at(&survey.mounts) {
+            let (at, first) = (&also.destination, &mount.destination);
+            let why = format!(
+                "the volume at {first} was mounted here too; its files are at {first} only: mount \
+                 that here, or make a link"
+            );
+            questions.push(Held::new(HeldKind::Volume, at, why).candidate(first));
+        }
+    }
+    questions
+}
+
 /// Takes what lies in volumes out of the settled draft.
 pub(in crate::restore) fn split(
     survey: &Survey,
@@ -97,6 +116,7 @@ pub(in crate::restore) fn split(
                 .filter(|volume| !volume.is_elsewhere())
                 .map(|volume| volume.options.clone())
                 .unwrap_or_default(),
+            also: mount.also_at(&survey.mounts).map(|also| also.destination.clone()).collect(),
             asked: mount.asked.clone().unwrap_or_else(|| mount.destination.clone()),
             content,
         });
@@ -171,6 +191,28 @@ mod tests {
         assert!(!format!("{told:?}").contains("hush"));
         let [volume] = &split(&far, &target, &mut Draft::default()).unwrap()[..] else { panic!() };
         assert!(volume.options.is_empty());
+    }
+
+    #[test]
+    fn a_volume_that_was_mounted_twice_is_made_once_and_is_a_question_of_a_root() {
+        let second = MountFact { kept: false, ..mount(MountKind::Volume, "data", "/srv/data") };
+        let other = MountFact { kept: false, ..mount(MountKind::Bind, "data", "/host") };
+        let mounts = vec![mount(MountKind::Volume, "data", "/data"), second, other];
+        let survey = Survey { mounts, ..Survey::default() };
+        let target = MemoryTree::default().dir("/data");
+        let mut draft = Draft::default();
+        draft.put(node("/data/a"));
+        let volumes = split(&survey, &target, &mut draft).unwrap();
+        let told: Vec<_> = volumes.iter().map(|v| (&*v.archived, v.also.clone())).collect();
+        assert_eq!(told, [("data", vec![path("/srv/data")])]);
+        let held = at_one_place(&survey);
+        assert_eq!(held.len(), 1);
+        assert_eq!(
+            (held[0].subject.as_str(), &held[0].candidates[..]),
+            ("/srv/data", &["/data".to_owned()][..])
+        );
+        let absent: Vec<_> = MountFact::absent(&survey.mounts).map(|m| m.name.as_str()).collect();
+        assert_eq!(absent, ["data"]);
     }
 
     #[test]

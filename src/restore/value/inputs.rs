@@ -30,6 +30,15 @@ pub(in crate::restore) struct Inputs<'a> {
     pub(in crate::restore) volumes: VolumesAs,
 }
 
+/// How far a system is that a plan is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::restore) enum Station {
+    /// Today's packages are in it, and nothing of the service.
+    Staged,
+    /// It was revived, and somebody may have worked on it since.
+    Standing,
+}
+
 /// What becomes of volumes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::restore) enum VolumesAs {

@@ -1,8 +1,9 @@
-//! [`Copies`]: the throw-away copy of the old system, made when something first has to run in it.
+//! [`Copies`]: the throw-away copy of a source, made when something first has to run in it.
 //!
 //! The only place where something of a source is executed: exports, checks of rules, and the
 //! service itself, while it is observed. A container's copy has its volumes' content in volumes of
-//! its own, and no network; all of it is removed in the end.
+//! its own, and no network; all of it is removed in the end. The container itself is neither
+//! stopped nor paused, whether it runs or not.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +18,7 @@ use crate::system::{Command, ContainerSystem, RootSystem, System};
 use crate::tree::{Lost, PlaceError, RootPath, copy_tree, remove_tree};
 
 /// The copy of a source, once it is needed.
-pub(super) struct Copies<'a> {
+pub(crate) struct Copies<'a> {
     source: &'a Source,
     scratch: &'a Path,
     made: Option<Copy>,
@@ -25,7 +26,7 @@ pub(super) struct Copies<'a> {
 
 impl<'a> Copies<'a> {
     /// No copy yet; that of a root will lie in `scratch`.
-    pub(super) fn new(source: &'a Source, scratch: &'a Path) -> Copies<'a> {
+    pub(crate) fn new(source: &'a Source, scratch: &'a Path) -> Copies<'a> {
         Copies { source, scratch, made: None }
     }
 
@@ -33,7 +34,7 @@ impl<'a> Copies<'a> {
     ///
     /// # Errors
     /// It cannot be made.
-    pub(super) fn copy(&mut self, monitor: &dyn Monitor) -> Result<&mut Copy, Failure> {
+    pub(crate) fn copy(&mut self, monitor: &dyn Monitor) -> Result<&mut Copy, Failure> {
         let made = match self.made.take() {
             Some(made) => made,
             None => Copy::of(self.source, self.scratch, monitor)?,
@@ -42,12 +43,12 @@ impl<'a> Copies<'a> {
     }
 
     /// Whether there is a copy already.
-    pub(super) fn is_made(&self) -> bool {
+    pub(crate) fn is_made(&self) -> bool {
         self.made.is_some()
     }
 
     /// Removes the copy and tells what could not be removed; dropping it says nothing.
-    pub(super) fn clean(self, monitor: &dyn Monitor) {
+    pub(crate) fn clean(self, monitor: &dyn Monitor) {
         if let Some(Copy::Container(copied)) = self.made {
             for left in copied.staging.discard() {
                 monitor.notice(&left.to_string());
@@ -56,8 +57,8 @@ impl<'a> Copies<'a> {
     }
 }
 
-/// A throw-away copy of the old system.
-pub(super) enum Copy {
+/// A throw-away copy of a system.
+pub(crate) enum Copy {
     /// Of a container.
     Container(Copied),
     /// Of a tree.
@@ -65,22 +66,22 @@ pub(super) enum Copy {
 }
 
 /// The copy of a container.
-pub(super) struct Copied {
+pub(crate) struct Copied {
     system: ContainerSystem,
     /// The container that commands run in.
-    pub(super) container: String,
+    pub(crate) container: String,
     /// The container's files, as an image.
-    pub(super) image: String,
+    pub(crate) image: String,
     /// Volumes with the content of its volumes, as `VOLUME:PLACE:nocopy`.
-    pub(super) binds: Vec<String>,
+    pub(crate) binds: Vec<String>,
     /// Why no command runs in it: its image may have no program that waits.
     unable: Option<EngineError>,
     /// Removes all of it.
-    pub(super) staging: Staging,
+    pub(crate) staging: Staging,
 }
 
 /// A directory that is removed in the end.
-pub(super) struct Removed(PathBuf);
+pub(crate) struct Removed(PathBuf);
 
 impl Drop for Removed {
     fn drop(&mut self) {
@@ -101,10 +102,10 @@ impl Copy {
     ///
     /// # Errors
     /// It holds no system in which one could.
-    pub(super) fn system(&mut self) -> Result<&mut dyn System, Failure> {
+    pub(crate) fn system(&mut self) -> Result<&mut dyn System, Failure> {
         match self {
             Copy::Container(copied) => match copied.unable.take() {
-                Some(error) => Err(failed("copying", &"the old container", error)
+                Some(error) => Err(failed("copying", &"the container", error)
                     .why("its image cannot run `sleep`: no command can run in a copy of it")),
                 None => Ok(&mut copied.system),
             },
@@ -125,6 +126,7 @@ fn container(source: &Source, facts: &ContainerFacts) -> Result<Copy, Failure> {
     let image = engine.commit(&facts.id, &config).map_err(failed)?;
     staging.register(Made::Image(image.clone()));
     let mut binds = Vec::new();
+    let mounts = source.mounts();
     for mount in source.directories() {
         let labels = staging.labels(&[]);
         let volume = engine
@@ -132,6 +134,8 @@ fn container(source: &Source, facts: &ContainerFacts) -> Result<Copy, Failure> {
             .map_err(failed)?;
         staging.register(Made::Volume(volume.name.clone()));
         binds.push(format!("{}:{}:nocopy", volume.name, mount.destination));
+        let also = mount.also_at(&mounts);
+        binds.extend(also.map(|also| format!("{}:{}:nocopy", volume.name, also.destination)));
     }
     let spec = ContainerSpec::new(&image, &["sleep", "infinity"])
         .config("User", "0:0")
