@@ -501,7 +501,7 @@ fn top(path: &RootPath) -> Option<RootPath> {
 /// Whether `path` is where the service itself looks for what it does.
 fn is_of_service(path: &RootPath) -> bool {
     let shared = [OWN_CONFIGURATION, b"pam.d", b"profile.d", b"xdg"];
-    !shared.iter().any(|dir| path.is_within(&PLACE.child(dir)))
+    !is_for_others(path) && !shared.iter().any(|dir| path.is_within(&PLACE.child(dir)))
 }
 
 /// The texts below `dir` with their lines; links are not followed.
@@ -674,6 +674,9 @@ mod tests {
         assert_eq!(told(&old, &[on], &more), [""; 0], "only added");
         let moved = [(MAIN, "log a\n"), ("/etc/app/b.conf", "x 1\ntype = remote\n")];
         assert_eq!(told(&old, &[on], &moved), [""; 0], "in another file");
+        let readme = "/etc/app/README.app";
+        let people = told(&[(readme, "see a\n")], &[on], &[(readme, "see b\n")]);
+        assert_eq!(people, [""; 0], "said to people");
     }
 
     #[test]
