@@ -191,6 +191,7 @@ impl Stage<'_> {
         if watched.exited.is_none() {
             seen.processes = watched.sample.processes.into_iter().collect();
             seen.listeners = watched.sample.listeners.into_iter().collect();
+            seen.unasked = watched.sample.unasked;
             seen.health = self.health(container, began)?;
         }
         let mut log = self.engine.logs(container, 1000)?;
@@ -301,8 +302,12 @@ impl Stage<'_> {
         }
     }
 
-    /// Whether it listens on what its settings say that it does; what nobody says holds.
+    /// Whether it listens on what its settings say that it does; what nobody says holds, and what
+    /// nobody can see.
     fn listens(&self, sample: Option<&Sample>) -> bool {
+        if sample.is_some_and(|sample| sample.unasked) {
+            return true;
+        }
         let tcp = self.settings.network.exposed.iter().filter(|port| port.protocol == "tcp");
         let is = |number: u16| {
             let mut open = sample.into_iter().flat_map(|sample| &sample.listeners);
