@@ -149,6 +149,9 @@ impl Observation {
         };
         let ran = listed(names.into_iter().collect());
         let mut text = match self.unasked {
+            true if self.processes.is_empty() => {
+                "it ran, without a shell to ask in what runs and where it listens".to_owned()
+            }
             true => format!("{ran} ran, without a shell to ask in where it listens"),
             false => {
                 let open = listed(ports.iter().map(String::as_str).collect());

@@ -35,7 +35,9 @@ pub(crate) fn compare(old: &Observation, new: &Observation, renamed: &Renamed) -
     held.extend(ended);
     // Nothing runs then, and one finding says so.
     if !is_over {
-        held.extend(processes(old, new, renamed));
+        if !(new.unasked && new.processes.is_empty()) {
+            held.extend(processes(old, new, renamed));
+        }
         held.extend(accounts(old, new, renamed));
         // Where there was nothing to ask with, nothing is known.
         if !old.unasked && !new.unasked {
@@ -260,6 +262,8 @@ mod tests {
         let old = seen(&[("web", "root")], &[(80, Reach::Any, "web")]);
         let new = Observation { unasked: true, ..seen(&[("web", "")], &[]) };
         assert_eq!(found(&old, &new), []);
+        let unseen = Observation { processes: vec![], ..new.clone() };
+        assert_eq!(found(&old, &unseen), []);
         let gone = Observation { unasked: false, ..new };
         assert_eq!(found(&old, &gone), [(HeldKind::Listener, "80/tcp".to_owned())]);
     }

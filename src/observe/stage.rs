@@ -278,7 +278,7 @@ impl Stage<'_> {
     ) -> Result<Watched, EngineError> {
         let from = Instant::now();
         let (mut samples, mut since): (Vec<Sample>, Instant) = (vec![], from);
-        let mut same = 0;
+        let (mut same, mut looks) = (0, 0);
         loop {
             std::thread::sleep(PAUSE);
             let found = look(self.engine, container, beside)?;
@@ -286,12 +286,19 @@ impl Stage<'_> {
                 let code = self.engine.wait(container, COMMAND)?;
                 return Ok(Watched { exited: Some(code), sample: Sample::default() });
             }
+            let unseen = samples.is_empty() && matches!(found, Look::Nothing);
             if let Look::Seen(sample) = found {
                 if samples.last() != Some(&sample) {
                     (since, same) = (Instant::now(), 0);
                 }
                 samples.push(sample);
                 same += 1;
+            }
+            looks += 1;
+            if unseen && looks >= SAME && from.elapsed() >= STILL {
+                // Neither it nor the engine can be asked, and that does not change.
+                let sample = Sample { unasked: true, ..Sample::default() };
+                return Ok(Watched { exited: None, sample });
             }
             let still = since.elapsed() >= STILL && same >= SAME;
             let long = from.elapsed() >= LONGEST && samples.len() >= LOOKS;

@@ -51,6 +51,8 @@ pub(super) fn look(
                 imports::missing(&text, &lookup, &mut places)?
             {
                 if let Some(gone) = lookup.path(&was)? {
+                    // Some modules can be run too.
+                    let gone = lookup::Gone { program: false, ..gone };
                     told.gone(&gone, &text.bytes[at.clone()], place(&text, at.start));
                 }
             }

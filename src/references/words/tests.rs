@@ -439,6 +439,7 @@ fn asks(at: &str, text: &str) -> Vec<String> {
         tree.link("/usr/bin/python3", version)
     };
     systems.old = python(systems.old, "python3.9");
+    systems.old = program(systems.old, "/usr/lib/python3.9/oldcgi.py");
     systems.new = python(systems.new, "python3.13");
     systems.text("/srv/own/own.py", "").text(at, text).becomes(at).1
 }
