@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use command::{IMAGE, Place, run};
-use regrow::internals::engine::{ContainerSpec, Engine, Made, STAGING_LABEL};
+use regrow::internals::engine::{ContainerSpec, Engine, Made, STAGING_LABEL, State};
 use regrow::restore::Which;
 use regrow::tree::RootPath;
 use serde_json::Value;
@@ -110,10 +110,7 @@ fn a_service_is_started_once_in_a_copy_and_what_it_does_is_kept() {
         std::fs::read(place.path("two")).unwrap()
     );
     assert_eq!(left(&engine, "service.pl"), 0);
-    assert_eq!(
-        engine.container(&container.1).unwrap().state,
-        regrow::internals::engine::State::Created
-    );
+    assert_eq!(engine.container(&container.1).unwrap().state, State::Created);
     let ran = run(&["inspect", &place.text("one")], &[]);
     let line = "Observed: perl service.pl ran, 8080/tcp listened on, 1 complaint\n";
     assert!(ran.stdout.contains(line), "{}", ran.stdout);
@@ -213,13 +210,19 @@ impl Running {
         self.0.wait().unwrap().code()
     }
 
-    /// All sorts of things that it made until its end.
+    /// All that it made until its end, but containers that were not started: files are read in them.
     fn watched(&mut self, engine: &Engine) -> Vec<Made> {
         let mut all = vec![];
         loop {
             let over = self.0.try_wait().unwrap();
             for made in self.made(engine) {
-                if !all.contains(&made) {
+                let rests = match &made {
+                    Made::Container(id) => {
+                        engine.container(id).is_ok_and(|found| found.state == State::Created)
+                    }
+                    _ => false,
+                };
+                if !rests && !all.contains(&made) {
                     all.push(made);
                 }
             }
