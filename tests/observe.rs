@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use command::{IMAGE, Place, run};
-use regrow::internals::engine::{ContainerSpec, Engine, STAGING_LABEL};
+use regrow::internals::engine::{ContainerSpec, Engine, Made, STAGING_LABEL, State};
 use regrow::restore::Which;
 use regrow::tree::RootPath;
 use serde_json::Value;
@@ -110,10 +110,7 @@ fn a_service_is_started_once_in_a_copy_and_what_it_does_is_kept() {
         std::fs::read(place.path("two")).unwrap()
     );
     assert_eq!(left(&engine, "service.pl"), 0);
-    assert_eq!(
-        engine.container(&container.1).unwrap().state,
-        regrow::internals::engine::State::Created
-    );
+    assert_eq!(engine.container(&container.1).unwrap().state, State::Created);
     let ran = run(&["inspect", &place.text("one")], &[]);
     let line = "Observed: perl service.pl ran, 8080/tcp listened on, 1 complaint\n";
     assert!(ran.stdout.contains(line), "{}", ran.stdout);
@@ -230,30 +227,114 @@ impl Drop for Running {
     }
 }
 
+impl Running {
+    /// Starts the program in `place`, where it has a directory for what passes.
+    fn start(place: &Place, args: &[&str]) -> Running {
+        let passing = place.path("passing");
+        std::fs::create_dir_all(&passing).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_regrow"))
+            .args(args)
+            .env("TMPDIR", passing)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Running(child)
+    }
+
+    /// What it has made and not removed: a run's name holds the number of its process.
+    fn made(&self, engine: &Engine) -> Vec<Made> {
+        let ours = format!(".{}.", self.0.id());
+        // What is gone between being listed and being looked at is asked for again.
+        let staged = (0..5).find_map(|_| engine.staged().ok()).unwrap();
+        let staged = staged.into_iter().filter(|left| left.staging.contains(&ours));
+        staged.map(|left| left.made).collect()
+    }
+
+    /// Ends it with `signal` once a container runs `word`; its exit code.
+    fn end(&mut self, signal: &str, engine: &Engine, word: &str) -> Option<i32> {
+        let until = Instant::now() + Duration::from_secs(300);
+        while left(engine, word) == 0 {
+            assert!(Instant::now() < until, "it is never observed");
+            assert_eq!(self.0.try_wait().unwrap(), None, "it is never observed");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        assert!(!self.made(engine).is_empty());
+        let pid = self.0.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        self.0.wait().unwrap().code()
+    }
+
+    /// All that it made until its end, but containers that were not started: files are read in them.
+    fn watched(&mut self, engine: &Engine) -> Vec<Made> {
+        let mut all = vec![];
+        loop {
+            let over = self.0.try_wait().unwrap();
+            for made in self.made(engine) {
+                let rests = match &made {
+                    Made::Container(id) => {
+                        engine.container(id).is_ok_and(|found| found.state == State::Created)
+                    }
+                    _ => false,
+                };
+                if !rests && !all.contains(&made) {
+                    all.push(made);
+                }
+            }
+            if let Some(status) = over {
+                assert!(status.success(), "{status}");
+                return all;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
 #[test]
 fn an_archive_that_is_ended_while_it_observes_leaves_nothing() {
     let engine = engine();
     let place = Place::new();
     let argv = ["/usr/bin/perl", "-e", "sleep 7 while 1"];
     let container = Container::new(&engine, "ended", &argv, &[("srv/x", 0o644, "x")]);
-    let child = Command::new(env!("CARGO_BIN_EXE_regrow"))
-        .args(["archive", &container.source(), "-o", &place.text("out")])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut child = Running(child);
-    let ours = || left(&engine, "sleep 7 while 1");
-    let until = Instant::now() + Duration::from_secs(120);
-    while ours() == 0 {
-        assert!(Instant::now() < until, "it is never observed");
-        std::thread::sleep(Duration::from_millis(100));
+    for (signal, code) in [("-TERM", 128 + 15), ("-INT", 128 + 2)] {
+        let args = ["archive", &container.source(), "-o", &place.text("out")];
+        let mut run = Running::start(&place, &args);
+        assert_eq!(run.end(signal, &engine, "sleep 7 while 1"), Some(code));
+        assert_eq!(run.made(&engine), []);
+        assert_eq!(place.names(), ["passing", "root"]);
+        assert_eq!(std::fs::read_dir(place.path("passing")).unwrap().count(), 0);
     }
-    let pid = child.0.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-    let status = child.0.wait().unwrap();
-    assert_eq!(status.code(), Some(128 + 15));
-    assert_eq!(ours(), 0);
-    assert_eq!(place.names(), ["root"]);
+}
+
+#[test]
+fn a_restore_that_is_ended_while_it_observes_leaves_nothing() {
+    let engine = engine();
+    let place = Place::new();
+    let argv = ["/usr/bin/perl", "-e", "sleep 9 while 1"];
+    let container = Container::new(&engine, "cut", &argv, &[("srv/x", 0o644, "x")]);
+    archived(&place, &container, "bundle", &[]);
+    let name = format!("observe-cut-new-{}", std::process::id());
+    let bundle = place.text("bundle");
+    let args = ["restore", &bundle, "--onto", IMAGE, "--engine", "docker", "--name", &name];
+    let mut run = Running::start(&place, &args);
+    assert_eq!(run.end("-INT", &engine, "sleep 9 while 1"), Some(128 + 2));
+    assert_eq!(run.made(&engine), []);
+    assert!(engine.container(&name).is_err());
+    assert_eq!(place.names(), ["bundle", "passing", "root"]);
+    assert_eq!(std::fs::read_dir(place.path("passing")).unwrap().count(), 0);
+}
+
+#[test]
+fn nothing_of_a_source_is_copied_or_runs_where_observing_is_switched_off() {
+    let engine = engine();
+    let place = Place::new();
+    let argv = ["/usr/bin/perl", "-e", "sleep 11 while 1"];
+    let container = Container::new(&engine, "off", &argv, &[("srv/x", 0o644, "x")]);
+    let (source, out) = (container.source(), [place.text("on"), place.text("off")]);
+    let on = Running::start(&place, &["archive", &source, "-o", &out[0]]).watched(&engine);
+    assert!(on.iter().any(|made| matches!(made, Made::Container(_))), "{on:?}");
+    assert!(on.iter().any(|made| matches!(made, Made::Image(_))), "{on:?}");
+    let args = ["archive", &source, "-o", &out[1], "--no-observe"];
+    assert_eq!(Running::start(&place, &args).watched(&engine), []);
 }

@@ -34,9 +34,9 @@ const FOR_OTHERS: &[RootPath] = &[
     RootPath::literal("/etc/ufw"),
 ];
 
-/// Whether `path` is what a package says of its service to other programs.
+/// Whether `path` is what a package says of its service to other programs, or to people.
 pub(crate) fn is_for_others(path: &RootPath) -> bool {
-    FOR_OTHERS.iter().any(|dir| path.is_within(dir))
+    path.name().starts_with(b"README") || FOR_OTHERS.iter().any(|dir| path.is_within(dir))
 }
 
 /// The largest text that is looked at, in bytes: documentation in comments makes some large.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::error::{About, EngineError, Object};
 use super::stream::EngineReader;
 use super::wire::Call;
-use super::{Engine, at, items, text};
+use super::{Engine, Flavour, at, items, text};
 use crate::service::MountKind;
 use crate::tree::RootPath;
 
@@ -218,7 +218,12 @@ impl Engine {
     /// The command lines of what runs in the container, as the engine's own machine lists them:
     /// the only way in where the container has no shell.
     pub fn top(&self, id: &str) -> Result<Vec<String>, EngineError> {
-        let answer = self.json(call("GET", id, &["top"], "listing the processes of")?)?;
+        let mut call = call("GET", id, &["top"], "listing the processes of")?;
+        if self.info().flavour == Flavour::Podman {
+            // Otherwise it looks for a program of the container's that lists them.
+            call = call.query("ps_args", "args");
+        }
+        let answer = self.json(call)?;
         let titles = items(&answer["Titles"]);
         let at = titles.iter().position(|t| matches!(t.as_str(), Some("CMD" | "COMMAND")));
         let column = at.unwrap_or(titles.len().saturating_sub(1));

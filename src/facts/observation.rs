@@ -20,6 +20,10 @@ pub struct Observation {
     /// Where it listened.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub listeners: Vec<ListenerFact>,
+    /// Nothing could be asked in it, as it has no shell: only what the engine tells is known, and
+    /// that is what ran.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unasked: bool,
     /// The exit code of the container's command, where it ended while it was watched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exited: Option<i64>,
@@ -143,11 +147,17 @@ impl Observation {
             true => "nothing".to_owned(),
             false => words.join(", "),
         };
-        let mut text = format!(
-            "{} ran, {} listened on",
-            listed(names.into_iter().collect()),
-            listed(ports.iter().map(String::as_str).collect())
-        );
+        let ran = listed(names.into_iter().collect());
+        let mut text = match self.unasked {
+            true if self.processes.is_empty() => {
+                "it ran, without a shell to ask in what runs and where it listens".to_owned()
+            }
+            true => format!("{ran} ran, without a shell to ask in where it listens"),
+            false => {
+                let open = listed(ports.iter().map(String::as_str).collect());
+                format!("{ran} ran, {open} listened on")
+            }
+        };
         if let Some(code) = self.exited {
             text.push_str(&format!(", the command ended with {code}"));
         }
@@ -193,5 +203,10 @@ mod tests {
             "web ran, 80/tcp listened on, the command ended with 1, unhealthy, 2 complaints"
         );
         assert_eq!(Observation::default().summary(), "nothing ran, nothing listened on");
+        let unasked = Observation { unasked: true, exited: None, listeners: vec![], ..seen };
+        assert_eq!(
+            unasked.summary(),
+            "web ran, without a shell to ask in where it listens, unhealthy, 2 complaints"
+        );
     }
 }

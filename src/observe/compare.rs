@@ -35,9 +35,14 @@ pub(crate) fn compare(old: &Observation, new: &Observation, renamed: &Renamed) -
     held.extend(ended);
     // Nothing runs then, and one finding says so.
     if !is_over {
-        held.extend(processes(old, new, renamed));
+        if !(new.unasked && new.processes.is_empty()) {
+            held.extend(processes(old, new, renamed));
+        }
         held.extend(accounts(old, new, renamed));
-        held.extend(listeners(old, new));
+        // Where there was nothing to ask with, nothing is known.
+        if !old.unasked && !new.unasked {
+            held.extend(listeners(old, new));
+        }
         if old.health == Some(Health::Healthy) && new.health == Some(Health::Unhealthy) {
             let why = "its health check was content with the old system, and is not with the new";
             held.push(Held::new(HeldKind::Health, "health check", why).was("healthy"));
@@ -250,6 +255,17 @@ mod tests {
     fn found(old: &Observation, new: &Observation) -> Vec<(HeldKind, String)> {
         let held = compare(old, new, &Renamed::default());
         held.into_iter().map(|held| (held.kind, held.subject)).collect()
+    }
+
+    #[test]
+    fn ports_of_a_system_that_could_not_be_asked_are_no_difference() {
+        let old = seen(&[("web", "root")], &[(80, Reach::Any, "web")]);
+        let new = Observation { unasked: true, ..seen(&[("web", "")], &[]) };
+        assert_eq!(found(&old, &new), []);
+        let unseen = Observation { processes: vec![], ..new.clone() };
+        assert_eq!(found(&old, &unseen), []);
+        let gone = Observation { unasked: false, ..new };
+        assert_eq!(found(&old, &gone), [(HeldKind::Listener, "80/tcp".to_owned())]);
     }
 
     #[test]

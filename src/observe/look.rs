@@ -44,7 +44,8 @@ pub(crate) fn look(engine: &Engine, container: &str, beside: &Beside) -> Result<
         program.rsplit('/').next().unwrap_or(program).to_owned()
     };
     let fact = |argv: &String| ProcessFact { name: name(argv), account: String::new() };
-    Ok(Look::Seen(Sample { processes: listed.iter().map(fact).collect(), ..Sample::default() }))
+    let processes = listed.iter().map(fact).collect();
+    Ok(Look::Seen(Sample { processes, unasked: true, ..Sample::default() }))
 }
 
 /// What was written to the logs in a container since it was started; `known` are the lengths that

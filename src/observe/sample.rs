@@ -18,6 +18,8 @@ const MANY_IN_ONE: &[&str] = &["busybox", "toybox", "coreutils"];
 pub(crate) struct Sample {
     pub(crate) processes: BTreeSet<ProcessFact>,
     pub(crate) listeners: BTreeSet<ListenerFact>,
+    /// Only the engine told what runs.
+    pub(crate) unasked: bool,
 }
 
 /// What of a sample is left out.

@@ -191,6 +191,7 @@ impl Stage<'_> {
         if watched.exited.is_none() {
             seen.processes = watched.sample.processes.into_iter().collect();
             seen.listeners = watched.sample.listeners.into_iter().collect();
+            seen.unasked = watched.sample.unasked;
             seen.health = self.health(container, began)?;
         }
         let mut log = self.engine.logs(container, 1000)?;
@@ -277,7 +278,7 @@ impl Stage<'_> {
     ) -> Result<Watched, EngineError> {
         let from = Instant::now();
         let (mut samples, mut since): (Vec<Sample>, Instant) = (vec![], from);
-        let mut same = 0;
+        let (mut same, mut looks) = (0, 0);
         loop {
             std::thread::sleep(PAUSE);
             let found = look(self.engine, container, beside)?;
@@ -285,12 +286,19 @@ impl Stage<'_> {
                 let code = self.engine.wait(container, COMMAND)?;
                 return Ok(Watched { exited: Some(code), sample: Sample::default() });
             }
+            let unseen = samples.is_empty() && matches!(found, Look::Nothing);
             if let Look::Seen(sample) = found {
                 if samples.last() != Some(&sample) {
                     (since, same) = (Instant::now(), 0);
                 }
                 samples.push(sample);
                 same += 1;
+            }
+            looks += 1;
+            if unseen && looks >= SAME && from.elapsed() >= STILL {
+                // Neither it nor the engine can be asked, and that does not change.
+                let sample = Sample { unasked: true, ..Sample::default() };
+                return Ok(Watched { exited: None, sample });
             }
             let still = since.elapsed() >= STILL && same >= SAME;
             let long = from.elapsed() >= LONGEST && samples.len() >= LOOKS;
@@ -301,8 +309,12 @@ impl Stage<'_> {
         }
     }
 
-    /// Whether it listens on what its settings say that it does; what nobody says holds.
+    /// Whether it listens on what its settings say that it does; what nobody says holds, and what
+    /// nobody can see.
     fn listens(&self, sample: Option<&Sample>) -> bool {
+        if sample.is_some_and(|sample| sample.unasked) {
+            return true;
+        }
         let tcp = self.settings.network.exposed.iter().filter(|port| port.protocol == "tcp");
         let is = |number: u16| {
             let mut open = sample.into_iter().flat_map(|sample| &sample.listeners);

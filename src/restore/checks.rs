@@ -148,10 +148,14 @@ pub(in crate::restore) fn found_twice(
     look: &mut dyn FnMut() -> Result<Seen, Failure>,
 ) -> Result<Findings, Failure> {
     let mut held: Option<Vec<Held>> = None;
+    let mut limitations = vec![];
     // What is found once may be the moment's; what is found twice is so.
     for _ in 0..2 {
         let found = match look() {
-            Ok(Seen::Observation(after)) => compare(before, &after, renamed),
+            Ok(Seen::Observation(after)) => {
+                limitations = unasked(before, &after).map(str::to_owned).into_iter().collect();
+                compare(before, &after, renamed)
+            }
             Ok(Seen::Nothing(why)) => return Ok(Findings::not(why)),
             Err(failure) if matches!(failure.kind(), FailureKind::Signal(_)) => {
                 return Err(failure);
@@ -163,11 +167,29 @@ pub(in crate::restore) fn found_twice(
             None => found,
         };
         if both.is_empty() {
-            return Ok(Findings::default());
+            return Ok(Findings { held: vec![], limitations });
         }
         held = Some(both);
     }
-    Ok(Findings { held: held.unwrap_or_default(), limitations: vec![] })
+    Ok(Findings { held: held.unwrap_or_default(), limitations })
+}
+
+/// What is said where one of the systems has no shell to ask in.
+fn unasked(old: &Observation, new: &Observation) -> Option<&'static str> {
+    match (old.unasked, new.unasked) {
+        (false, false) => None,
+        (true, true) => Some(
+            "where the new service listens was not compared: there is no shell in it to ask with",
+        ),
+        (true, false) => Some(
+            "where the new service listens was not compared: there was no shell in the old one to \
+             ask with",
+        ),
+        (false, true) => Some(
+            "what the new service does was not compared in full: there is no shell in it to ask \
+             with",
+        ),
+    }
 }
 
 /// What of the first findings was found again.

@@ -10,7 +10,8 @@ pub(super) enum Language {
     Shell,
     /// Lines that each run something, whose blocks do too: one program that becomes the next.
     Chain,
-    /// A program of another language: only its first line and the paths in it count.
+    /// A program of another language: its first line, the paths in it, and the modules that it
+    /// asks for count.
     Script,
     /// A unit of systemd, or a part of one.
     Unit,
@@ -110,6 +111,12 @@ const OF_SHELLS: &[&[u8]] = &[
 const OF_SETTINGS: &[&[u8]] =
     &[b".cfg", b".cnf", b".conf", b".env", b".ini", b".properties", b".toml", b".yaml", b".yml"];
 
+/// Endings of programs and their parts.
+const OF_SCRIPTS: &[&[u8]] = &[b".pl", b".pm", b".py", b".rb"];
+
+/// Where packages have theirs: what is kept there is not the service's own.
+const OF_PACKAGES: &[&[u8]] = &[b"/lib", b"/usr/lib", b"/usr/lib64", b"/usr/share"];
+
 const OF_UNITS: &[&[u8]] = &[
     b".automount",
     b".mount",
@@ -134,12 +141,14 @@ impl Language {
         }
         let name = path.name();
         let ends = |endings: &[&[u8]]| endings.iter().any(|ending| name.ends_with(ending));
+        let is_own = !OF_PACKAGES.iter().any(|dir| is_below(path, dir));
         let is_setting = is_below(path, b"/etc") || ends(OF_SETTINGS);
         match name {
             b"supervisord.conf" => Some(Language::Pairs),
             name if name.ends_with(b".sh") || name.ends_with(b".bash") => Some(Language::Shell),
             name if OF_SHELLS.contains(&name) => Some(Language::Shell),
             _ if ends(OF_UNITS) => Some(Language::Unit),
+            _ if is_own && ends(OF_SCRIPTS) => Some(Language::Script),
             _ if is_setting => Some(Language::Config),
             _ => None,
         }
@@ -299,6 +308,8 @@ mod tests {
             ("/etc/supervisor/conf.d/x.conf", Some(Language::Pairs)),
             ("/srv/app/settings.yaml", Some(Language::Config)),
             ("/srv/app/notes", None),
+            ("/srv/app/main.py", Some(Language::Script)),
+            ("/usr/lib/lang2.7/os.py", None),
             ("/etc/x/y", Some(Language::Config)),
             ("/etc/x/y.dpkg-old", None),
             ("/etc/shadow", None),

@@ -165,6 +165,11 @@ impl<'a> Lookup<'a> {
         self.place(name).is_some()
     }
 
+    /// What a program of this name was in the old system, links followed.
+    pub(super) fn led_to(&self, name: &[u8]) -> Option<RootPath> {
+        resolve(self.question.old, &self.place(name)?).ok().flatten()
+    }
+
     fn place(&self, name: &[u8]) -> Option<RootPath> {
         if let Some(known) = self.programs.borrow().get(name) {
             return known.clone();

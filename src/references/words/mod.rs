@@ -8,6 +8,7 @@
 mod accounts;
 mod commands;
 mod edits;
+mod imports;
 mod language;
 mod lines;
 mod lookup;
@@ -20,6 +21,7 @@ mod told;
 mod zones;
 
 use edits::Edits;
+use imports::Places;
 use language::Language;
 use lines::columns;
 use lookup::Lookup;
@@ -42,9 +44,19 @@ pub(super) fn look(
     let search = question.settings.map(|(old, _)| settings::search(old)).unwrap_or_default();
     let mut lookup = Lookup::new(question, records, search);
     let (mut told, mut findings) = (Told::default(), Vec::new());
+    let mut places = Places::default();
     for kept in question.kept {
         if let Some(text) = Text::read(question, kept, records.theirs)? {
             let edits = of_text(&text, &mut lookup, &mut told)?;
+            for imports::Missing { at, place: was } in
+                imports::missing(&text, &lookup, &mut places)?
+            {
+                if let Some(gone) = lookup.path(&was)? {
+                    // Some modules can be run too.
+                    let gone = lookup::Gone { program: false, ..gone };
+                    told.gone(&gone, &text.bytes[at.clone()], place(&text, at.start));
+                }
+            }
             if !edits.is_empty() {
                 findings.push(Finding::cured(Cure::Text {
                     text: edits.apply(&text.bytes, 0..text.bytes.len()),

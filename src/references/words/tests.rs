@@ -463,3 +463,99 @@ fn rules_about_devices_and_chains_of_programs_run_commands() {
     let block = "#!/command/execlineb -P\nforeground { lang3.9 x }\nhere oldtool\n";
     assert_eq!(cured(at, block), block.replace("lang3.9", "lang3"));
 }
+
+/// What is held of a text in a language whose interpreters have modules.
+fn asks(at: &str, text: &str) -> Vec<String> {
+    let mut systems = Systems::new();
+    let old = |at: &str, tree: MemoryTree| tree.file(at, "");
+    for at in [
+        "/usr/lib/python3.9/oldcgi.py",
+        "/usr/lib/python3.9/json/__init__.py",
+        "/usr/lib/python3.9/json/old.py",
+        "/usr/lib/python3.9/lent/core.py",
+        "/usr/lib/python3/dist-packages/odd.py",
+        "/usr/lib/python3/dist-packages/own.py",
+        "/usr/lib/python3/dist-packages/piped.py",
+        "/usr/local/lib/python3.9/dist-packages/piped.py",
+        "/usr/share/perl/5.32.1/Term/Old.pm",
+        "/usr/share/perl5/Moved/Now.pm",
+        "/usr/lib/x86_64-linux-gnu/perl5/5.32/Comp/Iled.pm",
+        "/usr/lib/ruby/2.7.0/webserver.rb",
+        "/usr/lib/ruby/2.7.0/toxml.rb",
+    ] {
+        systems.old = old(at, systems.old);
+    }
+    for at in [
+        "/usr/lib/python3.13/json/__init__.py",
+        "/usr/lib/python3/dist-packages/_lent_hack/__init__.py",
+        "/usr/lib/python3.13/lib-dynload/odd.cpython-313-x86_64-linux-gnu.so",
+        "/usr/share/perl/5.40.1/strict.pm",
+        "/usr/lib/x86_64-linux-gnu/perl5/5.40/Moved/Now.pm",
+        "/usr/lib/ruby/gems/3.3.0/gems/toxml-3/lib/toxml.rb",
+    ] {
+        systems.new = old(at, systems.new);
+    }
+    for name in ["perl", "ruby", "node"] {
+        systems.old = program(systems.old, &format!("/usr/bin/{name}"));
+        systems.new = program(systems.new, &format!("/usr/bin/{name}"));
+    }
+    let python = |tree, version| {
+        let tree = program(tree, &format!("/usr/bin/{version}"));
+        tree.link("/usr/bin/python3", version)
+    };
+    systems.old = python(systems.old, "python3.9");
+    systems.old = program(systems.old, "/usr/lib/python3.9/oldcgi.py");
+    systems.new = python(systems.new, "python3.13");
+    systems.text("/srv/own/own.py", "").text(at, text).becomes(at).1
+}
+
+#[test]
+fn modules_that_a_program_asks_for_and_that_are_gone_are_held() {
+    let python = "reference /srv/x /usr/lib/python3.9/oldcgi.py";
+    let perl = "reference /srv/x /usr/share/perl/5.32.1/Term/Old.pm";
+    let ruby = "reference /srv/x /usr/lib/ruby/2.7.0/webserver.rb";
+    let cases = [
+        ("#!/usr/bin/python3\nimport sys, oldcgi as c\n", python),
+        ("#!/usr/bin/env python3\nfrom oldcgi import x\n", python),
+        ("#!/opt/venv/bin/python3.9 -u\nimport oldcgi; import sys\n", python),
+        (
+            "#!/usr/bin/python3\nimport json.old\n",
+            "reference /srv/x /usr/lib/python3.9/json/old.py",
+        ),
+        ("#!/usr/bin/perl -w\nuse strict; use Term::Old qw(a);\n", perl),
+        ("#!/usr/bin/perl\nrequire Term::Old;\n", perl),
+        (
+            "#!/usr/bin/perl\nuse Comp::Iled;\n",
+            "reference /srv/x /usr/lib/x86_64-linux-gnu/perl5/5.32/Comp/Iled.pm",
+        ),
+        ("#!/usr/bin/ruby\nrequire 'webserver'\n", ruby),
+        ("#!/usr/bin/env ruby\nrequire(\"webserver\")\n", ruby),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(asks("/srv/x", text), [expected], "{text}");
+    }
+    // Without a first line, an ending says what it is.
+    let found = asks("/srv/app/x.py", "import oldcgi\n");
+    assert_eq!(found, ["reference /srv/app/x.py /usr/lib/python3.9/oldcgi.py"]);
+    let found = asks("/srv/app/x.py", "# -*- coding: utf-8 -*-\nimport never, oldcgi\n");
+    assert_eq!(found, ["reference /srv/app/x.py /usr/lib/python3.9/oldcgi.py"]);
+}
+
+#[test]
+fn modules_that_are_there_in_any_form_or_may_be_done_without_are_no_news() {
+    let cases = [
+        // Compiled now, of another package, the service's own, or brought otherwise.
+        "#!/usr/bin/python3\nimport odd, own, piped, never, json, lent.core\n",
+        "#!/usr/bin/perl\nuse Moved::Now; use Never; use 5.010;\n",
+        "#!/usr/bin/ruby\nrequire 'toxml'\nrequire 'never'\nrequire_relative 'webserver'\n",
+        // Only tried, or said to people.
+        "#!/usr/bin/python3\ntry:\n    import oldcgi\nexcept ImportError: pass\n# import oldcgi\n",
+        "#!/usr/bin/perl\n=pod\n\nuse Term::Old;\n\n=cut\n__END__\nuse Term::Old;\n",
+        // Another interpreter's.
+        "#!/usr/bin/python2\nimport oldcgi\n",
+        "#!/usr/bin/node\nimport oldcgi\n",
+    ];
+    for text in cases {
+        assert_eq!(asks("/srv/x", text), [""; 0], "{text}");
+    }
+}

@@ -124,7 +124,11 @@ fn add(places: &mut Vec<Place>, place: Place) {
 }
 
 fn about(gone: &Gone, word: &[u8]) -> String {
-    let what = if gone.program { "a program" } else { "a path" };
+    let what = match gone.program {
+        true => "a program",
+        false if word.starts_with(b"/") => "a path",
+        false => "a module",
+    };
     let from = gone.package.as_ref().map(|name| format!(" of package {name}")).unwrap_or_default();
     format!("names {}, {what}{from} that the new system does not have", escaped(word))
 }

@@ -25,7 +25,7 @@ pub(super) fn top(path: &RootPath) -> Option<RootPath> {
 /// Whether `path` is where the service itself looks for what it does.
 pub(super) fn is_of_service(path: &RootPath) -> bool {
     let shared = [OWN_CONFIGURATION, b"pam.d", b"profile.d", b"xdg"];
-    !shared.iter().any(|dir| path.is_within(&PLACE.child(dir)))
+    !is_for_others(path) && !shared.iter().any(|dir| path.is_within(&PLACE.child(dir)))
 }
 
 /// Whether a file is called as the directory of its application.

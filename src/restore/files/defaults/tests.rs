@@ -155,6 +155,9 @@ fn a_service_that_was_on_and_has_another_default_is_held_once() {
     assert_eq!(told(&old, &[on], &more), [""; 0], "only added");
     let moved = [(MAIN, "log a\n"), ("/etc/app/b.conf", "x 1\ntype = remote\n")];
     assert_eq!(told(&old, &[on], &moved), [""; 0], "in another file");
+    let readme = "/etc/app/README.app";
+    let people = told(&[(readme, "see a\n")], &[on], &[(readme, "see b\n")]);
+    assert_eq!(people, [""; 0], "said to people");
 }
 
 #[test]

@@ -1,0 +1,384 @@
+//! Modules that a program asks its interpreter for by name.
+//!
+//! Interpreters lose modules from version to version, and modules come with packages that nobody
+//! asked for. A name counts only where a package of the old system had the module, and nothing in
+//! the new one has it, wherever that is. Only what a text asks for at its left edge is sure to be
+//! asked for: what is indented may be tried, and done without.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::ops::Range;
+
+use super::lookup::Lookup;
+use super::shell::base;
+use super::text::Text;
+use crate::tree::{RootPath, Tree, TreeError, list, resolve};
+
+/// Below these, interpreters have directories of modules.
+const LIBRARIES: [RootPath; 3] = [
+    RootPath::literal("/usr/lib"),
+    RootPath::literal("/usr/lib64"),
+    RootPath::literal("/usr/share"),
+];
+
+/// The same, without any package's part in it.
+const OWN: [RootPath; 4] = [
+    RootPath::literal("/usr/local/lib"),
+    RootPath::literal("/usr/local/lib64"),
+    RootPath::literal("/usr/local/share"),
+    RootPath::literal("/var/lib"),
+];
+
+/// Directories of modules in those that are called by an interpreter, besides versions.
+const PARTS: &[&[u8]] = &[
+    b"dist-packages",
+    b"gems",
+    b"lib-dynload",
+    b"rubygems-integration",
+    b"site-packages",
+    b"site_perl",
+    b"vendor_perl",
+    b"vendor_ruby",
+];
+
+/// How deep directories of modules lie in each other.
+const DEPTH: usize = 4;
+
+/// More directories than all interpreters look in, and more modules than are remembered.
+const MOST: usize = 4096;
+
+/// How programs of a language ask for modules.
+struct Language {
+    /// What its interpreter is called, without a version.
+    interpreter: &'static str,
+    /// What the directories of its modules are called at the beginning.
+    dirs: &'static [&'static [u8]],
+    /// Endings of its texts.
+    endings: &'static [&'static [u8]],
+    /// How the file of a module ends.
+    files: &'static [&'static str],
+    /// Where the names of modules stand in a line, and what they are as paths.
+    asked: fn(&[u8]) -> Vec<(Range<usize>, Vec<u8>)>,
+    /// What ends the text, and what is left out of it.
+    end: &'static [&'static [u8]],
+}
+
+const LANGUAGES: &[Language] = &[
+    Language {
+        interpreter: "python",
+        dirs: &[b"python3"],
+        endings: &[b".py"],
+        files: &[".py", "/__init__.py"],
+        asked: asked_of_python,
+        end: &[],
+    },
+    Language {
+        interpreter: "perl",
+        dirs: &[b"perl", b"site_perl"],
+        endings: &[b".pl", b".pm"],
+        files: &[".pm"],
+        asked: asked_of_perl,
+        end: &[b"__END__", b"__DATA__"],
+    },
+    Language {
+        interpreter: "ruby",
+        dirs: &[b"ruby", b"gems", b"site_ruby"],
+        endings: &[b".rb"],
+        files: &[".rb"],
+        asked: asked_of_ruby,
+        end: &[b"__END__"],
+    },
+];
+
+/// Where the interpreters of both systems look for modules, found out once for each language.
+#[derive(Default)]
+pub(super) struct Places {
+    dirs: BTreeMap<&'static str, Dirs>,
+    /// Where modules were that are gone; nothing of those that are not.
+    asked: BTreeMap<(&'static str, Vec<u8>), Option<RootPath>>,
+}
+
+/// The directories of one language.
+struct Dirs {
+    /// Of packages of the old system.
+    theirs: Vec<RootPath>,
+    /// Others of the old system.
+    own: Vec<RootPath>,
+    now: Vec<RootPath>,
+}
+
+/// A module that a text asks for.
+pub(super) struct Missing {
+    /// Where its name stands in the text.
+    pub(super) at: Range<usize>,
+    /// Where the old system had it.
+    pub(super) place: RootPath,
+}
+
+/// The modules that `text` asks for and that are gone.
+///
+/// # Errors
+/// One of the systems cannot be read.
+pub(super) fn missing(
+    text: &Text,
+    lookup: &Lookup<'_>,
+    places: &mut Places,
+) -> Result<Vec<Missing>, TreeError> {
+    let Some(language) = language(text, lookup) else { return Ok(vec![]) };
+    let mut found = Vec::new();
+    let mut is_told = false;
+    for line in text.lines() {
+        let words = &text.counting[line.clone()];
+        if language.end.iter().any(|end| words.trim_ascii_end() == *end) {
+            break;
+        }
+        // Documentation in the midst of a program.
+        if words.first() == Some(&b'=') && words.get(1).is_some_and(u8::is_ascii_lowercase) {
+            is_told = !words.starts_with(b"=cut");
+        }
+        if is_told || !words.first().is_some_and(u8::is_ascii_lowercase) {
+            continue;
+        }
+        for (range, module) in (language.asked)(words) {
+            if let Some(place) = places.gone(lookup, language, module)? {
+                found.push(Missing { at: line.start + range.start..line.start + range.end, place });
+            }
+        }
+    }
+    Ok(found)
+}
+
+impl Places {
+    /// Where the old system had a module, if it is gone.
+    fn gone(
+        &mut self,
+        lookup: &Lookup<'_>,
+        language: &'static Language,
+        module: Vec<u8>,
+    ) -> Result<Option<RootPath>, TreeError> {
+        let key = (language.interpreter, module);
+        if let Some(known) = self.asked.get(&key) {
+            return Ok(known.clone());
+        }
+        let question = lookup.question;
+        let dirs = match self.dirs.entry(language.interpreter) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(Dirs {
+                theirs: directories(question.old, language, &LIBRARIES)?,
+                own: directories(question.old, language, &OWN)?,
+                now: directories(question.new, language, &[&LIBRARIES[..], &OWN].concat())?,
+            }),
+        };
+        let was = |dir: &RootPath| {
+            let mut files = language.files.iter().map(|file| below(dir, &key.1, file));
+            files.find(|file| question.was_there(file))
+        };
+        let mut place = dirs.theirs.iter().find_map(was);
+        if place.is_some()
+            && (dirs.own.iter().any(|dir| was(dir).is_some())
+                || is_in(question.new, &dirs.now, &key.1)?
+                || is_kept(lookup, language, &key.1))
+        {
+            place = None;
+        }
+        if self.asked.len() >= MOST {
+            self.asked.clear();
+        }
+        self.asked.insert(key, place.clone());
+        Ok(place)
+    }
+}
+
+/// The language of a text, where the old system's interpreter of it is known.
+fn language(text: &Text, lookup: &Lookup<'_>) -> Option<&'static Language> {
+    let first = text.bytes.split(|b| *b == b'\n').next().unwrap_or_default().strip_prefix(b"#!");
+    let mut words = first.unwrap_or_default().split(u8::is_ascii_whitespace);
+    let named = words.find_map(|word| {
+        let name = base(word);
+        let of = |language: &&Language| {
+            let rest = name.strip_prefix(language.interpreter.as_bytes());
+            rest.is_some_and(|rest| rest.iter().all(|b| b.is_ascii_digit() || *b == b'.'))
+        };
+        LANGUAGES.iter().find(of).map(|language| (language, name))
+    });
+    match named {
+        // A name without a version is one of several: where it led says which.
+        Some((language, name)) => {
+            let digits = |name: &[u8]| name.iter().find(|b| b.is_ascii_digit()).copied();
+            let version = digits(name).or_else(|| digits(lookup.led_to(name)?.name()));
+            let wanted = language.dirs.iter().find_map(|dir| digits(dir));
+            (wanted.is_none() || version == wanted).then_some(language)
+        }
+        None if first.is_some() => None,
+        None => {
+            let name = text.path.name();
+            let of = |language: &&Language| language.endings.iter().any(|end| name.ends_with(end));
+            LANGUAGES.iter().find(of)
+        }
+    }
+}
+
+fn below(dir: &RootPath, module: &[u8], ending: &str) -> RootPath {
+    dir.join(&RootPath::root().aim(&[module, ending.as_bytes()].concat()))
+}
+
+/// Whether a module of that name is the service's own, wherever it lies.
+fn is_kept(lookup: &Lookup<'_>, language: &Language, module: &[u8]) -> bool {
+    let first = module.split(|b| *b == b'/').next().unwrap_or(module);
+    let is_module = |name: &[u8]| {
+        let rest = name.strip_prefix(first);
+        rest.is_some_and(|rest| rest.is_empty() || language.endings.contains(&rest))
+    };
+    lookup.question.kept.iter().any(|kept| kept.path.components().any(is_module))
+}
+
+/// Whether one of `dirs` has the module in any form: a text, a directory, something compiled.
+fn is_in(tree: &dyn Tree, dirs: &[RootPath], module: &[u8]) -> Result<bool, TreeError> {
+    let (above, name) = match module.iter().rposition(|b| *b == b'/') {
+        Some(at) => (&module[..at], &module[at + 1..]),
+        None => (&b""[..], module),
+    };
+    // What is gone from an interpreter may be lent to it by what is called so.
+    let first = module.split(|b| *b == b'/').next().unwrap_or(module);
+    let lender = [&b"_"[..], first, b"_hack"].concat();
+    for dir in dirs {
+        if resolve(tree, &dir.child(&lender))?.is_some() {
+            return Ok(true);
+        }
+        for entry in list(tree, &below(dir, above, ""))? {
+            let rest = entry.path.name().strip_prefix(name);
+            if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b".")) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// The directories in which the language's modules are looked for, below `libraries`.
+fn directories(
+    tree: &dyn Tree,
+    language: &Language,
+    libraries: &[RootPath],
+) -> Result<Vec<RootPath>, TreeError> {
+    let begins = |name: &[u8]| language.dirs.iter().any(|dir| name.starts_with(dir));
+    let mut waiting: Vec<(RootPath, usize)> = Vec::new();
+    for library in libraries {
+        for entry in list(tree, library)? {
+            let name = entry.path.name();
+            // Libraries of a machine have a directory that is named by it.
+            if name.windows(7).any(|part| part == b"-linux-") {
+                let of_machine = list(tree, &library.child(name))?;
+                let of_machine = of_machine.iter().map(|entry| entry.path.name());
+                let dir = library.child(name);
+                waiting.extend(of_machine.filter(|n| begins(n)).map(|n| (dir.child(n), 0)));
+            } else if begins(name) || PARTS.contains(&name) {
+                waiting.push((library.child(name), 0));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    while let Some((dir, depth)) = waiting.pop() {
+        if found.len() >= MOST {
+            break;
+        }
+        if depth < DEPTH {
+            let is_gems = dir.name() == b"gems";
+            for entry in list(tree, &dir)? {
+                let name = entry.path.name();
+                let is_version = name.iter().all(|b| b.is_ascii_digit() || *b == b'.');
+                // What packages of the language bring lies in a directory for each.
+                let is_part = PARTS.contains(&name) || name == b"all" || is_version;
+                if is_gems && !is_part {
+                    waiting.push((dir.child(name).child(b"lib"), DEPTH));
+                } else if is_part {
+                    waiting.push((dir.child(name), depth + 1));
+                }
+            }
+        }
+        if resolve(tree, &dir)?.is_some() {
+            found.push(dir);
+        }
+    }
+    Ok(found)
+}
+
+/// The words of a line that `split` parts, each with its place.
+fn words<'a>(
+    line: &'a [u8],
+    from: usize,
+    split: &'a dyn Fn(u8) -> bool,
+) -> impl Iterator<Item = Range<usize>> + 'a {
+    let mut at = from;
+    std::iter::from_fn(move || {
+        at += line.get(at..)?.iter().position(|b| !split(*b))?;
+        let end = line[at..].iter().position(|b| split(*b)).map_or(line.len(), |end| at + end);
+        let word = at..end;
+        at = end;
+        Some(word)
+    })
+}
+
+/// `import a, b.c as d` and `from a.b import c`.
+fn asked_of_python(line: &[u8]) -> Vec<(Range<usize>, Vec<u8>)> {
+    let is_name = |word: &[u8]| {
+        let all = word.iter().all(|b| b.is_ascii_alphanumeric() || b"_.".contains(b));
+        all && word.first().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_')
+    };
+    let path = |word: &[u8]| -> Vec<u8> {
+        word.iter().map(|b| if *b == b'.' { b'/' } else { *b }).collect()
+    };
+    let space = |b: u8| b.is_ascii_whitespace();
+    let parts = |b: u8| b == b',' || b == b';';
+    let modules: Vec<Range<usize>> = if line.starts_with(b"from ") {
+        words(line, 5, &space).take(1).collect()
+    } else if line.starts_with(b"import ") {
+        let statement = line.iter().position(|b| *b == b';').unwrap_or(line.len());
+        let each = words(&line[..statement], 7, &parts).collect::<Vec<_>>();
+        each.into_iter()
+            .filter_map(|part| words(&line[..part.end], part.start, &space).next())
+            .collect()
+    } else {
+        vec![]
+    };
+    let named = modules.into_iter().filter(|range| is_name(&line[range.clone()]));
+    named.map(|range| (range.clone(), path(&line[range]))).collect()
+}
+
+/// `use A::B ...;` and `require A::B;`, several in a line.
+fn asked_of_perl(line: &[u8]) -> Vec<(Range<usize>, Vec<u8>)> {
+    let mut found = Vec::new();
+    let ends = |b: u8| b == b';';
+    let space = |b: u8| b.is_ascii_whitespace() || b == b'(';
+    for part in words(line, 0, &ends) {
+        let mut parts = words(&line[..part.end], part.start, &space);
+        let (Some(word), Some(module)) = (parts.next(), parts.next()) else { break };
+        let name = &line[module.clone()];
+        let is_asked = matches!(&line[word], b"use" | b"require")
+            && name.first().is_some_and(u8::is_ascii_alphabetic)
+            && name.iter().all(|b| b.is_ascii_alphanumeric() || b"_:".contains(b));
+        if !is_asked {
+            break;
+        }
+        found.push((module, String::from_utf8_lossy(name).replace("::", "/").into_bytes()));
+    }
+    found
+}
+
+/// `require 'a/b'`.
+fn asked_of_ruby(line: &[u8]) -> Vec<(Range<usize>, Vec<u8>)> {
+    let Some(rest) = line.strip_prefix(b"require") else { return vec![] };
+    let quotes = |b: u8| b == b'\'' || b == b'"';
+    let (true, Some(module)) = (
+        rest.trim_ascii_start().first().is_some_and(|b| quotes(*b) || *b == b'('),
+        words(line, line.len() - rest.len(), &quotes).nth(
+            // What stands before the first quote is a word as well.
+            usize::from(!rest.first().is_some_and(|b| quotes(*b))),
+        ),
+    ) else {
+        return vec![];
+    };
+    let name = &line[module.clone()];
+    let plain = name.iter().all(|b| b.is_ascii_alphanumeric() || b"_-/".contains(b));
+    if plain { vec![(module.clone(), name.to_vec())] } else { vec![] }
+}
