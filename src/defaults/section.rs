@@ -8,7 +8,7 @@ use super::line::Line;
 /// `changes` of a file that had the lines `old`, without those that only say that lines stand in a
 /// section with another head. That is told once, by the heads; of a condition that is no more, or
 /// is new, around the same lines nothing is.
-pub(crate) fn by_head(changes: Vec<Change>, old: &[Line]) -> Vec<Change> {
+pub(crate) fn by_head(changes: &[Change], old: &[Line]) -> Vec<Change> {
     let mut added = BTreeMap::<String, Vec<usize>>::new();
     for (at, change) in changes.iter().enumerate().rev() {
         if let Change::Added(line, _) = change {
@@ -57,7 +57,7 @@ mod tests {
 
     fn told(old: &str, new: &str) -> Vec<String> {
         let (old, new) = (lines(old.as_bytes()).unwrap(), lines(new.as_bytes()).unwrap());
-        let changes = by_head(compare(&old, &new, (None, None)), &old);
+        let changes = by_head(&compare(&old, &new, (None, None)), &old);
         changes.iter().map(ToString::to_string).collect()
     }
 

@@ -47,6 +47,9 @@ const DEPTH: usize = 4;
 /// More directories than all interpreters look in, and more modules than are remembered.
 const MOST: usize = 4096;
 
+/// Where a module is named in a line, and its path below a directory of modules.
+type Asked = (Range<usize>, Vec<u8>);
+
 /// How programs of a language ask for modules.
 struct Language {
     /// What its interpreter is called, without a version.
@@ -58,7 +61,7 @@ struct Language {
     /// How the file of a module ends.
     files: &'static [&'static str],
     /// Where the names of modules stand in a line, and what they are as paths.
-    asked: fn(&[u8]) -> Vec<(Range<usize>, Vec<u8>)>,
+    asked: fn(&[u8]) -> Vec<Asked>,
     /// What ends the text, and what is left out of it.
     end: &'static [&'static [u8]],
 }
@@ -320,7 +323,7 @@ fn words<'a>(
 }
 
 /// `import a, b.c as d` and `from a.b import c`.
-fn asked_of_python(line: &[u8]) -> Vec<(Range<usize>, Vec<u8>)> {
+fn asked_of_python(line: &[u8]) -> Vec<Asked> {
     let is_name = |word: &[u8]| {
         let all = word.iter().all(|b| b.is_ascii_alphanumeric() || b"_.".contains(b));
         all && word.first().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_')
@@ -346,7 +349,7 @@ fn asked_of_python(line: &[u8]) -> Vec<(Range<usize>, Vec<u8>)> {
 }
 
 /// `use A::B ...;` and `require A::B;`, several in a line.
-fn asked_of_perl(line: &[u8]) -> Vec<(Range<usize>, Vec<u8>)> {
+fn asked_of_perl(line: &[u8]) -> Vec<Asked> {
     let mut found = Vec::new();
     let ends = |b: u8| b == b';';
     let space = |b: u8| b.is_ascii_whitespace() || b == b'(';
@@ -366,7 +369,7 @@ fn asked_of_perl(line: &[u8]) -> Vec<(Range<usize>, Vec<u8>)> {
 }
 
 /// `require 'a/b'`.
-fn asked_of_ruby(line: &[u8]) -> Vec<(Range<usize>, Vec<u8>)> {
+fn asked_of_ruby(line: &[u8]) -> Vec<Asked> {
     let Some(rest) = line.strip_prefix(b"require") else { return vec![] };
     let quotes = |b: u8| b == b'\'' || b == b'"';
     let (true, Some(module)) = (

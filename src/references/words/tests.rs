@@ -403,7 +403,7 @@ fn accounts_that_commands_and_settings_are_given_are_held() {
 fn zoned() -> Systems {
     let mut systems = Systems::new();
     for name in ["US/Pacific", "Old/Place"] {
-        systems.old = systems.old.file(&format!("/usr/share/zoneinfo/{name}"), "");
+        systems.old = systems.old.file(format!("/usr/share/zoneinfo/{name}"), "");
     }
     let today = "/usr/share/zoneinfo/America/Los_Angeles";
     systems.old = systems.old.file(today, "");

@@ -87,7 +87,7 @@ impl<'a> Look<'a> {
             .collect();
         let first = |reach: &Reach| around.iter().filter_map(|other| reach.first(other)).min();
         let changes = compare(&default.lines, &new, (first(&old_reach), first(&reach)));
-        let changes = by_head(changes, &default.lines);
+        let changes = by_head(&changes, &default.lines);
         let beside = self.beside(path)?;
         let others: Vec<Reach> =
             beside.iter().map(|(file, lines)| Reach::of(file, lines)).collect();

@@ -36,7 +36,7 @@ pub(super) fn taken_over(
     };
     let old = adapted(systems, path, text, false)?.map(|old| old.lines);
     let (Some(old), Some(new)) = (old, lines(now)) else { return Ok(vec![]) };
-    Ok(by_head(compare(&old, &new, (None, None)), &old))
+    Ok(by_head(&compare(&old, &new, (None, None)), &old))
 }
 
 /// Says of a merge what it brought, in its step and to a person.
