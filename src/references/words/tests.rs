@@ -459,7 +459,8 @@ fn rules_about_devices_and_chains_of_programs_run_commands() {
 
     let at = "/etc/s6/web/run";
     let text = "#!/command/execlineb -P\nfdmove -c 2 1\ns6-setuidgid clock\noldtool -f\n";
-    assert_eq!(held(at, text), [format!("command {at} /usr/bin/oldtool")]);
+    let both = [format!("command {at} /usr/bin/oldtool"), format!("account {at} clock")];
+    assert_eq!(held(at, text), both);
     let block = "#!/command/execlineb -P\nforeground { lang3.9 x }\nhere oldtool\n";
     assert_eq!(cured(at, block), block.replace("lang3.9", "lang3"));
 }
