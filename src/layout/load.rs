@@ -173,11 +173,11 @@ fn fancy(text: &str) -> Option<((usize, usize), String)> {
         return Some(((1, 1), "the file begins with a byte order mark".to_owned()));
     }
     let mut block: Option<usize> = None;
-    let mut quote: Option<char> = None;
+    let mut open = Open::default();
     let mut documents = 0;
     for (number, line) in text.lines().enumerate() {
         let indent = line.len() - line.trim_start_matches(' ').len();
-        if quote.is_none() {
+        if open.quote.is_none() {
             match block {
                 Some(parent) if line.trim().is_empty() || indent > parent => continue,
                 _ => block = None,
@@ -197,10 +197,10 @@ fn fancy(text: &str) -> Option<((usize, usize), String)> {
                 continue;
             }
         }
-        if let Some((column, what)) = fancy_line(line, &mut quote) {
+        if let Some((column, what)) = fancy_line(line, &mut open) {
             return Some(((number + 1, column), what));
         }
-        if quote.is_none() && opens_block(line) {
+        if open.quote.is_none() && opens_block(line) {
             // The text of a block is deeper than the key or dash it belongs to.
             let dashes = line[indent..].bytes().take_while(|b| matches!(b, b'-' | b' ')).count();
             let key = line[indent + dashes..].contains(": ") || line.ends_with(':');
@@ -223,19 +223,28 @@ fn opens_block(line: &str) -> bool {
     last.starts_with(['|', '>']) && last[1..].chars().all(|c| matches!(c, '+' | '-' | '1'..='9'))
 }
 
-/// Looks at the nodes that begin in one line; `quote` is the quote open at its start and end.
-fn fancy_line(line: &str, quote: &mut Option<char>) -> Option<(usize, String)> {
+/// What a line leaves open for the next one.
+#[derive(Default)]
+struct Open {
+    quote: Option<char>,
+    /// How many `[` and `{`. Outside of them a comma or a bracket within a text is a part of it.
+    brackets: usize,
+}
+
+/// Looks at the nodes that begin in one line; `open` is what is open at its start and end.
+fn fancy_line(line: &str, open: &mut Open) -> Option<(usize, String)> {
+    let Open { quote, brackets } = open;
     let mut node = quote.is_none();
     let mut before = ' ';
     let mut chars = line.chars().enumerate().peekable();
     while let Some((at, c)) = chars.next() {
-        if let Some(open) = *quote {
+        if let Some(mark) = *quote {
             match c {
-                '\\' if open == '"' => drop(chars.next()),
-                '\'' if open == '\'' && chars.peek().is_some_and(|(_, n)| *n == '\'') => {
+                '\\' if mark == '"' => drop(chars.next()),
+                '\'' if mark == '\'' && chars.peek().is_some_and(|(_, n)| *n == '\'') => {
                     chars.next();
                 }
-                _ if c == open => *quote = None,
+                _ if c == mark => *quote = None,
                 _ => {}
             }
             before = c;
@@ -262,7 +271,15 @@ fn fancy_line(line: &str, quote: &mut Option<char>) -> Option<(usize, String)> {
                 return Some((at + 1, what));
             }
             '-' | '?' | ':' if blank_next => node = true,
-            '[' | '{' | ',' => node = true,
+            '[' | '{' if node || *brackets > 0 => {
+                *brackets += 1;
+                node = true;
+            }
+            ']' | '}' => {
+                *brackets = brackets.saturating_sub(1);
+                node = false;
+            }
+            ',' if *brackets > 0 => node = true,
             _ => node = false,
         }
         before = c;
@@ -363,7 +380,7 @@ mod tests {
     fn plain_yaml_passes_whatever_stands_inside_quotes_comments_and_blocks() {
         let text = "a: 'x: *y'  # &no *no !no\nb: \"it's \\\" *\"\nc: |\n  *not an alias\n  !x\n\
                     d: /var/*/a&b\ne: [a, '*']\nf:\n  - run: [sh, -c, 'a\n      *b']\n  - >-\n    \
-                    <<: x\n    &x\ng: it''s\n";
+                    <<: x\n    &x\ng: it''s\nh: any[*]of, *these\ni:\n- bind?[*]*\n";
         assert_eq!(fancy(text), None);
         assert_eq!(fancy("---\na: b\n"), None);
         assert_eq!(fancy("# comment\n\n---\na: b\n"), None);
@@ -375,6 +392,8 @@ mod tests {
             ("a: &x b\n", (1, 4)),
             ("a: b\nc: *x\n", (2, 4)),
             ("a: [b, *x]\n", (1, 8)),
+            ("a: [b,\n  c, *x]\n", (2, 6)),
+            ("a: [{b: c}, *x]\n", (1, 13)),
             ("a: {b: !x c}\n", (1, 8)),
             ("a:\n  - !!binary aGk=\n", (2, 5)),
             ("a:\n  <<: {}\n", (2, 3)),

@@ -44,7 +44,7 @@ const BESIDE: [(&str, &str); 5] = [
 ];
 
 /// Words that are shown elsewhere, and where.
-const ELSEWHERE: [(&str, &str); 10] = [
+const ELSEWHERE: [(&str, &str); 13] = [
     ("container", "needs an engine; `src/restore/container.rs`"),
     ("command", "needs an engine; `src/restore/container.rs`"),
     ("entrypoint", "needs an engine; `src/restore/container.rs`"),
@@ -55,6 +55,9 @@ const ELSEWHERE: [(&str, &str); 10] = [
     ("ending", "a key of `unpacked`; `src/classify/unpacked.rs`"),
     ("tracker", "a key of `unpacked`; `src/classify/unpacked.rs`"),
     ("directories", "a key of `unpacked`; `src/classify/unpacked.rs`"),
+    ("access", "needs a new default; `fixtures/cases`, `src/restore/files/defaults/tests.rs`"),
+    ("opens", "a key of `access`"),
+    ("closes", "a key of `access`"),
 ];
 
 /// What the old root has at a place, and what the new one has to have there; `None`: nothing.
