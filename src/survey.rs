@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 pub(crate) use locales::locales;
 
 pub(crate) use crate::facts::{
-    AddedFact, AlternativeFact, AnswerFact, AppFact, Choices, DiversionFact, HoldFact, IntentFact,
+    AddedFact, AlternativeFact, AnswerFact, AppFact, Choices, DiversionFact, HoldFact, ImageFact, IntentFact,
     IntentWhy, MountFact, Observation, OsRelease, PackageFact, RepositoryFact, StatOverrideFact,
     Survey, WithdrawnFact,
 };

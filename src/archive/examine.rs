@@ -24,9 +24,9 @@ use crate::family;
 use crate::layout::{LayoutDb, LayoutMatcher, Recognised};
 use crate::monitor::Monitor;
 use crate::packages::{Distribution, Installed, Role, Tables};
-use crate::source::Source;
+use crate::source::{Beneath, Source};
 use crate::survey::{
-    AppFact, OsRelease, Survey, WithdrawnFact, architecture, locales, os_release, packages,
+    AppFact, ImageFact, OsRelease, Survey, WithdrawnFact, architecture, locales, os_release, packages,
     withdrawn,
 };
 use crate::tree::{Entry, RootPath, Time, Tree, TreeError, take_reserved};
@@ -431,6 +431,16 @@ fn limitations(
     limitations
 }
 
+/// The image of `source` with what can be read of its packages.
+fn beneath(source: &Source) -> Result<Option<ImageFact>, TreeError> {
+    let Some(Beneath { fact, tree }) = source.beneath() else { return Ok(None) };
+    let installed = Installed::load(&**tree)?;
+    let family = installed.manager().and_then(family::of);
+    let choices = family.map(|family| family.decided(&**tree, &installed)).unwrap_or_default();
+    let packages = packages(&installed).1.into_iter().map(|intent| intent.name).collect();
+    Ok(Some(ImageFact { packages, choices, ..fact.clone() }))
+}
+
 fn survey(source: &Source, knowledge: &Knowledge) -> Result<Survey, Failure> {
     let (packages, intents) = packages(&knowledge.installed);
     let apps = knowledge
@@ -446,7 +456,9 @@ fn survey(source: &Source, knowledge: &Knowledge) -> Result<Survey, Failure> {
     let choices = family
         .map(|family| family.decided(source.tree(), &knowledge.installed))
         .unwrap_or_default();
+    let image = beneath(source).map_err(|e| unreadable(source, e, "reading the image of"))?;
     Ok(Survey {
+        image,
         source: source.to_string(),
         name: source.name().to_owned(),
         os: knowledge.os.clone(),
