@@ -30,7 +30,7 @@ use crate::survey::{
     withdrawn,
 };
 use crate::tree::{Entry, RootPath, Time, Tree, TreeError, take_reserved};
-use crate::verdict::{Class, Location};
+use crate::verdict::{Class, Location, Origin};
 
 /// How many paths are read, and judged, at a time.
 const BATCH: usize = 4096;
@@ -398,7 +398,13 @@ fn judge(
         deleted: false,
         pristine: None,
     };
-    match places.find(&judged.entry, &judged.reason) {
+    // What is left out has no need of it.
+    let wanted = judged.class == Class::Mutable || judged.origin != Origin::Container;
+    let found = match wanted {
+        true => places.find(&judged.entry, &judged.reason, judged.origin),
+        false => Ok(None),
+    };
+    match found {
         Ok(pristine) => judged.pristine = pristine,
         Err(error) if *error.path() == judged.entry.path => {
             return Err(Box::new((judged.entry, error)));

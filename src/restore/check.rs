@@ -16,8 +16,9 @@ use crate::layout::LayoutDb;
 use crate::monitor::Monitor;
 use crate::restore::planner;
 use crate::restore::target::engine::archived_settings;
-use crate::restore::value::inputs::{Inputs, VolumesAs};
+use crate::restore::value::inputs::{Inputs, VolumesAs, unreadable};
 use crate::restore::value::packages::PackagePlan;
+use crate::restore::value::succession::{Succession, programs};
 use crate::source::Source;
 use crate::verdict::Held;
 
@@ -59,10 +60,19 @@ pub fn check(
             .next("make the container again and run the same command")
     })?;
     let was = archived_settings(manifest)?;
+    let image = standing.beneath().map(|beneath| beneath.fact.clone());
+    let (all, mut there) = (programs(manifest), vec![]);
+    for path in &all {
+        let found = crate::tree::resolve(standing.tree(), path).map_err(unreadable)?;
+        there.extend(found.map(|_| path.clone()));
+    }
+    let programs = (all.len(), there.as_slice());
+    let succession = Succession::of(&manifest.survey, image, None, programs);
+    let survey = succession.survey(manifest);
     let held = planner::check(
         &Inputs {
             manifest,
-            survey: &manifest.survey,
+            survey: &survey,
             contents: &opened.contents,
             layout,
             packages: &PackagePlan::default(),
@@ -71,6 +81,7 @@ pub fn check(
             target: standing.tree(),
             settings: was.as_ref().filter(|_| now.is_some()),
             volumes: VolumesAs::Files,
+            succession: &succession,
         },
         now.as_ref(),
     )?;

@@ -608,6 +608,7 @@ mod tests {
             target: &target,
             settings: None,
             volumes: VolumesAs::Files,
+            succession: &crate::restore::value::succession::Succession::default(),
         })
         .unwrap()
     }

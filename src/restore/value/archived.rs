@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bundle::{Contents, ITSELF, Listed, Manifest, ManifestEntry, SourceTree};
 use crate::defaults::{IN_PLACE, IN_SERVICE};
+use crate::restore::value::relation::Relation;
 use crate::tree::{
     Content, ContentId, Draft, DraftContent, DraftNode, Entry, Extent, Kind, LinkGroup, RootPath,
     Tree, TreeError,
@@ -15,12 +16,18 @@ use crate::verdict::Class;
 pub(in crate::restore) struct Archived<'a> {
     manifest: &'a Manifest,
     source: SourceTree<'a>,
+    /// What it is placed on: decides what of it is.
+    onto: Relation,
 }
 
 impl<'a> Archived<'a> {
-    /// The tree that `manifest` describes.
-    pub(in crate::restore) fn new(manifest: &'a Manifest, contents: &'a Contents) -> Archived<'a> {
-        Archived { manifest, source: SourceTree::new(manifest, contents) }
+    /// The tree that `manifest` describes, for a target that is `onto` to its image.
+    pub(in crate::restore) fn new(
+        manifest: &'a Manifest,
+        contents: &'a Contents,
+        onto: Relation,
+    ) -> Archived<'a> {
+        Archived { manifest, source: SourceTree::new(manifest, contents), onto }
     }
 
     /// What stands in the tree for `record`.
@@ -68,15 +75,18 @@ impl<'a> Archived<'a> {
         &self.source
     }
 
-    /// Everything that is to be placed: what was kept for itself, and what was removed.
+    /// Everything that is to be placed: what was kept for itself, and what was removed. What the old
+    /// image brought is never placed onto its successor.
     ///
     /// Directories that only went along as a frame are not in it; [`Archived::directory`] knows
     /// them.
     pub(in crate::restore) fn draft(&self) -> Draft {
         let mut draft = Draft::default();
         let mut groups = Groups::default();
-        let placed =
-            |listed: Listed| listed.deleted || (listed.class == Class::Mutable && listed.stored);
+        let placed = |listed: Listed| {
+            self.onto.carries(listed.origin)
+                && (listed.deleted || (listed.class == Class::Mutable && listed.stored))
+        };
         for record in self.manifest.entries.wanted(placed) {
             let content = self.source.content(&record);
             let (path, volume) = (record.path.clone(), record.volume.clone());
@@ -103,7 +113,10 @@ impl<'a> Archived<'a> {
     /// The unedited files that were not kept, with the texts that tell what was set in them.
     pub(in crate::restore) fn defaults(&self) -> impl Iterator<Item = (ManifestEntry, ContentId)> {
         let found = |found: &str| found == IN_PLACE || found == IN_SERVICE;
-        let wanted = move |listed: Listed| !listed.stored && listed.pristine.is_some_and(found);
+        let onto = self.onto;
+        let wanted = move |listed: Listed| {
+            !listed.stored && listed.pristine.is_some_and(found) && onto.carries(listed.origin)
+        };
         let records = self.manifest.entries.wanted(wanted);
         records.filter_map(|record| {
             let text = self.source.pristine(&record)?;
