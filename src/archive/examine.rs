@@ -18,16 +18,17 @@ use crate::classify::{
     Baseline, Classifier, Evidence, Globs, LogPolicy, Numbers, Offers, Unpacked, decide,
 };
 use crate::declared::Declared;
-use crate::environments::Environments;
+use crate::environments::{Environments, PYTHON_PATH};
 use crate::failure::{Failure, FailureKind};
 use crate::family;
 use crate::layout::{LayoutDb, LayoutMatcher, Recognised};
 use crate::monitor::Monitor;
 use crate::packages::{Distribution, Installed, Role, Tables};
+use crate::service::Settings;
 use crate::source::{Beneath, Source};
 use crate::survey::{
-    AppFact, ImageFact, OsRelease, Survey, WithdrawnFact, architecture, locales, os_release, packages,
-    withdrawn,
+    AppFact, ImageFact, OsRelease, Survey, WithdrawnFact, architecture, locales, os_release,
+    packages, withdrawn,
 };
 use crate::tree::{Entry, RootPath, Time, Tree, TreeError, take_reserved};
 use crate::verdict::{Class, Location, Origin};
@@ -117,7 +118,7 @@ pub fn examine(
 ) -> Result<Examined, Failure> {
     let knowledge = knowledge(source, layout, options, monitor)?;
     let packaged = |path: &RootPath| knowledge.packaged(path);
-    let found = Environments::new(source.tree(), &packaged);
+    let found = Environments::new(source.tree(), &packaged).naming(python_path(source));
     let classifier = classifier(source, &knowledge, &found, options);
     let places = Places {
         tree: source.tree(),
@@ -210,7 +211,7 @@ pub fn explain(
     };
     let knowledge = knowledge(source, layout, options, monitor)?;
     let packaged = |path: &RootPath| knowledge.packaged(path);
-    let environments = Environments::new(source.tree(), &packaged);
+    let environments = Environments::new(source.tree(), &packaged).naming(python_path(source));
     classifier(source, &knowledge, &environments, options)
         .evidence(&entry, source.location(path))
         .map(|evidence| Some(Explained::Present(Box::new(evidence))))
@@ -435,6 +436,15 @@ fn limitations(
     };
     limitations.extend(defaults::keep(&system, entries));
     limitations
+}
+
+/// What the container's settings name to Python.
+fn python_path(source: &Source) -> impl Iterator<Item = &str> {
+    let settings = match source.settings() {
+        Settings::Service(settings) => Some(settings),
+        Settings::None | Settings::Inspected(_) => None,
+    };
+    settings.into_iter().flat_map(|settings| settings.variable(PYTHON_PATH))
 }
 
 /// The image of `source` with what can be read of its packages.

@@ -6,8 +6,8 @@ use regrow::bundle;
 use regrow::failure::{Failure, FailureKind};
 use regrow::report::{self, PageFile};
 use regrow::restore::{
-    Checks, Downloads, OnFailure, Plan, PlanFile, Relation, RestoreOptions, Start, TargetSpec, Which,
-    plan as plan_restore, restore,
+    Checks, Downloads, OnFailure, Plan, PlanFile, Relation, RestoreOptions, Start, TargetSpec,
+    Which, plan as plan_restore, restore,
 };
 
 use super::context::{Context, EngineName};

@@ -41,8 +41,8 @@ use crate::restore::value::archived::Archived;
 use crate::restore::value::decisions::Decisions;
 use crate::restore::value::inputs::{Inputs, VolumesAs, unreadable};
 use crate::restore::value::packages::Unserved;
-use crate::restore::value::step::{PlannedCommand, Removal, Step};
 use crate::restore::value::relation::Relation;
+use crate::restore::value::step::{PlannedCommand, Removal, Step};
 use crate::service::ServiceSettings;
 use crate::tree::{Draft, DraftContent, DraftNode, RootPath, Time, Tree};
 use crate::verdict::Held;
@@ -298,6 +298,7 @@ fn collect(planner: &mut Planner<'_>) -> Result<(), Failure> {
     let Planner { inputs, archived, installed, decisions, .. } = planner;
     planner.draft = archived.draft();
     successor::tell(inputs, &planner.draft, decisions).map_err(unreadable)?;
+    successor::keep_runtime(inputs, &mut planner.draft, decisions).map_err(unreadable)?;
     withdrawn::settle(inputs, installed, &mut planner.draft, decisions);
     Ok(())
 }

@@ -13,7 +13,9 @@ use serde_json::{Map, Value};
 
 use super::facts::{ContainerFacts, engine_failure, refuse_running, started};
 use super::layers::Way;
-use super::{Beneath, Binds, LeftOut, Mount, OpenOptions, Running, Source, SourceSpec, by_api, on_disk};
+use super::{
+    Beneath, Binds, LeftOut, Mount, OpenOptions, Running, Source, SourceSpec, by_api, on_disk,
+};
 use crate::engine::{Container, Engine, EngineError, Which, settings};
 use crate::facts::{ImageFact, MountFact, VolumeFact};
 use crate::failure::{Failure, FailureKind};

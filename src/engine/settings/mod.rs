@@ -19,8 +19,8 @@ use serde_json::Value;
 
 pub(crate) use carry::{Carried, Dropped};
 pub use carry::{Renewal, carry};
-pub use read::translate;
 pub(crate) use read::of_image;
+pub use read::translate;
 pub(crate) use unmet::unmet;
 
 use crate::service::{ServiceSettings, Settings};

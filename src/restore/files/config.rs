@@ -63,7 +63,7 @@ pub(in crate::restore) fn meet(
     let Ground { target, installed, worth, brings } = *ground;
     let paths: Vec<RootPath> =
         draft.nodes().filter(|n| n.entry.kind.is_file()).map(|n| n.entry.path.clone()).collect();
-    let Met { mut merges, mut beside, mut archived } = Met::default();
+    let mut met = Met::default();
     for path in paths {
         let Some(theirs) = target.entry(&path)?.filter(|entry| entry.kind.is_file()) else {
             continue;
@@ -76,7 +76,7 @@ pub(in crate::restore) fn meet(
         if of_image && !brings(&path) {
             continue;
         }
-        let runs = of_image && entry.meta.mode & 0o111 != 0;
+        let runs = of_image && (entry.meta.mode | theirs.meta.mode) & 0o111 != 0;
         let own = matches!(worth(&path), Some(Worth::Secret | Worth::Data));
         let unedited = pristine.get(&id) == Some(&id) && !own;
         if unedited && theirs.kind.size() <= PROGRAM_LIMIT {
@@ -84,15 +84,15 @@ pub(in crate::restore) fn meet(
             let ours = if size > LIMIT { None } else { Some(stored(store, id, &path)?) };
             if ours.as_ref() != Some(&new) {
                 draft.write(&path, new);
-                archived.extend(ours.map(|ours| (path.clone(), ours)));
-                merges.push(ConfigMerge { path, outcome: Outcome::Dressed });
+                met.archived.extend(ours.map(|ours| (path.clone(), ours)));
+                met.merges.push(ConfigMerge { path, outcome: Outcome::Dressed });
             }
             continue;
         }
         if size > LIMIT || theirs.kind.size() > LIMIT {
             if runs || is_program(&path, installed) {
                 let outcome = hold_theirs(draft, target, &path)?;
-                merges.push(ConfigMerge { path, outcome });
+                met.merges.push(ConfigMerge { path, outcome });
             }
             continue;
         }
@@ -108,7 +108,7 @@ pub(in crate::restore) fn meet(
             Outcome::Ours
         } else if base.as_ref() == Some(&ours) {
             draft.write(&path, new);
-            archived.insert(path.clone(), ours);
+            met.archived.insert(path.clone(), ours);
             Outcome::Dressed
         } else if is_program(&path, installed)
             || (runs && (base.is_none() || is_binary(&ours) || is_binary(&new)))
@@ -117,34 +117,58 @@ pub(in crate::restore) fn meet(
         } else {
             // Lines of what is no text mean nothing.
             let base = base.filter(|_| !of_image || !(is_binary(&ours) || is_binary(&new)));
-            match base.map(|base| merge(&base, &ours, &new)) {
-                Some(Merged { text, conflicts: 0 }) => {
-                    draft.write(&path, text);
-                    archived.insert(path.clone(), ours);
-                    Outcome::Merged { lines: vec![] }
-                }
-                // What has to run has no lines of two versions.
-                Some(_) if runs => hold_theirs(draft, target, &path)?,
-                Some(Merged { text, conflicts: places }) => {
-                    let entry = entry.clone();
-                    draft.write(&path, text);
-                    let old = text_beside(draft, target, &entry, OLD_TEXT, ours)?;
-                    let new = text_beside(draft, target, &theirs, NEW_DEFAULT, new)?;
-                    let (archived, default) = (old.entry.path.clone(), new.entry.path.clone());
-                    beside.extend([old, new]);
-                    Outcome::MergedHeld { places, archived, default }
-                }
-                None => {
-                    let new = text_beside(draft, target, &theirs, NEW_DEFAULT, new)?;
-                    let default = new.entry.path.clone();
-                    beside.push(new);
-                    Outcome::OursHeld { default }
-                }
-            }
+            let texts = Texts { base, ours, new, runs };
+            texts.together(draft, target, (&entry.clone(), &theirs), &mut met)?
         };
-        merges.push(ConfigMerge { path, outcome });
+        met.merges.push(ConfigMerge { path, outcome });
     }
-    Ok(Met { merges, beside, archived })
+    Ok(met)
+}
+
+/// The texts of one file.
+struct Texts {
+    base: Option<Vec<u8>>,
+    ours: Vec<u8>,
+    new: Vec<u8>,
+    /// It is run: lines of two versions would not be.
+    runs: bool,
+}
+
+impl Texts {
+    /// Merges them, and puts beside what a person has to look at; `entries` are the archived file
+    /// and the new system's.
+    fn together(
+        self,
+        draft: &mut Draft,
+        target: &dyn Tree,
+        (entry, theirs): (&Entry, &Entry),
+        met: &mut Met,
+    ) -> Result<Outcome, TreeError> {
+        let Texts { base, ours, new, runs } = self;
+        let path = &entry.path;
+        Ok(match base.map(|base| merge(&base, &ours, &new)) {
+            Some(Merged { text, conflicts: 0 }) => {
+                draft.write(path, text);
+                met.archived.insert(path.clone(), ours);
+                Outcome::Merged { lines: vec![] }
+            }
+            Some(_) if runs => hold_theirs(draft, target, path)?,
+            Some(Merged { text, conflicts: places }) => {
+                draft.write(path, text);
+                let old = text_beside(draft, target, entry, OLD_TEXT, ours)?;
+                let new = text_beside(draft, target, theirs, NEW_DEFAULT, new)?;
+                let (archived, default) = (old.entry.path.clone(), new.entry.path.clone());
+                met.beside.extend([old, new]);
+                Outcome::MergedHeld { places, archived, default }
+            }
+            None => {
+                let new = text_beside(draft, target, theirs, NEW_DEFAULT, new)?;
+                let default = new.entry.path.clone();
+                met.beside.push(new);
+                Outcome::OursHeld { default }
+            }
+        })
+    }
 }
 
 /// A file that packages bring or configure; anything else that is there is data, and ours.
@@ -300,7 +324,8 @@ mod tests {
         draft.put(DraftNode { entry, content: DraftContent::Stored(ContentId(0)) });
         let target = system(at, theirs);
         let installed = Installed::load(&target).unwrap();
-        let met = meet(&mut draft, &store, &pristine, &ground(&target, &installed, &|_| worth)).unwrap();
+        let met =
+            meet(&mut draft, &store, &pristine, &ground(&target, &installed, &|_| worth)).unwrap();
         met.beside.into_iter().for_each(|node| draft.put(node));
         let merges = met.merges;
         let text = |node: &DraftNode| match &node.content {
@@ -396,7 +421,8 @@ mod tests {
             draft.put(DraftNode { entry, content: DraftContent::Stored(ContentId(0)) });
             let target = system("/usr/bin/app", new);
             let installed = Installed::load(&target).unwrap();
-            let met = meet(&mut draft, &store, &pristine, &ground(&target, &installed, &|_| None)).unwrap();
+            let met = meet(&mut draft, &store, &pristine, &ground(&target, &installed, &|_| None))
+                .unwrap();
             assert_eq!(met.merges, one("/usr/bin/app", Outcome::Dressed));
             let node = draft.get(&at).unwrap();
             assert_eq!(node.content, DraftContent::Bytes(new.into()));

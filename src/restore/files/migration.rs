@@ -2,7 +2,8 @@
 
 use crate::failure::{Failure, FailureKind};
 use crate::layout::{
-    self, Database, Former, Gap, Instance, Mentions, Migration, Recognised, Route, Rule, Step, StepOutcome, Vars, When,
+    self, Database, Former, Gap, Instance, Mentions, Migration, Recognised, Route, Rule, Step,
+    StepOutcome, Vars, When,
 };
 use crate::packages::Installed;
 use crate::restore::value::archived::Archived;

@@ -6,16 +6,17 @@
 //!
 //! [`Archived`]: crate::restore::value::archived::Archived
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Read;
 
 use crate::restore::value::decisions::Decisions;
-use crate::restore::value::inputs::Inputs;
+use crate::restore::value::inputs::{Inputs, VolumesAs};
 use crate::restore::value::relation::Relation;
+use crate::restore::value::succession::installed_later;
 use crate::tree::{
     Draft, DraftContent, DraftNode, FileType, RootPath, Store, TreeError, outline, resolve,
 };
-use crate::verdict::{Class, HeldKind, Origin, Reason};
+use crate::verdict::{Class, HeldKind, Origin};
 
 /// In how many lines is told what is left to a successor.
 const DIRECTORIES: usize = 12;
@@ -60,6 +61,32 @@ pub(in crate::restore) fn tell(
     variables(inputs, draft, decisions)
 }
 
+/// Puts the directories below `/run` that the old image made into the draft, where the plain base
+/// has none: a container is started with what its image has there, and nothing makes them again.
+pub(in crate::restore) fn keep_runtime(
+    inputs: &Inputs<'_>,
+    draft: &mut Draft,
+    decisions: &mut Decisions,
+) -> Result<(), TreeError> {
+    const RUN: RootPath = RootPath::literal("/run");
+    let made = inputs.manifest.entries.wanted(|listed| {
+        listed.origin == Origin::Image
+            && !listed.deleted
+            && listed.file_type == FileType::Dir
+            && crate::tree::is_within(listed.path, RUN.as_bytes())
+    });
+    let carried = inputs.succession.relation.carries(Origin::Image);
+    for entry in made.filter(|_| carried && inputs.volumes == VolumesAs::Volumes) {
+        let path = entry.path.clone();
+        let Some(entry) = entry.into_entry().filter(|_| path != RUN) else { continue };
+        if draft.get(&path).is_none() && resolve(inputs.target, &path)?.is_none() {
+            decisions.add(&path, "the old image made it for what runs, and no package does");
+            draft.put(DraftNode { entry, content: DraftContent::None });
+        }
+    }
+    Ok(())
+}
+
 /// What the old image brought, by directory.
 fn left_out(inputs: &Inputs<'_>, decisions: &mut Decisions) {
     let left = inputs.manifest.entries.listed().filter(|listed| {
@@ -83,19 +110,7 @@ fn left_out(inputs: &Inputs<'_>, decisions: &mut Decisions) {
 fn environments(inputs: &Inputs<'_>, decisions: &mut Decisions) {
     let kept = |root: &RootPath| inputs.survey.environments.iter().any(|own| own.root == *root);
     for fact in inputs.manifest.survey.environments.iter().filter(|fact| !kept(&fact.root)) {
-        let later = inputs.manifest.entries.listed().filter(|listed| {
-            listed.origin == Origin::Container
-                && listed.class == Class::Immutable
-                && listed.file_type != FileType::Dir
-        });
-        let packages: BTreeSet<&str> = later
-            .filter_map(|listed| match listed.reason {
-                Reason::EnvironmentInstalled { root, package } if *root == fact.root => {
-                    Some(package.as_str())
-                }
-                _ => None,
-            })
-            .collect();
+        let packages = installed_later(inputs.manifest, &fact.root);
         if packages.is_empty() {
             continue;
         }

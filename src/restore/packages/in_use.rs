@@ -113,11 +113,7 @@ pub(in crate::restore) struct InUse {
 impl InUse {
     /// Reads it from `manifest`, as far as it is carried onto a target that is `onto` to the old
     /// image; `command` is what the container ran.
-    pub(in crate::restore) fn of(
-        manifest: &Manifest,
-        command: &[String],
-        onto: Relation,
-    ) -> InUse {
+    pub(in crate::restore) fn of(manifest: &Manifest, command: &[String], onto: Relation) -> InUse {
         let mut found = InUse::default();
         let places = manifest.entries.wanted(|listed| {
             !listed.deleted && is_place(listed.path) && onto.carries(listed.origin)

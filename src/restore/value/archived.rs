@@ -188,3 +188,96 @@ impl Tree for Archived<'_> {
         self.source.extents(entry)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::bundle::{Area, Reader, Writer};
+    use crate::monitor::Silent;
+    use crate::tree::{Meta, Time, Xattrs};
+    use crate::verdict::{Origin, Reason};
+
+    const ORIGINS: [Origin; 6] = [
+        Origin::Base,
+        Origin::Image,
+        Origin::Container,
+        Origin::Volume,
+        Origin::Bind,
+        Origin::Root,
+    ];
+
+    /// One path: which origin and class, whether it is gone, a directory, an edited file.
+    type Drawn = (usize, bool, bool, bool);
+
+    fn bundle(drawn: &[Drawn]) -> (Manifest, Contents) {
+        let place = tempfile::tempdir().unwrap();
+        let at = place.path().join("x.regrow");
+        let mut writer = Writer::create(&at).unwrap();
+        let mut manifest = Manifest::new();
+        let mut texts = Vec::new();
+        for (number, (origin, deleted, is_dir, edited)) in drawn.iter().enumerate() {
+            let path = RootPath::parse(format!("/{number:03}").as_bytes()).unwrap();
+            let reason = if *deleted { Reason::Removed } else { Reason::Unexplained };
+            if *deleted {
+                let origin = ORIGINS[*origin];
+                let gone = ManifestEntry::deleted(path, Class::Mutable, reason, origin);
+                manifest.entries.push(gone);
+                continue;
+            }
+            let kind = if *is_dir { Kind::Dir } else { Kind::File { size: 1 } };
+            let mtime = Time { secs: 0, nanos: 0 };
+            let meta = Meta { mode: 0o755, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() };
+            let entry = Entry { path, kind, meta, ctime: None, links: None };
+            let extents = [Extent { offset: 0, length: 1 }];
+            let mut content = Cursor::new(vec![b'x']);
+            let content = (!is_dir).then_some(&mut content as &mut dyn Content);
+            let extents = if *is_dir { &extents[..0] } else { &extents[..] };
+            writer.add(Area::Root, &entry, content, extents).unwrap();
+            let mut record = ManifestEntry::new(&entry, Class::Mutable, reason, ORIGINS[*origin]);
+            if *edited && !is_dir {
+                record.pristine = Some("image".to_owned());
+                texts.push(entry);
+            }
+            manifest.entries.push(record);
+        }
+        for entry in texts {
+            let extents = [Extent { offset: 0, length: 1 }];
+            let mut content = Cursor::new(vec![b'y']);
+            writer.add(Area::Pristine, &entry, Some(&mut content), &extents).unwrap();
+        }
+        writer.finish(manifest, &Silent).unwrap();
+        let reader = Reader::open(&at).unwrap();
+        let contents = reader.contents(&Silent).unwrap();
+        (reader.manifest().clone(), contents)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn nothing_that_the_old_image_brought_is_placed_onto_its_successor(
+            drawn in prop::collection::vec(
+                (0..ORIGINS.len(), any::<bool>(), any::<bool>(), any::<bool>()),
+                0..24,
+            ),
+        ) {
+            let (manifest, contents) = bundle(&drawn);
+            let places = |onto| {
+                let draft = Archived::new(&manifest, &contents, onto).draft();
+                let nodes = draft.nodes().map(|node| node.entry.path.clone());
+                nodes.chain(draft.deletions().cloned()).collect::<BTreeSet<_>>()
+            };
+            let (plain, successor) = (places(Relation::Plain), places(Relation::Successor));
+            prop_assert_eq!(plain.len(), drawn.len());
+            for path in plain {
+                let origin = manifest.entries.find(&path).unwrap().origin;
+                let of_image = matches!(origin, Origin::Base | Origin::Image);
+                prop_assert_eq!(successor.contains(&path), !of_image);
+            }
+        }
+    }
+}

@@ -192,13 +192,21 @@ impl Step {
     pub(in crate::restore) fn reason(&self) -> Cow<'_, str> {
         match self {
             Step::Onto { relation, of, said, evidence } => {
-                let of = if of.is_empty() { "the old image".to_owned() } else { escaped(of.as_bytes()) };
+                let of =
+                    if of.is_empty() { "the old image".to_owned() } else { escaped(of.as_bytes()) };
                 let by = if *said { "as was said" } else { "as it seems" };
                 let what = match relation {
-                    Relation::Successor => format!("of {of}, {by}: what that brought is its own business"),
+                    Relation::Successor => {
+                        format!("of {of}, {by}: what that brought is its own business")
+                    }
                     Relation::Plain => format!("to {of}, {by}: what that brought is placed"),
                 };
-                std::iter::once(&what).chain(evidence).cloned().collect::<Vec<_>>().join("; ").into()
+                std::iter::once(&what)
+                    .chain(evidence)
+                    .cloned()
+                    .collect::<Vec<_>>()
+                    .join("; ")
+                    .into()
             }
             Step::Architecture { .. } => "packages of this architecture were allowed".into(),
             Step::Install(package) => match &package.formerly {

@@ -12,12 +12,13 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::bundle::Manifest;
+use crate::environments::EnvironmentKind;
 use crate::restore::value::relation::Relation;
 use crate::restore::value::step::Step;
 use crate::service::{ServiceSettings, TextOf};
 use crate::survey::{ImageFact, Survey};
 use crate::tree::{FileType, RootPath};
-use crate::verdict::{Held, HeldKind, Origin};
+use crate::verdict::{Class, Held, HeldKind, Origin, Reason};
 
 /// Programs that run whatever they are given: two images that run one have nothing in common.
 const ANYBODYS: &[&str] =
@@ -115,7 +116,19 @@ impl Succession {
             let found = manifest.entries.find(path);
             found.is_some_and(|entry| !self.relation.carries(entry.origin))
         };
-        survey.environments.retain(|fact| !brought(&fact.root));
+        survey.environments.retain_mut(|fact| {
+            if !brought(&fact.root) {
+                return true;
+            }
+            // An environment of its own is made as a whole, and the successor has made it.
+            let joins = fact.is_python() && fact.kind != EnvironmentKind::Venv;
+            let later = installed_later(manifest, &fact.root);
+            fact.packages.retain(|package| {
+                later.contains(format!("{} {}", package.name, package.version).as_str())
+            });
+            fact.parked.clear();
+            joins && !fact.packages.is_empty()
+        });
         let (choices, theirs) = (&mut survey.choices, &old.choices);
         choices.architectures.retain(|own| !theirs.architectures.contains(own));
         choices.diversions.retain(|own| !theirs.diversions.contains(own));
@@ -325,6 +338,24 @@ fn common(
     (run.is_some(), evidence)
 }
 
+/// The packages, with their versions, that came into the environment at `root` in the container's
+/// life.
+pub(in crate::restore) fn installed_later(
+    manifest: &Manifest,
+    root: &RootPath,
+) -> BTreeSet<String> {
+    let later = manifest.entries.listed().filter(|listed| {
+        listed.origin == Origin::Container
+            && listed.class == Class::Immutable
+            && listed.file_type != FileType::Dir
+    });
+    let packages = later.filter_map(|listed| match listed.reason {
+        Reason::EnvironmentInstalled { root: of, package } if of == root => Some(package.clone()),
+        _ => None,
+    });
+    packages.collect()
+}
+
 /// Programs that the old image brought and no package of it, at most [`PROGRAMS`].
 pub(in crate::restore) fn programs(manifest: &Manifest) -> Vec<RootPath> {
     let candidates = manifest.entries.wanted(|listed| {
@@ -404,9 +435,8 @@ mod tests {
         let found = Succession::of(&survey, Some(new), None, (0, &[]));
         assert_eq!(found.relation, Relation::Successor);
         let mut run = old.settings;
-        run.environment = ["PATH=/v1", "VERSION=1", "OLD=x", "A=mine", "SECRET=s"]
-            .map(str::to_owned)
-            .to_vec();
+        run.environment =
+            ["PATH=/v1", "VERSION=1", "OLD=x", "A=mine", "SECRET=s"].map(str::to_owned).to_vec();
         run.command = vec!["--fast".to_owned()];
         let (carried, steps, held) = found.settings(&run);
         assert_eq!(carried.environment, ["PATH=/v2", "VERSION=2", "A=mine", "SECRET=s"]);
