@@ -233,7 +233,11 @@ mod tests {
         assert!(kept("/srv/pg/data/postgresql.conf"));
         assert!(!kept("/srv/pg/data/PG_VERSION"));
         let exports = database.exports(&found[0]).unwrap();
-        assert!(exports[0].argv.contains(&"/srv/pg/data".to_owned()), "{:?}", exports[0].argv[3..]);
+        assert!(
+            exports[0].argv.contains(&"/srv/pg/data".to_owned()),
+            "{:?}",
+            &exports[0].argv[3..]
+        );
     }
 
     #[test]
