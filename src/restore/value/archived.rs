@@ -219,6 +219,13 @@ mod tests {
         let mut writer = Writer::create(&at).unwrap();
         let mut manifest = Manifest::new();
         let mut texts = Vec::new();
+        let mtime = Time { secs: 0, nanos: 0 };
+        let meta = Meta { mode: 0o755, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() };
+        let (path, kind) = (RootPath::root(), Kind::Dir);
+        let root = Entry { path, kind, meta: meta.clone(), ctime: None, links: None };
+        writer.add(Area::Root, &root, None, &[]).unwrap();
+        let frame = (Class::Immutable, Reason::Unexplained, Origin::Base);
+        manifest.entries.push(ManifestEntry::new(&root, frame.0, frame.1, frame.2));
         for (number, (origin, deleted, is_dir, edited)) in drawn.iter().enumerate() {
             let path = RootPath::parse(format!("/{number:03}").as_bytes()).unwrap();
             let reason = if *deleted { Reason::Removed } else { Reason::Unexplained };
@@ -229,9 +236,7 @@ mod tests {
                 continue;
             }
             let kind = if *is_dir { Kind::Dir } else { Kind::File { size: 1 } };
-            let mtime = Time { secs: 0, nanos: 0 };
-            let meta = Meta { mode: 0o755, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() };
-            let entry = Entry { path, kind, meta, ctime: None, links: None };
+            let entry = Entry { path, kind, meta: meta.clone(), ctime: None, links: None };
             let extents = [Extent { offset: 0, length: 1 }];
             let mut content = Cursor::new(vec![b'x']);
             let content = (!is_dir).then_some(&mut content as &mut dyn Content);
