@@ -17,7 +17,7 @@ use crate::restore::value::relation::Relation;
 use crate::restore::value::step::Step;
 use crate::service::{ServiceSettings, TextOf};
 use crate::survey::{ImageFact, Survey};
-use crate::tree::{FileType, RootPath};
+use crate::tree::{FileType, RootPath, is_within};
 use crate::verdict::{Class, Held, HeldKind, Origin, Reason};
 
 /// Programs that run whatever they are given: two images that run one have nothing in common.
@@ -112,9 +112,11 @@ impl Succession {
         let had: BTreeSet<&str> = old.packages.iter().map(String::as_str).collect();
         survey.intents.retain(|intent| !had.contains(intent.name.as_str()));
         survey.withdrawn.retain(|fact| !had.contains(fact.name.as_str()));
-        let brought = |path: &RootPath| {
-            let found = manifest.entries.find(path);
-            found.is_some_and(|entry| !self.relation.carries(entry.origin))
+        // Whoever adds to a directory changes it: what is in it tells whose it was.
+        let brought = |root: &RootPath| {
+            manifest.entries.listed().any(|listed| {
+                !self.relation.carries(listed.origin) && is_within(listed.path, root.as_bytes())
+            })
         };
         survey.environments.retain_mut(|fact| {
             if !brought(&fact.root) {
@@ -126,7 +128,9 @@ impl Succession {
             fact.packages.retain(|package| {
                 later.contains(format!("{} {}", package.name, package.version).as_str())
             });
-            fact.parked.clear();
+            fact.parked.retain(|parked| {
+                later.contains(format!("{} {}", parked.package, parked.version).as_str())
+            });
             joins && !fact.packages.is_empty()
         });
         let (choices, theirs) = (&mut survey.choices, &old.choices);
