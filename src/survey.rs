@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 pub(crate) use locales::locales;
 
 pub(crate) use crate::facts::{
-    AddedFact, AlternativeFact, AnswerFact, AppFact, Choices, DiversionFact, HoldFact, IntentFact,
-    IntentWhy, MountFact, Observation, OsRelease, PackageFact, RepositoryFact, StatOverrideFact,
-    Survey, WithdrawnFact,
+    AddedFact, AlternativeFact, AnswerFact, AppFact, Choices, DiversionFact, HoldFact, ImageFact,
+    IntentFact, IntentWhy, MountFact, Observation, OsRelease, PackageFact, RepositoryFact,
+    StatOverrideFact, Survey, WithdrawnFact,
 };
 use crate::packages::{Installed, Unit, Wanted, Why};
 use crate::tree::{RootPath, Tree, TreeError, read_file};

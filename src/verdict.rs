@@ -101,6 +101,8 @@ pub enum HeldKind {
     Environment,
     /// What the health check answers.
     Health,
+    /// What the old container's image had, and what it is restored onto has not.
+    Image,
     /// A port that was listened on.
     Listener,
     /// An error that the service writes to its log.
@@ -153,6 +155,7 @@ impl HeldKind {
             HeldKind::Diversion => ("diversion", Harm::LosesData),
             HeldKind::Environment => ("environment", Harm::DoesNotStart),
             HeldKind::Health => ("health", Harm::DoesNotStart),
+            HeldKind::Image => ("image", Harm::DoesNotStart),
             HeldKind::Library => ("library", Harm::DoesNotStart),
             HeldKind::Listener => ("listener", Harm::DoesNotStart),
             HeldKind::Locale => ("locale", Harm::Cosmetic),

@@ -1,7 +1,12 @@
 #!/bin/sh
-# count.sh VERSION CLUSTER: prints the rows of every table and the number of other objects of every database.
+# count.sh VERSION CLUSTER: prints the rows of every table and the number of other objects of every database; of an
+# image's cluster, count.sh DIRECTORY ''.
 set -eu
-export PGCLUSTER="$1/$2" PGDATABASE=template1 PGOPTIONS='-c client_min_messages=error'
+case $1 in
+  /*) export PGHOST=/tmp PGUSER="$(cat /tmp/regrow-superuser)" ;;
+  *) export PGCLUSTER="$1/$2" ;;
+esac
+export PGDATABASE=template1 PGOPTIONS='-c client_min_messages=error'
 
 ask() { runuser -u postgres -- psql -AtXq -v ON_ERROR_STOP=1 "$@"; }
 

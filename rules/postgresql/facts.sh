@@ -1,8 +1,13 @@
 #!/bin/sh
 # facts.sh VERSION CLUSTER: prints what a new cluster has to be made with, a line each: superuser, encoding, collation,
 # character type, checksums, locale provider and its locale.
+# Of an image's cluster: facts.sh DIRECTORY ''.
 set -eu
-runuser -u postgres -- psql --cluster "$1/$2" -AtXqd template1 -v ON_ERROR_STOP=1 <<'SQL'
+case $1 in
+  /*) export PGHOST=/tmp PGUSER="$(cat /tmp/regrow-superuser)" ;;
+  *) export PGCLUSTER="$1/$2" ;;
+esac
+runuser -u postgres -- psql -AtXqd template1 -v ON_ERROR_STOP=1 <<'SQL'
 select concat_ws(E'\n', (select rolname from pg_roles where oid = 10),
 pg_encoding_to_char(encoding), datcollate, datctype,
 current_setting('data_checksums'),

@@ -3,8 +3,13 @@
 #
 # The superuser exists already; the line that would make it again is the only one left out. It stands among the roles,
 # before the first database.
+# Of an image's cluster: load.sh DIRECTORY ''.
 set -eu
-export PGCLUSTER="$1/$2" PGDATABASE=template1 PGOPTIONS='-c client_min_messages=error'
+case $1 in
+  /*) export PGHOST=/tmp PGUSER="$(cat /tmp/regrow-superuser)" ;;
+  *) export PGCLUSTER="$1/$2" ;;
+esac
+export PGDATABASE=template1 PGOPTIONS='-c client_min_messages=error'
 
 sql() { runuser -u postgres -- psql -Xq "$@"; }
 

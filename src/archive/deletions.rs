@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Judged;
 use super::verdicts::Verdicts;
 use crate::classify::{Classifier, decide};
+use crate::image::ImageView;
 use crate::layout::{Recognised, Vars};
 use crate::packages::ever_listed;
 use crate::source::Source;
@@ -54,8 +55,15 @@ pub(super) fn deletions(
     let mut missing: BTreeMap<RootPath, (Kind, Origin)> = BTreeMap::new();
     let origin = own_origin(source);
     let unknown = || Kind::File { size: 0 };
+    // What is not in the image either was left out by its makers.
+    let since = |path: &RootPath| -> Result<Origin, TreeError> {
+        let never = |image: &ImageView| Ok(image.entry(path)?.is_none());
+        let left_out = source.image().map_or(Ok(false), never)?;
+        Ok(if left_out { Origin::Image } else { origin })
+    };
     for path in classifier.installed.unpacked() {
         if !here(&path) {
+            let origin = since(&path)?;
             missing.insert(path, (unknown(), origin));
         }
     }

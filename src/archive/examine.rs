@@ -18,19 +18,20 @@ use crate::classify::{
     Baseline, Classifier, Evidence, Globs, LogPolicy, Numbers, Offers, Unpacked, decide,
 };
 use crate::declared::Declared;
-use crate::environments::Environments;
+use crate::environments::{Environments, PYTHON_PATH};
 use crate::failure::{Failure, FailureKind, check_cancelled};
 use crate::family;
 use crate::layout::{LayoutDb, LayoutMatcher, Recognised};
 use crate::monitor::Monitor;
 use crate::packages::{Distribution, Installed, Role, Tables};
-use crate::source::Source;
+use crate::service::Settings;
+use crate::source::{Beneath, Source};
 use crate::survey::{
-    AppFact, OsRelease, Survey, WithdrawnFact, architecture, locales, os_release, packages,
-    withdrawn,
+    AppFact, ImageFact, OsRelease, Survey, WithdrawnFact, architecture, locales, os_release,
+    packages, withdrawn,
 };
 use crate::tree::{Entry, RootPath, Time, Tree, TreeError, take_reserved};
-use crate::verdict::{Class, Location};
+use crate::verdict::{Class, Location, Origin};
 
 /// How many paths are read, and judged, at a time.
 const BATCH: usize = 4096;
@@ -117,7 +118,7 @@ pub fn examine(
 ) -> Result<Examined, Failure> {
     let knowledge = knowledge(source, layout, options, monitor)?;
     let packaged = |path: &RootPath| knowledge.packaged(path);
-    let found = Environments::new(source.tree(), &packaged);
+    let found = Environments::new(source.tree(), &packaged).naming(python_path(source));
     let classifier = classifier(source, &knowledge, &found, options);
     let places = Places {
         tree: source.tree(),
@@ -210,7 +211,7 @@ pub fn explain(
     };
     let knowledge = knowledge(source, layout, options, monitor)?;
     let packaged = |path: &RootPath| knowledge.packaged(path);
-    let environments = Environments::new(source.tree(), &packaged);
+    let environments = Environments::new(source.tree(), &packaged).naming(python_path(source));
     classifier(source, &knowledge, &environments, options)
         .evidence(&entry, source.location(path))
         .map(|evidence| Some(Explained::Present(Box::new(evidence))))
@@ -398,7 +399,13 @@ fn judge(
         deleted: false,
         pristine: None,
     };
-    match places.find(&judged.entry, &judged.reason) {
+    // What is left out has no need of it.
+    let wanted = judged.class == Class::Mutable || judged.origin != Origin::Container;
+    let found = match wanted {
+        true => places.find(&judged.entry, &judged.reason, judged.origin),
+        false => Ok(None),
+    };
+    match found {
         Ok(pristine) => judged.pristine = pristine,
         Err(error) if *error.path() == judged.entry.path => {
             return Err(Box::new((judged.entry, error)));
@@ -431,6 +438,25 @@ fn limitations(
     limitations
 }
 
+/// What the container's settings name to Python.
+fn python_path(source: &Source) -> impl Iterator<Item = &str> {
+    let settings = match source.settings() {
+        Settings::Service(settings) => Some(settings),
+        Settings::None | Settings::Inspected(_) => None,
+    };
+    settings.into_iter().flat_map(|settings| settings.variable(PYTHON_PATH))
+}
+
+/// The image of `source` with what can be read of its packages.
+fn beneath(source: &Source) -> Result<Option<ImageFact>, TreeError> {
+    let Some(Beneath { fact, tree }) = source.beneath() else { return Ok(None) };
+    let installed = Installed::load(&**tree)?;
+    let family = installed.manager().and_then(family::of);
+    let choices = family.map(|family| family.decided(&**tree, &installed)).unwrap_or_default();
+    let packages = packages(&installed).1.into_iter().map(|intent| intent.name).collect();
+    Ok(Some(ImageFact { packages, choices, ..fact.clone() }))
+}
+
 fn survey(source: &Source, knowledge: &Knowledge) -> Result<Survey, Failure> {
     let (packages, intents) = packages(&knowledge.installed);
     let apps = knowledge
@@ -446,7 +472,9 @@ fn survey(source: &Source, knowledge: &Knowledge) -> Result<Survey, Failure> {
     let choices = family
         .map(|family| family.decided(source.tree(), &knowledge.installed))
         .unwrap_or_default();
+    let image = beneath(source).map_err(|e| unreadable(source, e, "reading the image of"))?;
     Ok(Survey {
+        image,
         source: source.to_string(),
         name: source.name().to_owned(),
         os: knowledge.os.clone(),

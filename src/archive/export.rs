@@ -12,6 +12,7 @@ use crate::environments::EnvironmentFact;
 use crate::failure::{Failure, FailureKind};
 use crate::layout;
 use crate::monitor::Monitor;
+use crate::service::Settings;
 use crate::source::Source;
 use crate::system::{Command, line};
 
@@ -97,6 +98,10 @@ pub(super) fn lists(environments: &[EnvironmentFact]) -> Result<Vec<Export>, Fai
 }
 
 fn wanted(source: &Source, examined: &Examined) -> Result<Vec<Wanted>, Failure> {
+    let variable = |name: &str| match source.settings() {
+        Settings::Service(settings) => settings.variable(name).last().map(str::to_owned),
+        Settings::None | Settings::Inspected(_) => None,
+    };
     let mut all = Vec::new();
     let mut seen = std::collections::BTreeSet::new();
     for app in &examined.apps {
@@ -111,7 +116,7 @@ fn wanted(source: &Source, examined: &Examined) -> Result<Vec<Wanted>, Failure> 
         };
         for database in &app.rule.databases {
             let version = app.version.as_ref().map(ToString::to_string).unwrap_or_default();
-            let found = database.instances(source.tree(), &version);
+            let found = database.instances(source.tree(), &version, &variable);
             for instance in found.map_err(|e| misfit(e.into()))? {
                 for command in database.exports(&instance).map_err(|e| misfit(e.into()))? {
                     let version = instance.version.clone();

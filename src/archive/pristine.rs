@@ -13,7 +13,7 @@ use crate::image::ImageView;
 use crate::layout::LayoutMatcher;
 use crate::packages::{Digest as RecordedDigest, Installed, Md5 as Recorded};
 use crate::tree::{Entry, RootPath, Tree, TreeError, read_file};
-use crate::verdict::{Reason, Worth};
+use crate::verdict::{Origin, Reason, Worth};
 
 /// Largest configuration file whose pristine text is kept, in bytes.
 const LIMIT: u64 = 4 * 1024 * 1024;
@@ -52,12 +52,13 @@ pub(super) struct Places<'a> {
 }
 
 impl Places<'_> {
-    /// The pristine text of `entry`, a configuration file that is kept for `reason`, where it can
-    /// be had.
+    /// The pristine text of `entry`, a file from `origin` that is kept for `reason`, where it can be
+    /// had.
     pub(super) fn find(
         &self,
         entry: &Entry,
         reason: &Reason,
+        origin: Origin,
     ) -> Result<Option<Pristine>, TreeError> {
         let path = &entry.path;
         if !entry.kind.is_file() {
@@ -72,6 +73,8 @@ impl Places<'_> {
             Reason::ConffileEdited { .. } => self.conffile(path),
             Reason::UcfEdited => self.ucf(path),
             Reason::Rule { worth: Worth::TemplateCopy, .. } => self.template(path),
+            // No package tells what it was, and the image does.
+            _ if origin == Origin::Container => self.of_image(path),
             _ => Ok(None),
         }
     }
@@ -95,6 +98,20 @@ impl Places<'_> {
             return Ok(Some(Pristine::Text { bytes, found: "ucf" }));
         }
         self.in_image(path, digest)
+    }
+
+    /// The text that the image has at `path`.
+    fn of_image(&self, path: &RootPath) -> Result<Option<Pristine>, TreeError> {
+        let Some(image) = self.image else { return Ok(None) };
+        let Some(mut content) = image.versions(path, LIMIT)?.into_iter().next() else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::new();
+        content
+            .read_to_end(&mut bytes)
+            .map_err(|e| TreeError::io("reading the image's", path, e))?;
+        let is_text = !bytes.contains(&0);
+        Ok(is_text.then_some(Pristine::Text { bytes, found: "image" }))
     }
 
     fn template(&self, path: &RootPath) -> Result<Option<Pristine>, TreeError> {

@@ -6,8 +6,8 @@ use regrow::bundle;
 use regrow::failure::{Failure, FailureKind};
 use regrow::report::{self, PageFile};
 use regrow::restore::{
-    Checks, Downloads, OnFailure, Plan, PlanFile, RestoreOptions, Start, TargetSpec, Which,
-    plan as plan_restore, restore,
+    Checks, Downloads, OnFailure, Plan, PlanFile, Relation, RestoreOptions, Start, TargetSpec,
+    Which, plan as plan_restore, restore,
 };
 
 use super::context::{Context, EngineName};
@@ -25,6 +25,10 @@ pub(crate) struct Args {
     /// differs
     #[arg(long, value_name = "PLAN")]
     plan: Option<PathBuf>,
+    /// What TARGET is to the image of the old container: a successor, which brings
+    /// what that image brought, or a plain base (default: what both images show)
+    #[arg(long = "as", value_name = "RELATION")]
+    relation: Option<RelationName>,
     /// The new container's name (default: the plan's, or the archived one's)
     #[arg(long)]
     name: Option<String>,
@@ -49,6 +53,22 @@ pub(crate) struct Args {
     html: Option<PathBuf>,
 }
 
+/// What a target is to the old container's image.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum RelationName {
+    Successor,
+    Plain,
+}
+
+impl From<RelationName> for Relation {
+    fn from(name: RelationName) -> Relation {
+        match name {
+            RelationName::Successor => Relation::Successor,
+            RelationName::Plain => Relation::Plain,
+        }
+    }
+}
+
 /// Arguments of `plan`.
 #[derive(clap::Args)]
 pub(crate) struct PlanArgs {
@@ -57,6 +77,10 @@ pub(crate) struct PlanArgs {
     /// Where to: an image of the engine (debian:trixie), or rootfs:DIR
     #[arg(long, value_name = "TARGET")]
     onto: String,
+    /// What TARGET is to the image of the old container: a successor, which brings
+    /// what that image brought, or a plain base (default: what both images show)
+    #[arg(long = "as", value_name = "RELATION")]
+    relation: Option<RelationName>,
     /// The new container's name (default: the archived one's)
     #[arg(long)]
     name: Option<String>,
@@ -89,6 +113,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
     let options = RestoreOptions {
         target: target(&args.onto)?,
         engine: which(context.global.engine),
+        relation: args.relation.map(Relation::from),
         name: args.name.clone(),
         tag: args.tag.clone(),
         start: if args.start { Start::Yes } else { Start::No },
@@ -116,6 +141,7 @@ pub(crate) fn plan(args: &PlanArgs, context: &Context) -> anyhow::Result<Exit> {
     let options = RestoreOptions {
         target: target(&args.onto)?,
         engine: which(context.global.engine),
+        relation: args.relation.map(Relation::from),
         name: args.name.clone(),
         tag: None,
         start: Start::No,

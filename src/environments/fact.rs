@@ -19,6 +19,8 @@ pub enum EnvironmentKind {
     System,
     /// What `pip` installed for one user.
     User,
+    /// What `pip` installed into a directory of its own, which a variable names to Python.
+    Target,
     /// A tree of Node modules.
     Node,
     /// A directory of Ruby gems.
@@ -35,6 +37,7 @@ impl fmt::Display for EnvironmentKind {
             EnvironmentKind::Venv => "Python environment",
             EnvironmentKind::System => "system-wide Python packages",
             EnvironmentKind::User => "Python packages of a user",
+            EnvironmentKind::Target => "Python packages in a directory of their own",
             EnvironmentKind::Node => "Node modules",
             EnvironmentKind::Gems => "Ruby gems",
             EnvironmentKind::Composer => "Composer packages",
@@ -143,7 +146,8 @@ const NO_LONGER_MADE: &[(&str, &str)] = &[("setuptools", "setuptools<81")];
 impl EnvironmentFact {
     /// Whether it is one of Python's.
     pub fn is_python(&self) -> bool {
-        matches!(self.kind, EnvironmentKind::Venv | EnvironmentKind::System | EnvironmentKind::User)
+        use EnvironmentKind::{System, Target, User, Venv};
+        matches!(self.kind, Venv | System | User | Target)
     }
 
     /// What its maker put into it at the time and today's does not, as its index is asked for it.

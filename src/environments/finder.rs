@@ -9,17 +9,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::fact::EnvironmentKind;
 use super::part::PartOf;
-use super::python::{Environment, installed, venv};
+use super::python::{Environment, installed, target, venv};
 use super::{below, listing};
 use crate::tree::{Entry, RootPath, Tree, TreeError};
 
 /// How many directories are remembered: a walk asks for one beside the other.
 const REMEMBERED: usize = 1 << 16;
 
+/// The variable that names further directories of packages to Python.
+pub(crate) const PYTHON_PATH: &str = "PYTHONPATH";
+
 /// The environments of one tree.
 pub(crate) struct Environments<'a> {
     tree: &'a dyn Tree,
     packaged: &'a (dyn Fn(&RootPath) -> bool + Sync),
+    /// Directories that are named to Python.
+    named: Vec<RootPath>,
     state: Mutex<State>,
 }
 
@@ -37,7 +42,16 @@ impl<'a> Environments<'a> {
         tree: &'a dyn Tree,
         packaged: &'a (dyn Fn(&RootPath) -> bool + Sync),
     ) -> Environments<'a> {
-        Environments { tree, packaged, state: Mutex::default() }
+        Environments { tree, packaged, named: vec![], state: Mutex::default() }
+    }
+
+    /// The same, where these values of [`PYTHON_PATH`] name further directories to Python.
+    #[must_use]
+    pub(crate) fn naming<'v>(mut self, values: impl Iterator<Item = &'v str>) -> Self {
+        let dirs = values.flat_map(|value| value.split(':'));
+        let dirs = dirs.filter_map(|dir| RootPath::parse(dir.as_bytes()).ok());
+        self.named = dirs.filter(|dir| !dir.is_root()).collect();
+        self
     }
 
     /// A panic elsewhere leaves what is known as good as it was.
@@ -128,6 +142,11 @@ impl<'a> Environments<'a> {
                 return listing::gems(tree, dir).map(Some);
             }
             _ => {}
+        }
+        if self.named.contains(dir)
+            && let Some(found) = target(tree, dir, self.packaged)?
+        {
+            return Ok(Some(found));
         }
         if dir.is_root() { Ok(None) } else { venv(tree, dir, self.packaged) }
     }

@@ -23,7 +23,7 @@ mod tests;
 
 pub(crate) use dist::comparable;
 pub(crate) use fact::{EnvironmentFact, EnvironmentKind, Options, Parked};
-pub(crate) use finder::Environments;
+pub(crate) use finder::{Environments, PYTHON_PATH};
 pub(crate) use part::{Part, PartOf};
 pub(crate) use python::system_python;
 

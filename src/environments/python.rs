@@ -148,6 +148,27 @@ pub(super) fn installed(
     Ok(None)
 }
 
+/// What `pip` installed into `root` itself, if anything.
+pub(super) fn target(
+    tree: &dyn Tree,
+    root: &RootPath,
+    packaged: &dyn Fn(&RootPath) -> bool,
+) -> Result<Option<Environment>, TreeError> {
+    let (Some(version), Some(home)) = (system_python(tree)?, below(&RootPath::root(), "usr/bin"))
+    else {
+        return Ok(None);
+    };
+    let interpreter = home.child(format!("python{version}").as_bytes());
+    let made = (Options::default(), false);
+    let kind = EnvironmentKind::Target;
+    let found = python(tree, kind, root, "", &version, interpreter, made, packaged)?;
+    let has_any = |environment: &Environment| match &environment.content {
+        Content::Python(python) => !python.dists.is_empty(),
+        Content::Whole { fact, .. } => !fact.packages.is_empty(),
+    };
+    Ok(found.filter(has_any))
+}
+
 #[allow(clippy::too_many_arguments)]
 fn python(
     tree: &dyn Tree,
@@ -159,7 +180,11 @@ fn python(
     (options, edited): (Options, bool),
     packaged: &dyn Fn(&RootPath) -> bool,
 ) -> Result<Option<Environment>, TreeError> {
-    let Some(site) = below(root, &format!("lib/python{version}/{name}")) else { return Ok(None) };
+    let site = match kind {
+        EnvironmentKind::Target => Some(root.clone()),
+        _ => below(root, &format!("lib/python{version}/{name}")),
+    };
+    let Some(site) = site else { return Ok(None) };
     let Some(meta) = tree.entry(&site)?.filter(|entry| entry.kind.is_dir()).map(|e| e.meta) else {
         return Ok(None);
     };

@@ -391,3 +391,24 @@ fn the_systems_interpreter_is_what_its_link_leads_to() {
     let copy = Kind::File { size: 3 };
     assert_eq!(venv().entry(&path("/usr/bin/python3.9")).unwrap().unwrap().kind, copy);
 }
+
+#[test]
+fn a_directory_that_a_variable_names_to_python_is_a_list_where_pip_filled_it() {
+    let package =
+        Package { name: "flask", files: &[("flask/app.py", "app\n")], says: ASKED, needs: "" };
+    let tree =
+        package.into(venv(), "/app/vendor").file("/app/vendor/bin/flask", "#!/usr/bin/python3\n");
+    let packaged = |at: &RootPath| at.as_bytes().starts_with(b"/usr/bin/");
+    let found = |value: &'static str| {
+        let environments = Environments::new(&tree, &packaged).naming([value].into_iter());
+        let of = |at: &str| {
+            let entry = tree.entry(&path(at)).unwrap().unwrap();
+            environments.part(&entry).unwrap().map(|found| found.part)
+        };
+        (of("/app/vendor/flask/app.py"), of("/app/vendor/bin/flask"))
+    };
+    let (installed, own) = found("/else:/app/vendor");
+    assert!(is_left_out(&installed), "{installed:?}");
+    assert!(matches!(own, Some(Part::Own { .. })), "{own:?}");
+    assert_eq!(found("/else:relative"), (None, None));
+}

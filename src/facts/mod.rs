@@ -5,6 +5,7 @@
 //! version does not know is left alone, and kept where it stands beside the others.
 
 mod choices;
+mod image;
 mod observation;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ pub use choices::{
     AddedFact, AlternativeFact, AnswerFact, Choices, DiversionFact, HoldFact, RepositoryFact,
     StatOverrideFact,
 };
+pub use image::ImageFact;
 pub use observation::{CheckFact, Health, ListenerFact, Observation, ProcessFact, Protocol, Reach};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -231,6 +233,9 @@ pub struct Survey {
     /// The locales that it had, beside that of no language.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub locales: Vec<String>,
+    /// The image beneath; `None` where there is none, or the engine does not tell of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageFact>,
     /// What a later version found out and this one has no field for.
     #[serde(flatten)]
     pub further: BTreeMap<String, Value>,

@@ -112,6 +112,14 @@ impl<'a> Call<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Database {
+    /// In the layout of images: the variable of the container that names the directory of the data.
+    /// `find` and `keep` are paths below that, and `{data}` is the directory without its first
+    /// slash. A container that does not set it has no such data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variable: Option<String>,
+    /// Files of the directory that are no data: placed, whatever the version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keep: Vec<PathPattern>,
     /// A file that exists when there is such data.
     pub find: PathPattern,
     /// Its directory on the old system.

@@ -18,6 +18,9 @@ pub struct Instance {
     pub vars: Vars,
 }
 
+/// The directory that a variable of the container names, without its first slash.
+pub(super) const DATA: &str = "data";
+
 /// A command with what flows in and out of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
@@ -44,15 +47,38 @@ pub enum InstanceError {
 
 impl Database {
     /// The instances in `tree`, in path order. A directory that shows several versions has gone
-    /// through them; its data is the newest one's. Where none shows, it is `of_app`.
-    pub fn instances(&self, tree: &dyn Tree, of_app: &str) -> Result<Vec<Instance>, InstanceError> {
+    /// through them; its data is the newest one's. Where none shows, it is `of_app`. `variable` gives
+    /// the values of the container's variables.
+    pub fn instances(
+        &self,
+        tree: &dyn Tree,
+        of_app: &str,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Vec<Instance>, InstanceError> {
+        let named = self.variable.as_ref().map(|name| variable(name));
+        let place = match named {
+            None => RootPath::root(),
+            // What is no path leads nowhere.
+            Some(value) => match value.map(|value| RootPath::parse(value.as_bytes())) {
+                Some(Ok(place)) if !place.is_root() => place,
+                _ => return Ok(vec![]),
+            },
+        };
         let pattern = self.find.compile(&Vars::default()).map_err(ExpandError::from)?;
         let base = RootPath::parse(&pattern.base()).map_err(ExpandError::from)?;
-        let depth = self.find.as_str().split('/').count();
+        let depth = self.find.as_str().split('/').count() + place.components().count();
         let mut found = Vec::new();
-        let mut todo = vec![base];
+        let mut todo = vec![place.join(&base)];
         while let Some(path) = todo.pop() {
-            if let Some(vars) = pattern.matches(path.as_bytes()) {
+            let below = path.strip_prefix(&place).unwrap_or_else(RootPath::root);
+            let is_there = || Ok::<_, TreeError>(tree.entry(&path)?.is_some());
+            if let Some(mut vars) = pattern.matches(below.as_bytes()) {
+                if self.variable.is_some() {
+                    if !is_there()? {
+                        continue;
+                    }
+                    vars.set(DATA, place.as_bytes().strip_prefix(b"/").unwrap_or_default());
+                }
                 let version = vars.get("version").unwrap_or(of_app.as_bytes());
                 found.push(Instance {
                     directory: self.directory.expand(&vars)?,
@@ -68,6 +94,15 @@ impl Database {
         found.sort_by(|a, b| a.directory.cmp(&b.directory).then_with(|| newer(b, a)));
         found.dedup_by(|b, a| a.directory == b.directory);
         Ok(found)
+    }
+
+    /// Whether the file at `path`, in the directory of `instance`, is placed whatever the version.
+    pub fn keeps(&self, instance: &Instance, path: &RootPath) -> bool {
+        let Some(below) = path.strip_prefix(&instance.directory) else { return false };
+        self.keep.iter().any(|glob| {
+            let pattern = glob.compile(&Vars::default());
+            pattern.is_ok_and(|pattern| pattern.matches(below.as_bytes()).is_some())
+        })
     }
 
     /// The commands for the copy of the old system, in order.
@@ -149,6 +184,35 @@ mod tests {
         paths.iter().fold(MemoryTree::default(), |tree, path| tree.file(path, ""))
     }
 
+    fn none(_: &str) -> Option<String> {
+        None
+    }
+
+    #[test]
+    fn the_data_of_an_image_is_where_a_variable_says() {
+        let tree = files(&["/srv/pg/data/PG_VERSION", "/srv/pg/data/postgresql.conf"]);
+        let rule = LayoutDb::open(&[]).unwrap().rule("postgresql", "debian").unwrap().unwrap();
+        let database = rule.databases.iter().find(|database| database.variable.is_some()).unwrap();
+        let at = |value: &'static str| {
+            database.instances(&tree, "13", &|_| Some(value.to_owned())).unwrap()
+        };
+        assert_eq!(at("/srv"), []);
+        assert_eq!(at("no path"), []);
+        assert_eq!(database.instances(&tree, "13", &none).unwrap(), []);
+        let found = at("/srv/pg/data");
+        let told: Vec<_> = found.iter().map(|i| (i.directory.to_string(), &*i.version)).collect();
+        assert_eq!(told, [("/srv/pg/data".to_owned(), "13")]);
+        let kept = |at: &str| database.keeps(&found[0], &RootPath::parse(at.as_bytes()).unwrap());
+        assert!(kept("/srv/pg/data/postgresql.conf"));
+        assert!(!kept("/srv/pg/data/PG_VERSION"));
+        let exports = database.exports(&found[0]).unwrap();
+        assert!(
+            exports[0].argv.contains(&"/srv/pg/data".to_owned()),
+            "{:?}",
+            &exports[0].argv[3..]
+        );
+    }
+
     #[test]
     fn every_cluster_is_found_and_exported_and_imported_under_its_names() {
         let tree = files(&[
@@ -161,7 +225,7 @@ mod tests {
         ]);
         let rule = LayoutDb::open(&[]).unwrap().rule("postgresql", "debian").unwrap().unwrap();
         let database = &rule.databases[0];
-        let found = database.instances(&tree, "13").unwrap();
+        let found = database.instances(&tree, "13", &none).unwrap();
         let places: Vec<_> = found.iter().map(|i| i.directory.to_string()).collect();
         assert_eq!(
             places,
@@ -187,7 +251,7 @@ mod tests {
     #[test]
     fn a_tree_without_the_place_has_no_instances() {
         let rule = LayoutDb::open(&[]).unwrap().rule("postgresql", "debian").unwrap().unwrap();
-        assert_eq!(rule.databases[0].instances(&files(&["/etc/hosts"]), "13").unwrap(), []);
+        assert_eq!(rule.databases[0].instances(&files(&["/etc/hosts"]), "13", &none).unwrap(), []);
     }
 
     #[test]
@@ -199,7 +263,7 @@ mod tests {
         ]);
         let db = LayoutDb::open(&[]).unwrap();
         let rule = db.rule("mariadb", "debian").unwrap().unwrap();
-        let found = rule.databases[0].instances(&tree, "10.3").unwrap();
+        let found = rule.databases[0].instances(&tree, "10.3", &none).unwrap();
         let told: Vec<_> = found.iter().map(|i| (i.directory.to_string(), &*i.version)).collect();
         assert_eq!(told, [("/var/lib/mysql".to_owned(), "10.11")]);
     }
@@ -212,7 +276,7 @@ mod tests {
                       export: [{run: [dump], file: '{node}.dump'}]\n    \
                       import: [{run: [load], stdin: '{node}.dump'}]\n";
         let rule = crate::layout::load::parse("x.yaml", text).unwrap();
-        let found = rule.databases[0].instances(&tree, "3.8").unwrap();
+        let found = rule.databases[0].instances(&tree, "3.8", &none).unwrap();
         let told: Vec<_> = found.iter().map(|i| (i.directory.to_string(), &*i.version)).collect();
         assert_eq!(told, [("/var/lib/x/shop".to_owned(), "3.8")]);
         let exports = rule.databases[0].exports(&found[0]).unwrap();
@@ -232,7 +296,7 @@ mod tests {
                       stop: {run: [stop, '{at}']}\n";
         let rule = crate::layout::load::parse("x.yaml", text).unwrap();
         let database = &rule.databases[0];
-        let found = database.instances(&tree, "3").unwrap();
+        let found = database.instances(&tree, "3", &none).unwrap();
         let lines = |commands: &[Command]| -> Vec<String> {
             commands.iter().map(|command| command.argv.join(" ")).collect()
         };

@@ -24,8 +24,9 @@ use crate::restore::plan::Check;
 use crate::restore::planner::{self, Standing};
 use crate::restore::target::Seen;
 use crate::restore::target::engine::archived_settings;
-use crate::restore::value::inputs::{Inputs, VolumesAs};
+use crate::restore::value::inputs::{Inputs, VolumesAs, unreadable};
 use crate::restore::value::packages::PackagePlan;
+use crate::restore::value::succession::{Succession, programs};
 use crate::service::ServiceSettings;
 use crate::source::{Source, engine_failure};
 use crate::system::line;
@@ -77,10 +78,19 @@ pub fn check(
             .next("make the container again and run the same command")
     })?;
     let was = archived_settings(manifest)?;
+    let image = standing.beneath().map(|beneath| beneath.fact.clone());
+    let (all, mut there) = (programs(manifest), vec![]);
+    for path in &all {
+        let found = crate::tree::resolve(standing.tree(), path).map_err(unreadable)?;
+        there.extend(found.map(|_| path.clone()));
+    }
+    let programs = (all.len(), there.as_slice());
+    let succession = Succession::of(&manifest.survey, image, None, programs);
+    let survey = succession.survey(manifest);
     let found = planner::check(
         &Inputs {
             manifest,
-            survey: &manifest.survey,
+            survey: &survey,
             contents: &opened.contents,
             layout,
             packages: &PackagePlan::default(),
@@ -89,6 +99,7 @@ pub fn check(
             target: standing.tree(),
             settings: was.as_ref().filter(|_| now.is_some()),
             volumes: VolumesAs::Files,
+            succession: &succession,
         },
         now.as_ref(),
     )?;

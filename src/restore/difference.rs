@@ -310,6 +310,7 @@ mod tests {
         let mut options = RestoreOptions {
             target: TargetSpec::Image("debian:trixie".to_owned()),
             engine: Which::Any,
+            relation: None,
             name: None,
             tag: None,
             start: Start::No,

@@ -29,6 +29,7 @@ pub use python::downloads::Downloads;
 pub use saved::PlanFile;
 pub use target::garbage::collect_garbage;
 pub use target::{TargetError, TargetSpec};
+pub use value::relation::Relation;
 
 pub use crate::engine::Which;
 
@@ -47,6 +48,7 @@ use target::root::RootTarget;
 use target::{AtRest, Published, Staged, Taken, Target};
 use value::archived::Archived;
 use value::inputs::{Inputs, VolumesAs};
+use value::succession::Succession;
 
 /// An opened bundle, found whole.
 struct Opened {
@@ -132,9 +134,16 @@ fn prepare(
         TargetSpec::Image(_) => (VolumesAs::Volumes, archived_settings(manifest)?),
         TargetSpec::Rootfs(_) => (VolumesAs::Files, None),
     };
+    let (programs, there) = stage::programs_there(&mut staged, manifest)?;
+    let image = staged.image();
+    let said = options.said();
+    let succession = Succession::of(&manifest.survey, image, said, (programs, &there));
+    let survey = succession.survey(manifest);
     let wishes = Wishes {
         manifest,
-        archived: &Archived::new(manifest, &opened.contents),
+        survey: &survey,
+        onto: succession.relation,
+        archived: &Archived::new(manifest, &opened.contents, succession.relation),
         command: settings.as_ref().map(ServiceSettings::words).unwrap_or_default(),
         zones: settings.as_ref().map(ServiceSettings::zones).unwrap_or_default(),
         layout,
@@ -145,7 +154,7 @@ fn prepare(
     monitor.phase("planning");
     let mut planned = planner::plan(&Inputs {
         manifest,
-        survey: &manifest.survey,
+        survey: &survey,
         contents: &opened.contents,
         layout,
         packages: &equipped.packages,
@@ -154,6 +163,7 @@ fn prepare(
         target: target.tree(),
         settings: settings.as_ref(),
         volumes,
+        succession: &succession,
     })?;
     let renamed = std::mem::take(&mut planned.renamed);
     let terms = target.terms(planned.wanted())?;

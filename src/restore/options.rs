@@ -5,6 +5,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::restore::plan::Plan;
 use crate::restore::python::downloads::Downloads;
 use crate::restore::target::TargetSpec;
+use crate::restore::value::relation::Relation;
 
 /// Whether the new container is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,6 +44,9 @@ pub struct RestoreOptions {
     pub target: TargetSpec,
     /// Which engine builds it.
     pub engine: Which,
+    /// What the target is to the old container's image; without, what the approved plan says, else
+    /// what both images show.
+    pub relation: Option<Relation>,
     /// The new container's name; without, that of the approved plan, else the archived one's.
     pub name: Option<String>,
     /// A tag for the resulting image.
@@ -76,6 +80,11 @@ impl RestoreOptions {
             }
             _ => Ok(()),
         }
+    }
+
+    /// What a person says that the target is to the old container's image.
+    pub(in crate::restore) fn said(&self) -> Option<Relation> {
+        self.relation.or_else(|| self.approved.as_ref().and_then(Plan::relation))
     }
 
     /// The name of the new container, for a service that was called `archived`.

@@ -16,6 +16,7 @@ use crate::restore::planner::Planned;
 use crate::restore::target::volumes::VolumePlan;
 use crate::restore::target::{Publication, Taken, TargetSpec, Terms, Wanted};
 use crate::restore::value::rebuild::Rebuild;
+use crate::restore::value::relation::Relation;
 use crate::restore::value::step::{Placing, PlannedCommand, Step};
 use crate::service::ServiceSettings;
 use crate::tree::{DirectoryTotal, Draft, DraftNode, Kind, RootPath, outline};
@@ -161,6 +162,14 @@ impl Plan {
         &self.id
     }
 
+    /// What somebody said that it is restored onto.
+    pub(in crate::restore) fn relation(&self) -> Option<Relation> {
+        self.content.steps.iter().find_map(|step| match step {
+            Step::Onto { relation, said: true, .. } => Some(*relation),
+            _ => None,
+        })
+    }
+
     /// The name of the container that is made; `None` for a root.
     pub fn container(&self) -> Option<&str> {
         self.content.publication.container.as_deref()
@@ -193,6 +202,8 @@ impl Plan {
                 Step::Rebuild(rebuild) => work.rebuilds.push(rebuild),
                 Step::Run(command) => work.commands.push(command),
                 Step::Check { app, argv } => work.checks.push(Check { app, argv }),
+                // It decided what is in all the others.
+                Step::Onto { .. } => {}
                 // The staged system has these packages, or there was nothing to plan with.
                 Step::Architecture { .. } | Step::Install(_) | Step::Answer(_) => {}
                 // These are in the draft.

@@ -30,6 +30,7 @@ use crate::restore::files::services;
 use crate::restore::files::settle::settle;
 use crate::restore::files::standing;
 use crate::restore::files::state;
+use crate::restore::files::successor;
 use crate::restore::files::today::Today;
 use crate::restore::files::unread::{self, Known};
 use crate::restore::files::withdrawn;
@@ -42,6 +43,7 @@ use crate::restore::value::config_merge::Outcome;
 use crate::restore::value::decisions::Decisions;
 use crate::restore::value::inputs::{Inputs, Station, VolumesAs, unreadable};
 use crate::restore::value::packages::{Install, PackagePlan, Unserved};
+use crate::restore::value::relation::Relation;
 use crate::restore::value::step::{PlannedCommand, Removal, Step};
 use crate::service::ServiceSettings;
 use crate::survey::{IntentWhy, Survey};
@@ -275,10 +277,15 @@ impl<'a> Planner<'a> {
         let installed = Installed::load(inputs.target).map_err(unreadable)?;
         let today = today(inputs, &installed)?;
         let places = inputs.layout.layout(&today).map_err(Failure::from)?;
+        let carried = inputs.settings.map(|settings| inputs.succession.settings(settings));
+        let (settings, steps, held) = match carried {
+            Some((settings, steps, held)) => (Some(settings), steps, held),
+            None => (None, vec![], vec![]),
+        };
         Ok(Planner {
             inputs,
             station,
-            archived: Archived::new(inputs.manifest, inputs.contents),
+            archived: Archived::new(inputs.manifest, inputs.contents, inputs.succession.relation),
             installed,
             today,
             places,
@@ -292,8 +299,8 @@ impl<'a> Planner<'a> {
             beside: vec![],
             before: BTreeMap::new(),
             volumes: vec![],
-            settings: inputs.settings.cloned(),
-            decisions: Decisions::default(),
+            settings,
+            decisions: Decisions { steps, held, ..Decisions::default() },
         })
     }
 
@@ -347,6 +354,8 @@ fn find_journeys(planner: &mut Planner<'_>) -> Result<(), Failure> {
 fn collect(planner: &mut Planner<'_>) -> Result<(), Failure> {
     let Planner { inputs, archived, installed, decisions, .. } = planner;
     planner.draft = archived.draft();
+    successor::tell(inputs, &planner.draft, decisions).map_err(unreadable)?;
+    successor::keep_runtime(inputs, &mut planner.draft, decisions).map_err(unreadable)?;
     withdrawn::settle(inputs, installed, &mut planner.draft, decisions);
     Ok(())
 }
@@ -363,7 +372,7 @@ fn move_files(planner: &mut Planner<'_>) -> Result<(), Failure> {
 
 fn follow_packages(planner: &mut Planner<'_>) -> Result<(), Failure> {
     let Planner { inputs, station, installed, places, migrations, draft, decisions, .. } = planner;
-    let old = InUse::of(inputs.manifest, &[]);
+    let old = InUse::of(inputs.manifest, &[], inputs.succession.relation);
     let known = match station {
         Station::Staged => None,
         // What was decided when it was restored is as good as forgotten.
@@ -452,7 +461,17 @@ fn merge_configuration(planner: &mut Planner<'_>) -> Result<(), Failure> {
     let pristine = planner.archived.pristine();
     let worth = |path: &RootPath| places.matches(path).map(|found| found.entry.worth);
     let (store, target) = (inputs.contents, inputs.target);
-    let met = config::meet(draft, store, &pristine, target, installed, &worth);
+    let successor = inputs.succession.relation == Relation::Successor;
+    let in_volume = |path: &RootPath| {
+        inputs.survey.mounts.iter().any(|mount| path.is_within(&mount.destination))
+    };
+    let ground = config::Ground {
+        target,
+        installed,
+        worth: &worth,
+        brings: &|path| successor && !in_volume(path),
+    };
+    let met = config::meet(draft, store, &pristine, &ground);
     let met = met.map_err(unreadable)?;
     std::mem::take(&mut planner.aside).into_iter().for_each(|node| draft.put(node));
     planner.decisions.merges(&met.merges);

@@ -33,7 +33,7 @@ impl MountKind {
 }
 
 /// One mount.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mount {
     /// What is mounted.
     pub kind: MountKind,

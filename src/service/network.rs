@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::is_default;
 
 /// Where a service can be reached, and whom it reaches by which name.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Network {
     /// The network that it begins in.
@@ -66,7 +66,7 @@ pub enum NetworkMode {
 }
 
 /// What somebody decided about a service's place in one network.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Endpoint {
     /// Further names of it there.

@@ -16,7 +16,7 @@ use super::mount::Mount;
 use super::network::Network;
 
 /// How a service is run.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ServiceSettings {
     /// What is run, before `command`.
@@ -166,7 +166,7 @@ pub struct Log {
 }
 
 /// Fields of an answer to `inspect` that no field of the settings stands for, as they were told.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EngineWords {
     /// Of `Config`.

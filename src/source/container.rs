@@ -13,9 +13,11 @@ use serde_json::{Map, Value};
 
 use super::facts::{ContainerFacts, engine_failure, refuse_running, started};
 use super::layers::Way;
-use super::{Binds, LeftOut, Mount, OpenOptions, Running, Source, SourceSpec, by_api, on_disk};
+use super::{
+    Beneath, Binds, LeftOut, Mount, OpenOptions, Running, Source, SourceSpec, by_api, on_disk,
+};
 use crate::engine::{Container, Engine, EngineError, Which, settings};
-use crate::facts::{MountFact, VolumeFact};
+use crate::facts::{ImageFact, MountFact, VolumeFact};
 use crate::failure::{Failure, FailureKind, check_cancelled};
 use crate::image::{Fidelity, ImageView};
 use crate::monitor::Monitor;
@@ -67,6 +69,8 @@ pub(super) fn open(
     };
     let trees = layers.layers.iter().take(layers.image_layers).map(|l| l.tree.clone()).collect();
     let (image_layers, fidelity) = (layers.image_layers, layers.fidelity);
+    let below = layers.layers.iter().take(image_layers).cloned().collect();
+    let beneath = beneath(&engine, &container, LayerStack::new(below)).map_err(failed)?;
     let stack = Arc::new(LayerStack::new(layers.layers));
     let image = ImageView::new(stack.clone(), image_layers, fidelity);
     let reading = Reading {
@@ -93,6 +97,7 @@ pub(super) fn open(
         listed: opened.listed,
         on_disk: opened.on_disk,
         image: Some(image),
+        beneath,
         layers: trees,
         base,
         in_container: true,
@@ -106,6 +111,24 @@ pub(super) fn open(
         left_out: opened.left_out,
         ..Source::new(spec, container.name.clone(), stack)
     })
+}
+
+/// The image of `container`, whose files are `tree`; `None` where its name is forgotten.
+fn beneath(
+    engine: &Engine,
+    container: &Container,
+    tree: LayerStack,
+) -> Result<Option<Beneath>, EngineError> {
+    let image = match engine.image(&container.image_id) {
+        Ok(image) => image,
+        // It was removed by force; the container goes on without it.
+        Err(error) if error.is_absence() => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let (settings, volumes) = settings::of_image(&image.config);
+    let name = container.image_name.clone();
+    let fact = ImageFact { name, settings, volumes, ..ImageFact::default() };
+    Ok(Some(Beneath { fact, tree: Arc::new(tree) }))
 }
 
 fn unreadable(spec: &SourceSpec, error: TreeError) -> Failure {

@@ -33,7 +33,7 @@ pub(crate) use facts::engine_failure;
 pub use findings::LeftOut;
 pub use spec::{SourceSpec, SpecError};
 
-use crate::facts::MountFact;
+use crate::facts::{ImageFact, MountFact};
 use crate::failure::Failure;
 use crate::image::ImageView;
 use crate::service::Settings;
@@ -79,6 +79,14 @@ pub(crate) struct Mount {
     single: bool,
 }
 
+/// The image beneath a container.
+pub(crate) struct Beneath {
+    /// What it says of itself; of its packages nothing yet.
+    pub(crate) fact: ImageFact,
+    /// Its files.
+    pub(crate) tree: Arc<dyn Tree>,
+}
+
 /// An opened source.
 pub struct Source {
     spec: SourceSpec,
@@ -93,6 +101,8 @@ pub struct Source {
     image: Option<ImageView>,
     /// Trees of single image layers, bottom first.
     layers: Vec<Arc<dyn Tree>>,
+    /// What the image says of itself, and its tree without the life above it.
+    beneath: Option<Beneath>,
     base: Option<Arc<dyn Tree>>,
     container: Option<ContainerFacts>,
     /// How the service was run, or would be in a fresh container of the image.
@@ -117,6 +127,7 @@ impl Source {
             listed: vec![],
             image: None,
             layers: vec![],
+            beneath: None,
             base: None,
             container: None,
             settings: Settings::None,
@@ -145,6 +156,11 @@ impl Source {
     /// The container's image.
     pub fn image(&self) -> Option<&ImageView> {
         self.image.as_ref()
+    }
+
+    /// What the container's image says of itself, with its files.
+    pub(crate) fn beneath(&self) -> Option<&Beneath> {
+        self.beneath.as_ref()
     }
 
     /// The image that the user declared to be had again.

@@ -44,7 +44,9 @@ const BESIDE: [(&str, &str); 5] = [
 ];
 
 /// Words that are shown elsewhere, and where.
-const ELSEWHERE: [(&str, &str); 13] = [
+const ELSEWHERE: [(&str, &str); 15] = [
+    ("keep", "`layout::database`: only a container has variables"),
+    ("variable", "`layout::database`: only a container has them"),
     ("container", "needs an engine; `src/restore/container.rs`"),
     ("command", "needs an engine; `src/restore/container.rs`"),
     ("entrypoint", "needs an engine; `src/restore/container.rs`"),

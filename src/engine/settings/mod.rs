@@ -19,6 +19,7 @@ use serde_json::Value;
 
 pub(crate) use carry::{Carried, Dropped};
 pub use carry::{Renewal, carry};
+pub(crate) use read::of_image;
 pub use read::translate;
 pub(crate) use unmet::unmet;
 

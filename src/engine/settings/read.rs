@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::answer::{Fields, Old};
 use super::network::read_ports;
@@ -41,6 +41,20 @@ pub fn translate(inspect: &Value) -> Result<ServiceSettings, SettingsError> {
     old.further_words(&mut host);
     settings.engine = EngineWords { config: config.0, host: host.0 };
     Ok(settings)
+}
+
+/// How a container of an image with this `config` is run when nobody says otherwise, and the
+/// directories for which it asks for volumes.
+pub(crate) fn of_image(config: &Map<String, Value>) -> (ServiceSettings, Vec<String>) {
+    let inspect = json!({"Id": "", "Config": config, "HostConfig": {}});
+    let mut settings = translate(&inspect).unwrap_or_default();
+    // An image has no name as a host; builders leave one in its configuration.
+    settings.host_name.clear();
+    settings.domain_name.clear();
+    settings.namespaces = Namespaces::default();
+    let volumes = config.get("Volumes").and_then(Value::as_object);
+    let volumes = volumes.map(|all| all.keys().cloned().collect()).unwrap_or_default();
+    (settings, volumes)
 }
 
 impl<'a> Old<'a> {

@@ -94,7 +94,9 @@ impl Family for Debian {
     fn maker(&self, environment: EnvironmentKind) -> Option<&'static str> {
         match environment {
             EnvironmentKind::Venv => Some("python3-venv"),
-            EnvironmentKind::System | EnvironmentKind::User => Some("python3-pip"),
+            EnvironmentKind::System | EnvironmentKind::User | EnvironmentKind::Target => {
+                Some("python3-pip")
+            }
             _ => None,
         }
     }

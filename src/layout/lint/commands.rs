@@ -4,6 +4,7 @@
 use super::fault::{Fault, fault, unknown};
 use crate::layout::change::Step;
 use crate::layout::command::{Call, Check, Database, Export, Stop, When};
+use crate::layout::database::DATA;
 use crate::layout::model::Rule;
 use crate::layout::script;
 
@@ -39,7 +40,18 @@ pub(super) fn databases(rule: &Rule) -> Option<Fault> {
 
 fn database(database: &Database) -> Option<Fault> {
     let find = &database.find;
-    let captured = find.names();
+    let mut captured = find.names();
+    if captured.contains(&DATA) {
+        let what = format!("`{{{DATA}}}` is the directory that `variable` names");
+        return Some(fault(find.as_str(), what));
+    }
+    if let Some(variable) = &database.variable {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if variable.is_empty() || !variable.chars().all(plain) {
+            return Some(fault(variable, format!("`{variable}` is no variable's name")));
+        }
+        captured.push(DATA);
+    }
     if find.as_str().contains("**") {
         return Some(fault(find.as_str(), format!("`{find}` has to say how deep to look")));
     }

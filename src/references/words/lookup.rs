@@ -53,11 +53,26 @@ pub(super) struct Gone {
 /// By which name a program is called that surely has taken the place of another.
 type NewName = Option<Vec<u8>>;
 
+/// The directories of `search`, a list with colons, and those that every system has.
+fn directories(search: &[u8]) -> Vec<RootPath> {
+    let named = search.split(|b| *b == b':').filter(|dir| dir.starts_with(b"/"));
+    let named = named.chain(DIRS.iter().map(|dir| dir.as_bytes()));
+    let mut dirs: Vec<RootPath> = Vec::new();
+    for dir in named.filter_map(|dir| RootPath::parse(dir).ok()) {
+        if !dirs.contains(&dir) {
+            dirs.push(dir);
+        }
+    }
+    dirs
+}
+
 /// Answers about words.
 pub(super) struct Lookup<'a> {
     pub(super) question: &'a Question<'a>,
     pub(super) records: &'a Records<'a>,
     dirs: Vec<RootPath>,
+    /// Where programs are looked for in the new system.
+    dirs_now: Vec<RootPath>,
     moved: Moved,
     /// What the container does not have of itself.
     mounted: Vec<RootPath>,
@@ -69,20 +84,18 @@ pub(super) struct Lookup<'a> {
 }
 
 impl<'a> Lookup<'a> {
-    /// Looks in these systems; `search` is the value of a further list of directories of programs.
+    /// Looks in these systems; `was` and `now` are the values of further lists of directories of
+    /// programs, of the old system and of the new one.
     pub(super) fn new(
         question: &'a Question<'a>,
         records: &'a Records<'a>,
-        search: &[u8],
+        (was, now): (&[u8], &[u8]),
     ) -> Lookup<'a> {
-        let named = search.split(|b| *b == b':').filter(|dir| dir.starts_with(b"/"));
-        let named = named.chain(DIRS.iter().map(|dir| dir.as_bytes()));
-        let mut dirs: Vec<RootPath> = Vec::new();
-        for dir in named.filter_map(|dir| RootPath::parse(dir).ok()) {
-            if !dirs.contains(&dir) {
-                dirs.push(dir);
-            }
-        }
+        let dirs = directories(was);
+        let mut dirs_now = directories(now);
+        // What was found there may be there still, and is no news then.
+        dirs_now
+            .extend(dirs.iter().filter(|dir| !dirs_now.contains(dir)).cloned().collect::<Vec<_>>());
         let mounts = question.settings.iter().flat_map(|(_, now)| &now.mounts);
         let mounts = mounts.filter(|mount| mount.kind != crate::service::MountKind::Volume);
         let mounted = mounts.filter_map(|mount| RootPath::parse(mount.target.as_bytes()).ok());
@@ -90,6 +103,7 @@ impl<'a> Lookup<'a> {
             question,
             records,
             dirs,
+            dirs_now,
             moved: moved(question.kept),
             mounted: mounted.collect(),
             asked: BTreeMap::new(),
@@ -206,12 +220,12 @@ impl<'a> Lookup<'a> {
     /// One of the systems cannot be read.
     pub(super) fn program(&mut self, name: &[u8]) -> Result<Option<(Gone, NewName)>, TreeError> {
         let Some(place) = self.place(name) else { return Ok(None) };
-        if self.dirs.iter().any(|dir| self.question.is_there(&dir.child(name))) {
+        if self.dirs_now.iter().any(|dir| self.question.is_there(&dir.child(name))) {
             return Ok(None);
         }
         let Some(gone) = self.path(&place)? else { return Ok(None) };
         let certain = gone.nearest.certain.as_ref().map(|path| {
-            let is_found = path.parent().is_some_and(|dir| self.dirs.contains(&dir));
+            let is_found = path.parent().is_some_and(|dir| self.dirs_now.contains(&dir));
             if is_found { path.name().to_vec() } else { path.as_bytes().to_vec() }
         });
         Ok(Some((gone, certain)))

@@ -41,7 +41,8 @@ pub(super) fn look(
     question: &Question<'_>,
     records: &Records<'_>,
 ) -> Result<Vec<Finding>, TreeError> {
-    let search = question.settings.map(|(old, _)| settings::search(old)).unwrap_or_default();
+    let search = question.settings.map(|(old, now)| (settings::search(old), settings::search(now)));
+    let search = search.unwrap_or_default();
     let mut lookup = Lookup::new(question, records, search);
     let (mut told, mut findings) = (Told::default(), Vec::new());
     let mut places = Places::default();

@@ -325,6 +325,17 @@ fn what_a_containers_settings_name_and_is_gone_is_held_without_the_values_of_var
 }
 
 #[test]
+fn a_program_that_the_new_search_path_leads_to_is_there() {
+    let given = json!({"command": ["oldtool"], "environment": ["PATH=/opt/v1/bin:/usr/bin"]});
+    let mut systems = Systems::new().container(given);
+    systems.new = program(systems.new, "/opt/v2/bin/oldtool");
+    assert_eq!(systems.look().1.len(), 1);
+    let now = json!({"command": ["oldtool"], "environment": ["PATH=/opt/v2/bin:/usr/bin"]});
+    systems.settings.as_mut().unwrap().1 = serde_json::from_value(now).unwrap();
+    assert_eq!(systems.look().1, []);
+}
+
+#[test]
 fn numbers_of_accounts_in_a_containers_settings_follow_the_accounts() {
     let given = json!({
         "user": "998:997",

@@ -45,10 +45,10 @@ pub(super) fn steps(all: &[PlanStep], placed: &[DirectoryTotal], view: &View, te
     }
 }
 
-/// What the steps are about, as far as there is room. What is carried over says its versions.
+/// What the steps are about, as far as there is room. What is carried over says its versions, and what it is carried onto why.
 fn names(steps: &[&PlanStep], room: usize) -> String {
     let name = |step: &PlanStep| match step.action.as_str() {
-        "carry" => format!("{} {}", step.subject, step.reason),
+        "carry" | "onto" => format!("{} {}", step.subject, step.reason),
         _ => step.subject.clone(),
     };
     let mut text = String::new();

@@ -37,21 +37,33 @@ pub(in crate::restore) struct Met {
     pub(in crate::restore) archived: BTreeMap<RootPath, Vec<u8>>,
 }
 
-/// Decides about every file of the settled `draft` that a package of `target` brings too.
+/// What archived files meet.
+pub(in crate::restore) struct Ground<'a> {
+    /// The staged system.
+    pub(in crate::restore) target: &'a dyn Tree,
+    /// Its packages.
+    pub(in crate::restore) installed: &'a Installed,
+    /// What rules call a path.
+    pub(in crate::restore) worth: &'a dyn Fn(&RootPath) -> Option<Worth>,
+    /// Whether what the staged system has at a path is its image's own, and the old image's there
+    /// was too: a successor's, outside of volumes.
+    pub(in crate::restore) brings: &'a dyn Fn(&RootPath) -> bool,
+}
+
+/// Decides about every file of the settled `draft` that a package of the staged system brings too,
+/// or a successor of the old image.
 ///
-/// `pristine` maps an archived content to the text it was made from; `worth` says what rules call
-/// a path.
+/// `pristine` maps an archived content to the text it was made from.
 pub(in crate::restore) fn meet(
     draft: &mut Draft,
     store: &dyn Store,
     pristine: &BTreeMap<ContentId, ContentId>,
-    target: &dyn Tree,
-    installed: &Installed,
-    worth: &dyn Fn(&RootPath) -> Option<Worth>,
+    ground: &Ground<'_>,
 ) -> Result<Met, TreeError> {
+    let Ground { target, installed, worth, brings } = *ground;
     let paths: Vec<RootPath> =
         draft.nodes().filter(|n| n.entry.kind.is_file()).map(|n| n.entry.path.clone()).collect();
-    let Met { mut merges, mut beside, mut archived } = Met::default();
+    let mut met = Met::default();
     for path in paths {
         let Some(theirs) = target.entry(&path)?.filter(|entry| entry.kind.is_file()) else {
             continue;
@@ -60,9 +72,11 @@ pub(in crate::restore) fn meet(
             continue;
         };
         let (id, size) = (*id, entry.kind.size());
-        if !is_packaged(&path, installed) {
+        let of_image = !is_packaged(&path, installed);
+        if of_image && !brings(&path) {
             continue;
         }
+        let runs = of_image && (entry.meta.mode | theirs.meta.mode) & 0o111 != 0;
         let own = matches!(worth(&path), Some(Worth::Secret | Worth::Data));
         let unedited = pristine.get(&id) == Some(&id) && !own;
         if unedited && theirs.kind.size() <= PROGRAM_LIMIT {
@@ -70,15 +84,15 @@ pub(in crate::restore) fn meet(
             let ours = if size > LIMIT { None } else { Some(stored(store, id, &path)?) };
             if ours.as_ref() != Some(&new) {
                 draft.write(&path, new);
-                archived.extend(ours.map(|ours| (path.clone(), ours)));
-                merges.push(ConfigMerge { path, outcome: Outcome::Dressed });
+                met.archived.extend(ours.map(|ours| (path.clone(), ours)));
+                met.merges.push(ConfigMerge { path, outcome: Outcome::Dressed });
             }
             continue;
         }
         if size > LIMIT || theirs.kind.size() > LIMIT {
-            if is_program(&path, installed) {
+            if runs || is_program(&path, installed) {
                 let outcome = hold_theirs(draft, target, &path)?;
-                merges.push(ConfigMerge { path, outcome });
+                met.merges.push(ConfigMerge { path, outcome });
             }
             continue;
         }
@@ -94,37 +108,67 @@ pub(in crate::restore) fn meet(
             Outcome::Ours
         } else if base.as_ref() == Some(&ours) {
             draft.write(&path, new);
-            archived.insert(path.clone(), ours);
+            met.archived.insert(path.clone(), ours);
             Outcome::Dressed
-        } else if is_program(&path, installed) {
+        } else if is_program(&path, installed)
+            || (runs && (base.is_none() || is_binary(&ours) || is_binary(&new)))
+        {
             hold_theirs(draft, target, &path)?
         } else {
-            match base.map(|base| merge(&base, &ours, &new)) {
-                Some(Merged { text, conflicts: 0 }) => {
-                    draft.write(&path, text);
-                    archived.insert(path.clone(), ours);
-                    Outcome::Merged { lines: vec![] }
-                }
-                Some(Merged { text, conflicts: places }) => {
-                    let entry = entry.clone();
-                    draft.write(&path, text);
-                    let old = text_beside(draft, target, &entry, OLD_TEXT, ours)?;
-                    let new = text_beside(draft, target, &theirs, NEW_DEFAULT, new)?;
-                    let (archived, default) = (old.entry.path.clone(), new.entry.path.clone());
-                    beside.extend([old, new]);
-                    Outcome::MergedHeld { places, archived, default }
-                }
-                None => {
-                    let new = text_beside(draft, target, &theirs, NEW_DEFAULT, new)?;
-                    let default = new.entry.path.clone();
-                    beside.push(new);
-                    Outcome::OursHeld { default }
-                }
-            }
+            // Lines of what is no text mean nothing.
+            let base = base.filter(|_| !of_image || !(is_binary(&ours) || is_binary(&new)));
+            let texts = Texts { base, ours, new, runs };
+            texts.together(draft, target, (&entry.clone(), &theirs), &mut met)?
         };
-        merges.push(ConfigMerge { path, outcome });
+        met.merges.push(ConfigMerge { path, outcome });
     }
-    Ok(Met { merges, beside, archived })
+    Ok(met)
+}
+
+/// The texts of one file.
+struct Texts {
+    base: Option<Vec<u8>>,
+    ours: Vec<u8>,
+    new: Vec<u8>,
+    /// It is run: lines of two versions would not be.
+    runs: bool,
+}
+
+impl Texts {
+    /// Merges them, and puts beside what a person has to look at; `entries` are the archived file
+    /// and the new system's.
+    fn together(
+        self,
+        draft: &mut Draft,
+        target: &dyn Tree,
+        (entry, theirs): (&Entry, &Entry),
+        met: &mut Met,
+    ) -> Result<Outcome, TreeError> {
+        let Texts { base, ours, new, runs } = self;
+        let path = &entry.path;
+        Ok(match base.map(|base| merge(&base, &ours, &new)) {
+            Some(Merged { text, conflicts: 0 }) => {
+                draft.write(path, text);
+                met.archived.insert(path.clone(), ours);
+                Outcome::Merged { lines: vec![] }
+            }
+            Some(_) if runs => hold_theirs(draft, target, path)?,
+            Some(Merged { text, conflicts: places }) => {
+                draft.write(path, text);
+                let old = text_beside(draft, target, entry, OLD_TEXT, ours)?;
+                let new = text_beside(draft, target, theirs, NEW_DEFAULT, new)?;
+                let (archived, default) = (old.entry.path.clone(), new.entry.path.clone());
+                met.beside.extend([old, new]);
+                Outcome::MergedHeld { places, archived, default }
+            }
+            None => {
+                let new = text_beside(draft, target, theirs, NEW_DEFAULT, new)?;
+                let default = new.entry.path.clone();
+                met.beside.push(new);
+                Outcome::OursHeld { default }
+            }
+        })
+    }
 }
 
 /// A file that packages bring or configure; anything else that is there is data, and ours.
@@ -137,6 +181,11 @@ fn is_program(path: &RootPath, installed: &Installed) -> bool {
     let data = ["/etc/", "/var/", "/srv/", "/home/", "/root/", "/opt/", "/usr/local/"];
     installed.claims(path).next().is_some_and(|claim| claim.role != Role::Config)
         && !data.iter().any(|dir| path.as_bytes().starts_with(dir.as_bytes()))
+}
+
+/// Whether a content is no text.
+fn is_binary(bytes: &[u8]) -> bool {
+    bytes.contains(&0)
 }
 
 /// Moves the archived file aside: the new system's own stays.
@@ -236,6 +285,14 @@ mod tests {
             .file(at, text)
     }
 
+    fn ground<'a>(
+        target: &'a MemoryTree,
+        installed: &'a Installed,
+        worth: &'a dyn Fn(&RootPath) -> Option<Worth>,
+    ) -> Ground<'a> {
+        Ground { target, installed, worth, brings: &|path| path.as_bytes().starts_with(b"/app/") }
+    }
+
     /// What becomes of the archived file `at` with the text [`OURS`], and everything in the draft.
     fn met(
         at: &str,
@@ -253,7 +310,8 @@ mod tests {
         draft.put(DraftNode { entry, content: DraftContent::Stored(ContentId(0)) });
         let target = system(at, theirs);
         let installed = Installed::load(&target).unwrap();
-        let met = meet(&mut draft, &store, &pristine, &target, &installed, &|_| worth).unwrap();
+        let met =
+            meet(&mut draft, &store, &pristine, &ground(&target, &installed, &|_| worth)).unwrap();
         met.beside.into_iter().for_each(|node| draft.put(node));
         let merges = met.merges;
         let text = |node: &DraftNode| match &node.content {
@@ -314,6 +372,19 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_an_image_is_merged_with_its_successors() {
+        let new = "port 22\nbanner none\nlog authpriv\n";
+        let (merges, found) = met("/app/settings", Some(BASE), new, None);
+        assert_eq!(merges, one("/app/settings", Outcome::Merged { lines: vec![] }));
+        let merged = "port 2222\nbanner none\nlog authpriv\n";
+        assert_eq!(found, files(&[("/app/settings", merged)]));
+        // Nobody knows what is older.
+        let (merges, _) = met("/app/settings", None, new, None);
+        let default = path("/app/settings.dpkg-dist");
+        assert_eq!(merges, one("/app/settings", Outcome::OursHeld { default }));
+    }
+
+    #[test]
     fn an_unedited_file_takes_the_new_text() {
         let new = "port 22\nbanner all\n";
         let (merges, found) = met("/etc/app.conf", Some(OURS), new, None);
@@ -336,7 +407,8 @@ mod tests {
             draft.put(DraftNode { entry, content: DraftContent::Stored(ContentId(0)) });
             let target = system("/usr/bin/app", new);
             let installed = Installed::load(&target).unwrap();
-            let met = meet(&mut draft, &store, &pristine, &target, &installed, &|_| None).unwrap();
+            let met = meet(&mut draft, &store, &pristine, &ground(&target, &installed, &|_| None))
+                .unwrap();
             assert_eq!(met.merges, one("/usr/bin/app", Outcome::Dressed));
             let node = draft.get(&at).unwrap();
             assert_eq!(node.content, DraftContent::Bytes(new.into()));

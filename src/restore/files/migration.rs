@@ -2,7 +2,8 @@
 
 use crate::failure::{Failure, FailureKind};
 use crate::layout::{
-    self, Former, Gap, Mentions, Migration, Recognised, Route, Rule, Step, StepOutcome, Vars, When,
+    self, Database, Former, Gap, Instance, Mentions, Migration, Recognised, Route, Rule, Step,
+    StepOutcome, Vars, When,
 };
 use crate::packages::Installed;
 use crate::restore::value::archived::Archived;
@@ -121,7 +122,11 @@ pub(in crate::restore) fn withhold(
         let app = migration.rule.app.as_str();
         let version = String::from_utf8_lossy(migration.vars.get("old").unwrap_or_default());
         for database in &migration.rule.databases {
-            let instances = database.instances(archived, &version).map_err(|e| misfit(app, e))?;
+            let variable = |name: &str| -> Option<String> {
+                inputs.settings?.variable(name).last().map(str::to_owned)
+            };
+            let instances = database.instances(archived, &version, &variable);
+            let instances = instances.map_err(|e| misfit(app, e))?;
             for instance in &instances {
                 let commands =
                     database.imports(instance, &migration.vars).map_err(|e| misfit(app, e))?;
@@ -135,7 +140,7 @@ pub(in crate::restore) fn withhold(
                                    was archived before that was asked for";
                         decisions.hold(HeldKind::Data, &instance.directory, why);
                     }
-                    draft.take(&instance.directory);
+                    take_data(database, instance, draft);
                     decisions.step(PlanStep::Withhold {
                         directory: instance.directory.clone(),
                         version: instance.version.to_string(),
@@ -147,7 +152,7 @@ pub(in crate::restore) fn withhold(
                         why: format!("imports the export of {}", instance.directory),
                     }));
                 } else if !migration.same_version {
-                    draft.take(&instance.directory);
+                    take_data(database, instance, draft);
                     let reason = format!(
                         "data of version {} without an export: kept in the bundle, not placed",
                         instance.version
@@ -159,6 +164,15 @@ pub(in crate::restore) fn withhold(
         }
     }
     Ok(imports)
+}
+
+/// Takes the data of `instance` out of the draft; what is kept of its directory stays.
+fn take_data(database: &Database, instance: &Instance, draft: &mut Draft) {
+    for node in draft.take(&instance.directory) {
+        if database.keeps(instance, &node.entry.path) {
+            draft.put(node);
+        }
+    }
 }
 
 /// Applies the steps that `wanted` picks, of all migrations in order.

@@ -17,6 +17,7 @@ pub(super) mod services;
 pub(super) mod settle;
 pub(super) mod standing;
 pub(super) mod state;
+pub(super) mod successor;
 pub(super) mod today;
 pub(super) mod unread;
 pub(super) mod withdrawn;

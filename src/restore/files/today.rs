@@ -218,7 +218,11 @@ mod tests {
 
     fn old(services: &[&str]) -> InUse {
         let unit = |name: &&str| packaged(&format!("/lib/systemd/system/{name}.service"), "mail");
-        InUse::of(&manifest(services.iter().map(unit).collect()), &[])
+        InUse::of(
+            &manifest(services.iter().map(unit).collect()),
+            &[],
+            crate::restore::Relation::Plain,
+        )
     }
 
     fn plan(part: bool) -> PackagePlan {

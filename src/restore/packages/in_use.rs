@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bundle::{Manifest, ManifestEntry};
 use crate::init::{Action, Link, Scope};
+use crate::restore::value::relation::Relation;
 use crate::tree::{Kind, RootPath};
 use crate::verdict::{Class, Origin, Reason};
 
@@ -110,10 +111,13 @@ pub(in crate::restore) struct InUse {
 }
 
 impl InUse {
-    /// Reads it from `manifest`; `command` is what the container ran.
-    pub(in crate::restore) fn of(manifest: &Manifest, command: &[String]) -> InUse {
+    /// Reads it from `manifest`, as far as it is carried onto a target that is `onto` to the old
+    /// image; `command` is what the container ran.
+    pub(in crate::restore) fn of(manifest: &Manifest, command: &[String], onto: Relation) -> InUse {
         let mut found = InUse::default();
-        let places = manifest.entries.wanted(|listed| !listed.deleted && is_place(listed.path));
+        let places = manifest.entries.wanted(|listed| {
+            !listed.deleted && is_place(listed.path) && onto.carries(listed.origin)
+        });
         for entry in places {
             found.add(&entry);
         }
@@ -284,7 +288,7 @@ mod tests {
             entry("/etc/rc0.d/K01idle", None, Reason::SwitchedByHeader, Some("../init.d/idle")),
         ]);
         let command = ["/bin/sh".to_owned(), "exec mail -f".to_owned()];
-        let found = InUse::of(&manifest, &command);
+        let found = InUse::of(&manifest, &command, Relation::Plain);
         let unit = |name: &str| name.as_bytes().to_vec();
         assert_eq!(found.on("mail"), [(unit("mail@.service"), Switched::Hand)].into());
         assert_eq!(found.on("print"), [(unit("print.service"), Switched::Package)].into());

@@ -301,7 +301,7 @@ mod tests {
             Ok(offered.iter().map(|(name, at)| ((*name).to_owned(), paths(at))).collect())
         };
         let command: Vec<String> = command.iter().map(|&word| word.to_owned()).collect();
-        let old = InUse::of(&manifest(old), &command);
+        let old = InUse::of(&manifest(old), &command, crate::restore::Relation::Plain);
         let found = find(&survey, &old, &place, &mut look).unwrap();
         (found, looked)
     }

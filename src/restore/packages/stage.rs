@@ -18,7 +18,9 @@ use crate::restore::packages::renames::PackageRenames;
 use crate::restore::value::archived::Archived;
 use crate::restore::value::inputs::unreadable;
 use crate::restore::value::packages::{Install, PackagePlan, Unserved};
+use crate::restore::value::relation::Relation;
 use crate::restore::value::step::PlannedCommand;
+use crate::restore::value::succession::programs;
 use crate::survey::{IntentFact, IntentWhy, OsRelease, Survey, parse_os_release};
 use crate::system::{Command, System, line};
 use crate::tree::{RootPath, Store};
@@ -56,6 +58,10 @@ pub(in crate::restore) struct Equipped {
 pub(in crate::restore) struct Wishes<'a> {
     /// What is known of the old system.
     pub(in crate::restore) manifest: &'a Manifest,
+    /// The facts of it that are carried.
+    pub(in crate::restore) survey: &'a Survey,
+    /// What the new system is to the old image.
+    pub(in crate::restore) onto: Relation,
     /// What was kept of it.
     pub(in crate::restore) archived: &'a Archived<'a>,
     /// What the container ran.
@@ -76,14 +82,13 @@ pub(in crate::restore) fn install(
     wishes: &Wishes<'_>,
     monitor: &dyn Monitor,
 ) -> Result<Equipped, Failure> {
-    let Wishes { manifest, archived, command, zones, layout } = wishes;
-    let survey = &manifest.survey;
+    let Wishes { manifest, survey, onto, archived, command, zones, layout } = wishes;
     let family = family::of_bundle(survey)?;
     family.check(system, survey)?;
     let installed = family.installed(system)?;
     let intents = intents(survey, family);
     let architectures = family.allow(system, &survey.choices.architectures)?;
-    let old = InUse::of(manifest, command);
+    let old = InUse::of(manifest, command, *onto);
     let leads = further::leads(archived, zones, &survey.locales).map_err(unreadable)?;
     if intents.is_empty()
         && !parts::lacks(&old, &paths(system, PLACES_OF_PARTS)?)
@@ -132,6 +137,21 @@ pub(in crate::restore) fn install(
     plan.install.dedup_by(|a, b| a.name == b.name);
     family.clean(staging.system)?;
     Ok(Equipped { packages: plan, state_before: staging.state_before, unserved })
+}
+
+/// The programs of the old image, how many there are, and those of them that `system` has.
+///
+/// # Errors
+/// The system cannot be asked.
+pub(in crate::restore) fn programs_there(
+    system: &mut dyn System,
+    manifest: &Manifest,
+) -> Result<(usize, Vec<RootPath>), Failure> {
+    let all = programs(manifest);
+    let leads = all.iter().map(|path| (path.clone(), None)).collect();
+    let absent = further::absent(system, &leads)?;
+    let there = all.iter().filter(|path| !absent.contains_key(*path)).cloned().collect();
+    Ok((all.len(), there))
 }
 
 /// A system in which packages are installed.

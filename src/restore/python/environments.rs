@@ -35,6 +35,11 @@ struct Way {
 impl Way {
     fn of(fact: &EnvironmentFact, python: &str) -> Way {
         let root = fact.root.clone();
+        if fact.kind == EnvironmentKind::Target {
+            // Whatever the version, its packages lie in it.
+            let (old, new, scope) = (root.clone(), root.clone(), root.clone());
+            return Way { root, old, new, scope };
+        }
         let lib = |version: &str| root.child(b"lib").child(format!("python{version}").as_bytes());
         let (old, new) = (lib(&fact.interpreter), lib(python));
         let scope = if fact.kind == EnvironmentKind::Venv { root.clone() } else { new.clone() };
@@ -72,10 +77,13 @@ pub(in crate::restore) fn carry(
         };
         let way = Way::of(fact, &python);
         let home = |uid| home(uid, draft, inputs);
-        let name: &[u8] =
-            if fact.kind == EnvironmentKind::System { b"dist-packages" } else { b"site-packages" };
+        let site = |dir: &RootPath| match fact.kind {
+            EnvironmentKind::Target => dir.clone(),
+            EnvironmentKind::System => dir.child(b"dist-packages"),
+            _ => dir.child(b"site-packages"),
+        };
         let mut meta = archived
-            .directory(&way.old.child(name))
+            .directory(&site(&way.old))
             .map_or_else(|| Meta::root(0o755), |entry| entry.meta);
         ids.apply(&mut meta);
         if fact.kind == EnvironmentKind::System {
@@ -98,7 +106,7 @@ pub(in crate::restore) fn carry(
             kind: fact.kind,
             root,
             formerly: fact.interpreter.clone(),
-            site: text(&way.new.child(name)),
+            site: text(&site(&way.new)),
             python,
             owner: (meta.uid, meta.gid),
             home,
@@ -212,7 +220,7 @@ fn frame(way: &Way, archived: &Archived, ids: &IdMap, draft: &mut Draft) {
 /// The exact list, for a person and for `pip`.
 fn put_list(fact: &EnvironmentFact, way: &Way, meta: &Meta, draft: &mut Draft) -> RootPath {
     let dir = match fact.kind {
-        EnvironmentKind::Venv => way.root.clone(),
+        EnvironmentKind::Venv | EnvironmentKind::Target => way.root.clone(),
         _ => way.root.child(b"lib"),
     };
     let path = dir.child(LIST);
@@ -231,7 +239,7 @@ fn hold_compiled(
     draft: &Draft,
     decisions: &mut Decisions,
 ) {
-    if way.old == way.new {
+    if fact.interpreter == python {
         return;
     }
     let tag = format!(".cpython-{}", fact.interpreter.replace('.', ""));
@@ -241,7 +249,8 @@ fn hold_compiled(
         let compiled = name.windows(tag.len()).any(|part| part == tag.as_bytes());
         if compiled && !name.ends_with(b".pyc") {
             // lib/python3.x/site-packages/NAME
-            let depth = way.new.components().count() + 2;
+            let inside = if fact.kind == EnvironmentKind::Target { 1 } else { 2 };
+            let depth = way.new.components().count() + inside;
             let path = &node.entry.path;
             let mut dirs = path.ancestors().chain([path.clone()]);
             tops.extend(dirs.find(|dir| dir.components().count() == depth));

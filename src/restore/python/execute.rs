@@ -39,6 +39,9 @@ const REPLACE: &str = include_str!("execute/replace.sh");
 /// Keeps what this machine trusts where the commands find it.
 const LEND: &str = include_str!("execute/lend.sh");
 
+/// Puts what was installed apart among what is there.
+const JOIN: &str = include_str!("execute/join.sh");
+
 /// What came of all environments.
 #[derive(Debug, Default)]
 pub(in crate::restore) struct Rebuilt {
@@ -129,6 +132,14 @@ impl EnvironmentRebuild<'_> {
             }
         }
         let reached = self.install()?;
+        if self.rebuild.kind == EnvironmentKind::Target {
+            let (made, root) = (self.apart(), self.rebuild.root.as_str());
+            let ran =
+                self.system.run_one(self.command(&["sh", "-c", JOIN, "join.sh", &made, root]))?;
+            if ran.code != 0 {
+                self.hold(format!("what was installed did not get there: {}", ran.complaint()));
+            }
+        }
         let installed = self.installed()?;
         if reached {
             self.compare(&installed);
@@ -165,13 +176,21 @@ impl EnvironmentRebuild<'_> {
         self.system.run_one(command)
     }
 
+    /// Where packages wait that go into a directory in which others lie: `pip` leaves directories
+    /// that are there as they are, or removes all that is in them.
+    fn apart(&self) -> String {
+        format!("{}/.regrow-target", self.rebuild.root)
+    }
+
     fn pip(&mut self, words: &[&str]) -> Result<Ran, Failure> {
+        let apart = self.apart();
         let program = self.rebuild.program();
         let mut all = vec![program.as_str(), "-m", "pip", "install", "--quiet"];
         match self.rebuild.kind {
             EnvironmentKind::User => all.extend(["--user", "--ignore-installed"]),
             // What a package of the system brings is not taken away from it.
             EnvironmentKind::System => all.push("--ignore-installed"),
+            EnvironmentKind::Target => all.extend(["--target", &apart]),
             _ => {}
         }
         // A source without a compiler makes do without the compiled part: another version is better.

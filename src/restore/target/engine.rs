@@ -29,7 +29,7 @@ use crate::restore::target::{
 };
 use crate::service::ServiceSettings;
 use crate::source::read_container;
-use crate::survey::Survey;
+use crate::survey::{ImageFact, Survey};
 use crate::system::{Command, ContainerSystem, Ran, System};
 use crate::tree::{Draft, Empty, Meta, RootPath, Store, Tree};
 
@@ -51,6 +51,8 @@ pub(in crate::restore) struct EngineTarget {
     /// How the archived service was run.
     settings: Option<ServiceSettings>,
     base: Image,
+    /// How `base` was named.
+    onto: String,
     /// The container that commands run in.
     container: String,
     /// The image that `container` was made of.
@@ -77,6 +79,7 @@ struct Filled {
 pub(in crate::restore) struct EngineSite {
     engine: Engine,
     base: Image,
+    onto: String,
     name: String,
     tag: Option<String>,
     names: BTreeMap<String, String>,
@@ -101,7 +104,8 @@ impl EngineSite {
         let (name, tag) = (options.container_name(&survey.name), options.tag.clone());
         let mut taken = taken_names(&engine, name, tag.as_deref())?;
         let names = volume_names(&engine, name, survey, &mut taken)?;
-        Ok(EngineSite { base, name: name.to_owned(), tag, names, taken, engine })
+        let (onto, name) = (image.to_owned(), name.to_owned());
+        Ok(EngineSite { base, onto, name, tag, names, taken, engine })
     }
 
     /// The names that something else has.
@@ -119,7 +123,7 @@ impl EngineSite {
         start: Start,
         on_failure: OnFailure,
     ) -> Result<EngineTarget, Failure> {
-        let EngineSite { engine, base, name, tag, names, taken: _ } = self;
+        let EngineSite { engine, base, onto, name, tag, names, taken: _ } = self;
         let failed = |e: EngineError| failure("restoring onto", &base.id, e);
         let bundle = manifest.id.as_str();
         let staging = Staging::new(&engine, run_id(bundle.get(..12).unwrap_or(bundle)));
@@ -140,6 +144,7 @@ impl EngineSite {
             settings: None,
             image: base.id.clone(),
             base,
+            onto,
             container,
             changed: true,
             names,
@@ -472,6 +477,11 @@ impl Builder for EngineTarget {
             grants: carried.grants,
             limitations: before_1970(wanted.draft),
         })
+    }
+
+    fn image(&self) -> Option<ImageFact> {
+        let (settings, volumes) = settings::of_image(&self.base.config);
+        Some(ImageFact { name: self.onto.clone(), settings, volumes, ..ImageFact::default() })
     }
 
     fn tree(&mut self, scratch: &Path) -> Result<Arc<dyn Tree>, Failure> {

@@ -23,7 +23,7 @@ use crate::bundle::Loss;
 use crate::failure::{Failure, FailureKind};
 use crate::restore::target::volumes::VolumePlan;
 use crate::service::ServiceSettings;
-use crate::survey::Observation;
+use crate::survey::{ImageFact, Observation};
 use crate::system::{Command, Ran, System};
 use crate::tree::{Draft, Store, Tree};
 use crate::verdict::{Held, HeldKind};
@@ -162,6 +162,11 @@ pub(in crate::restore) trait Builder: System {
     /// is placed; nothing is made.
     fn terms(&self, wanted: Wanted<'_>) -> Result<Terms, Failure>;
 
+    /// The image that is built upon; `None` for what is none.
+    fn image(&self) -> Option<ImageFact> {
+        None
+    }
+
     /// Places what is `wanted` over the staged system, which is `below`, and fills the volumes;
     /// what was tried and did not succeed is lost. Parents of everything in the draft exist in the
     /// staged system or stand in the draft.
@@ -258,6 +263,11 @@ impl Target<Staged> {
     /// A new system without the packages of the service.
     pub(in crate::restore) fn new(builder: Box<dyn Builder>) -> Target<Staged> {
         Target { station: Staged, builder }
+    }
+
+    /// The image that is built upon.
+    pub(in crate::restore) fn image(&self) -> Option<ImageFact> {
+        self.builder.image()
     }
 
     /// Lets it rest, to be looked at. What has to be copied for that goes into unlinked files in

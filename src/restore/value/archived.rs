@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bundle::{Contents, ITSELF, Listed, Manifest, ManifestEntry, SourceTree};
 use crate::defaults::{IN_PLACE, IN_SERVICE};
+use crate::restore::value::relation::Relation;
 use crate::tree::{
     Content, ContentId, Draft, DraftContent, DraftNode, Entry, Extent, Kind, LinkGroup, RootPath,
     Tree, TreeError,
@@ -15,12 +16,18 @@ use crate::verdict::Class;
 pub(in crate::restore) struct Archived<'a> {
     manifest: &'a Manifest,
     source: SourceTree<'a>,
+    /// What it is placed on: decides what of it is.
+    onto: Relation,
 }
 
 impl<'a> Archived<'a> {
-    /// The tree that `manifest` describes.
-    pub(in crate::restore) fn new(manifest: &'a Manifest, contents: &'a Contents) -> Archived<'a> {
-        Archived { manifest, source: SourceTree::new(manifest, contents) }
+    /// The tree that `manifest` describes, for a target that is `onto` to its image.
+    pub(in crate::restore) fn new(
+        manifest: &'a Manifest,
+        contents: &'a Contents,
+        onto: Relation,
+    ) -> Archived<'a> {
+        Archived { manifest, source: SourceTree::new(manifest, contents), onto }
     }
 
     /// What stands in the tree for `record`.
@@ -68,15 +75,18 @@ impl<'a> Archived<'a> {
         &self.source
     }
 
-    /// Everything that is to be placed: what was kept for itself, and what was removed.
+    /// Everything that is to be placed: what was kept for itself, and what was removed. What the old
+    /// image brought is never placed onto its successor.
     ///
     /// Directories that only went along as a frame are not in it; [`Archived::directory`] knows
     /// them.
     pub(in crate::restore) fn draft(&self) -> Draft {
         let mut draft = Draft::default();
         let mut groups = Groups::default();
-        let placed =
-            |listed: Listed| listed.deleted || (listed.class == Class::Mutable && listed.stored);
+        let placed = |listed: Listed| {
+            self.onto.carries(listed.origin)
+                && (listed.deleted || (listed.class == Class::Mutable && listed.stored))
+        };
         for record in self.manifest.entries.wanted(placed) {
             let content = self.source.content(&record);
             let (path, volume) = (record.path.clone(), record.volume.clone());
@@ -103,7 +113,10 @@ impl<'a> Archived<'a> {
     /// The unedited files that were not kept, with the texts that tell what was set in them.
     pub(in crate::restore) fn defaults(&self) -> impl Iterator<Item = (ManifestEntry, ContentId)> {
         let found = |found: &str| found == IN_PLACE || found == IN_SERVICE;
-        let wanted = move |listed: Listed| !listed.stored && listed.pristine.is_some_and(found);
+        let onto = self.onto;
+        let wanted = move |listed: Listed| {
+            !listed.stored && listed.pristine.is_some_and(found) && onto.carries(listed.origin)
+        };
         let records = self.manifest.entries.wanted(wanted);
         records.filter_map(|record| {
             let text = self.source.pristine(&record)?;
@@ -173,5 +186,103 @@ impl Tree for Archived<'_> {
 
     fn extents(&self, entry: &Entry) -> Result<Vec<Extent>, TreeError> {
         self.source.extents(entry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::bundle::{Area, Reader, Writer};
+    use crate::monitor::Silent;
+    use crate::tree::{Meta, Time, Xattrs};
+    use crate::verdict::{Origin, Reason};
+
+    const ORIGINS: [Origin; 6] = [
+        Origin::Base,
+        Origin::Image,
+        Origin::Container,
+        Origin::Volume,
+        Origin::Bind,
+        Origin::Root,
+    ];
+
+    /// One path: which origin and class, whether it is gone, a directory, an edited file.
+    type Drawn = (usize, bool, bool, bool);
+
+    fn bundle(drawn: &[Drawn]) -> (Manifest, Contents) {
+        let place = tempfile::tempdir().unwrap();
+        let at = place.path().join("x.regrow");
+        let mut writer = Writer::create(&at).unwrap();
+        let mut manifest = Manifest::new();
+        let mut texts = Vec::new();
+        let mtime = Time { secs: 0, nanos: 0 };
+        let meta = Meta { mode: 0o755, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() };
+        let (path, kind) = (RootPath::root(), Kind::Dir);
+        let root = Entry { path, kind, meta: meta.clone(), ctime: None, links: None };
+        writer.add(Area::Root, &root, None, &[]).unwrap();
+        let frame = (Class::Immutable, Reason::Unexplained, Origin::Base);
+        manifest.entries.push(ManifestEntry::new(&root, frame.0, frame.1, frame.2));
+        for (number, (origin, deleted, is_dir, edited)) in drawn.iter().enumerate() {
+            let path = RootPath::parse(format!("/{number:03}").as_bytes()).unwrap();
+            let reason = if *deleted { Reason::Removed } else { Reason::Unexplained };
+            if *deleted {
+                let origin = ORIGINS[*origin];
+                let gone = ManifestEntry::deleted(path, Class::Mutable, reason, origin);
+                manifest.entries.push(gone);
+                continue;
+            }
+            let kind = if *is_dir { Kind::Dir } else { Kind::File { size: 1 } };
+            let entry = Entry { path, kind, meta: meta.clone(), ctime: None, links: None };
+            let extents = [Extent { offset: 0, length: 1 }];
+            let mut content = Cursor::new(vec![b'x']);
+            let content = (!is_dir).then_some(&mut content as &mut dyn Content);
+            let extents = if *is_dir { &extents[..0] } else { &extents[..] };
+            writer.add(Area::Root, &entry, content, extents).unwrap();
+            let mut record = ManifestEntry::new(&entry, Class::Mutable, reason, ORIGINS[*origin]);
+            if *edited && !is_dir {
+                record.pristine = Some("image".to_owned());
+                texts.push(entry);
+            }
+            manifest.entries.push(record);
+        }
+        for entry in texts {
+            let extents = [Extent { offset: 0, length: 1 }];
+            let mut content = Cursor::new(vec![b'y']);
+            writer.add(Area::Pristine, &entry, Some(&mut content), &extents).unwrap();
+        }
+        writer.finish(manifest, &Silent).unwrap();
+        let reader = Reader::open(&at).unwrap();
+        let contents = reader.contents(&Silent).unwrap();
+        (reader.manifest().clone(), contents)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn nothing_that_the_old_image_brought_is_placed_onto_its_successor(
+            drawn in prop::collection::vec(
+                (0..ORIGINS.len(), any::<bool>(), any::<bool>(), any::<bool>()),
+                0..24,
+            ),
+        ) {
+            let (manifest, contents) = bundle(&drawn);
+            let places = |onto| {
+                let draft = Archived::new(&manifest, &contents, onto).draft();
+                let nodes = draft.nodes().map(|node| node.entry.path.clone());
+                nodes.chain(draft.deletions().cloned()).collect::<BTreeSet<_>>()
+            };
+            let (plain, successor) = (places(Relation::Plain), places(Relation::Successor));
+            prop_assert_eq!(plain.len(), drawn.len());
+            for path in plain {
+                let origin = manifest.entries.find(&path).unwrap().origin;
+                let of_image = matches!(origin, Origin::Base | Origin::Image);
+                prop_assert_eq!(successor.contains(&path), !of_image);
+            }
+        }
     }
 }

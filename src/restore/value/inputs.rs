@@ -6,6 +6,7 @@ use crate::bundle::{Contents, Manifest};
 use crate::failure::{Failure, FailureKind};
 use crate::layout::LayoutDb;
 use crate::restore::value::packages::{PackagePlan, Unserved};
+use crate::restore::value::succession::Succession;
 use crate::service::ServiceSettings;
 use crate::survey::Survey;
 use crate::tree::{RootPath, Tree, TreeError};
@@ -13,6 +14,7 @@ use crate::tree::{RootPath, Tree, TreeError};
 /// What a plan is made from.
 pub(in crate::restore) struct Inputs<'a> {
     pub(in crate::restore) manifest: &'a Manifest,
+    /// Its facts, without what is left to a successor.
     pub(in crate::restore) survey: &'a Survey,
     pub(in crate::restore) contents: &'a Contents,
     pub(in crate::restore) layout: &'a LayoutDb,
@@ -28,6 +30,8 @@ pub(in crate::restore) struct Inputs<'a> {
     pub(in crate::restore) settings: Option<&'a ServiceSettings>,
     /// What becomes of volumes.
     pub(in crate::restore) volumes: VolumesAs,
+    /// What the target is to the old container's image.
+    pub(in crate::restore) succession: &'a Succession,
 }
 
 /// How far a system is that a plan is made for.

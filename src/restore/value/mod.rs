@@ -6,4 +6,6 @@ pub(super) mod decisions;
 pub(super) mod inputs;
 pub(super) mod packages;
 pub(super) mod rebuild;
+pub(super) mod relation;
 pub(super) mod step;
+pub(super) mod succession;

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::restore::value::config_merge::Outcome;
 use crate::restore::value::packages::Install;
 use crate::restore::value::rebuild::Rebuild;
+use crate::restore::value::relation::Relation;
 use crate::service::TextOf;
 use crate::survey::{AnswerFact, IntentWhy};
 use crate::system::line;
@@ -22,6 +23,16 @@ use crate::tree::{DraftNode, RootPath, escaped};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(in crate::restore) enum Step {
+    /// What it is restored onto is this to the old container's image.
+    Onto {
+        relation: Relation,
+        /// The old image, as it was named.
+        of: String,
+        /// Somebody said so.
+        said: bool,
+        /// What both have.
+        evidence: Vec<String>,
+    },
     /// Packages of a further architecture are allowed.
     Architecture { name: String },
     /// A package is installed.
@@ -131,6 +142,7 @@ impl Step {
     /// What is done, in one or two fixed words: a contract.
     pub(in crate::restore) fn action(&self) -> &'static str {
         match self {
+            Step::Onto { .. } => "onto",
             Step::Architecture { .. } | Step::Add { .. } => "add",
             Step::Install(_) => "install",
             Step::Answer(_) => "answer",
@@ -160,6 +172,8 @@ impl Step {
             | Step::Carry { app: name, .. }
             | Step::LeaveOut { subject: name, .. }
             | Step::Grant { setting: name } => name.into(),
+            Step::Onto { relation: Relation::Successor, .. } => "a successor".into(),
+            Step::Onto { relation: Relation::Plain, .. } => "a plain base".into(),
             Step::Setting { which, .. } => format!("the container's {}", which.word()).into(),
             Step::Install(package) => (&package.name).into(),
             Step::Answer(given) => (&given.question).into(),
@@ -177,6 +191,23 @@ impl Step {
     /// Why it is done, or how.
     pub(in crate::restore) fn reason(&self) -> Cow<'_, str> {
         match self {
+            Step::Onto { relation, of, said, evidence } => {
+                let of =
+                    if of.is_empty() { "the old image".to_owned() } else { escaped(of.as_bytes()) };
+                let by = if *said { "as was said" } else { "as it seems" };
+                let what = match relation {
+                    Relation::Successor => {
+                        format!("of {of}, {by}: what that brought is its own business")
+                    }
+                    Relation::Plain => format!("to {of}, {by}: what that brought is placed"),
+                };
+                std::iter::once(&what)
+                    .chain(evidence)
+                    .cloned()
+                    .collect::<Vec<_>>()
+                    .join("; ")
+                    .into()
+            }
             Step::Architecture { .. } => "packages of this architecture were allowed".into(),
             Step::Install(package) => match &package.formerly {
                 _ if package.why == IntentWhy::Environment => {
@@ -306,6 +337,7 @@ mod tests {
             Step::Volume { .. } => 15,
             Step::Grant { .. } => 16,
             Step::Setting { .. } => 17,
+            Step::Onto { .. } => 18,
         }
     }
 
@@ -327,6 +359,16 @@ mod tests {
             (
                 Step::Setting { which: TextOf::Command, what: text("app: `/a` is now `/b`") },
                 "adapt the container's command (app: `/a` is now `/b`)",
+            ),
+            (
+                Step::Onto {
+                    relation: Relation::Successor,
+                    of: text("shop:1"),
+                    said: false,
+                    evidence: vec![text("both run shopd"), text("both set DATA")],
+                },
+                "onto a successor (of shop:1, as it seems: what that brought is its own business; \
+                 both run shopd; both set DATA)",
             ),
             (
                 Step::Architecture { name: text("i386") },
@@ -452,7 +494,7 @@ mod tests {
     fn every_step_prints_its_line_and_comes_back_from_json_as_it_was() {
         let steps = every();
         let kinds: BTreeSet<usize> = steps.iter().map(|(step, _)| number(step)).collect();
-        assert_eq!(kinds, (0..=17).collect(), "a kind of step without a line");
+        assert_eq!(kinds, (0..=18).collect(), "a kind of step without a line");
         for (step, line) in steps {
             assert_eq!(step.to_string(), line);
             let json = serde_json::to_string(&step).unwrap();

@@ -90,6 +90,7 @@ fn planned(old: Files<'_>, own: Files<'_>, new: Files<'_>) -> Planned {
         target: &target,
         settings: None,
         volumes: VolumesAs::Files,
+        succession: &crate::restore::value::succession::Succession::default(),
     })
     .unwrap()
 }
