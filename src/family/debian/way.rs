@@ -100,6 +100,8 @@ pub(super) fn unreadable_output(error: std::io::Error, program: &str) -> Failure
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -131,14 +133,17 @@ mod tests {
     #[test]
     fn the_script_gives_apt_the_variables_in_place_of_its_settings() {
         let dir = tempfile::tempdir().unwrap();
-        let script = format!("{GET}get -q update\n").replace("    apt-get ", "    echo ");
-        std::fs::write(dir.path().join("s"), script).unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let fake = "#!/bin/sh\ncat \"$2\"\nshift 2\necho \"$@\"\n";
+        std::fs::write(at("apt-get"), fake).unwrap();
+        std::fs::set_permissions(at("apt-get"), std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::write(at("s"), format!("{GET}get -q update\n")).unwrap();
         let mut shell = std::process::Command::new("sh");
-        shell.arg(dir.path().join("s"));
+        shell.arg(at("s")).env("PATH", format!("{}:/usr/bin:/bin", dir.path().display()));
         shell.env("WAY", "Acquire::http::Proxy Acquire::https::Proxy::a");
         shell.env("http_proxy", "http://1").env("https_proxy", "http://2");
         let said = String::from_utf8(shell.output().unwrap().stdout).unwrap();
-        let expected = "-o Acquire::https::Proxy::a=http://2 -o Acquire::http::Proxy=http://1";
-        assert_eq!(said.trim_end(), format!("{expected} -q update"));
+        let expected = "Acquire::http::Proxy \"http://1\";\nAcquire::https::Proxy::a \"http://2\";\n-q update\n";
+        assert_eq!(said, expected);
     }
 }
