@@ -652,26 +652,6 @@ fn a_package_whose_script_fails_is_taken_out_with_what_needs_it() {
 }
 
 #[test]
-fn what_kept_files_lead_to_is_held_too_when_its_package_fails() {
-    let roots = Roots::new(&[]).with_target();
-    symlink("/usr/share/zoneinfo/US/Pacific", roots.at("old/etc/localtime")).unwrap();
-    let archived = roots.regrow(&["archive", "rootfs:old", "-o", "y.regrow"]);
-    assert_eq!(code(&archived), 0, "{archived:?}");
-    publish(&roots, "1.0", &[("tzdata-legacy", "", "exit 6")]);
-    let restored = roots.regrow(&["restore", "y.regrow", "--onto", "rootfs:new", "--json"]);
-    assert_eq!(code(&restored), 3, "{}", complaint(&restored));
-    let report = report(&restored);
-    let held = held_packages(&report);
-    assert_eq!(held.len(), 1, "{held:?}");
-    assert_eq!(held[0].0, "tzdata-legacy");
-    assert!(held[0].1.contains("error exit status 6"), "{}", held[0].1);
-    assert!(held[0].1.contains("what was kept leads to files of it"), "{}", held[0].1);
-    let steps = report["steps"].as_array().unwrap();
-    assert!(steps.iter().all(|step| step["action"] != "install"), "{steps:?}");
-    assert!(!roots.at("new/etc/tzdata-legacy.conf").exists());
-}
-
-#[test]
 fn what_fails_and_cannot_be_taken_out_again_ends_the_restore() {
     let roots = Roots::new(&["tool"]).with_target();
     // Its removal fails too.
