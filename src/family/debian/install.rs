@@ -245,3 +245,72 @@ fn set_policy(system: &mut dyn System, doing: &str, script: &str) -> Result<(), 
     let ran = system.run_one(Command::new(&["sh", "-c", script, "sh", POLICY]))?;
     succeeded(&ran, doing, POLICY)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    /// A system in which every installation of `tool` fails by a package that it needs, and what
+    /// it was told.
+    #[derive(Default)]
+    struct Failing {
+        /// What was there before.
+        there: &'static str,
+        told: Vec<String>,
+    }
+
+    impl System for Failing {
+        fn run(&mut self, commands: Vec<Command>) -> Result<Vec<Ran>, Failure> {
+            Ok(commands.iter().map(|command| self.answer(&command.argv)).collect())
+        }
+    }
+
+    impl Failing {
+        fn answer(&mut self, argv: &[String]) -> Ran {
+            let has = |word: &str| argv.iter().any(|told| told == word);
+            let (code, text) = match argv[0].as_str() {
+                "dpkg-query" => (0, self.there),
+                "dpkg" => (0, "amd64\n"),
+                "apt-get" if has("purge") => (0, "Purg tool [1]\nPurg lib [1]\n"),
+                "apt-get" if has("install") => (
+                    100,
+                    "dpkg: error processing package lib:amd64 (--configure):\r\n installed lib \
+                     package post-installation script subprocess returned error exit status 3\r\n",
+                ),
+                _ => (0, ""),
+            };
+            if has("purge") && !has("--simulate") {
+                self.told.push(argv.join(" "));
+            }
+            let mut stdout = tempfile::tempfile().unwrap();
+            stdout.write_all(text.as_bytes()).unwrap();
+            Ran { code, stdout, stderr: vec![] }
+        }
+    }
+
+    #[test]
+    fn one_package_more_that_fails_is_taken_out_with_the_reason_of_what_it_needs() {
+        let mut system = Failing::default();
+        let failed = add(&mut system, "tool").unwrap().unwrap();
+        let failed: Vec<_> = failed.iter().map(|one| (&*one.package, &*one.why)).collect();
+        let why = "installed lib package post-installation script subprocess returned error exit \
+                   status 3";
+        let needs = format!("it needs lib: {why}");
+        assert_eq!(failed, [("lib", why), ("tool", &*needs)]);
+        assert_eq!(system.told.len(), 1);
+        assert!(system.told[0].ends_with("purge -- lib"), "{:?}", system.told);
+    }
+
+    #[test]
+    fn what_was_there_before_is_never_taken_out() {
+        for there in ["installed lib amd64\n", "installed tool amd64\n"] {
+            let mut system = Failing { there, told: vec![] };
+            let failure = add(&mut system, "tool").unwrap_err();
+            assert_eq!(failure.kind(), FailureKind::Step);
+            assert!(failure.to_string().contains("it cannot be taken out again"), "{failure}");
+            assert_eq!(system.told, [""; 0]);
+        }
+    }
+}
