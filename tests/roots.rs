@@ -542,26 +542,129 @@ fn the_surroundings_are_named_when_they_are_the_reason() {
     assert_eq!(state(&roots.at("new")), before);
 }
 
-/// Makes `version` of the package `tool` the one that the new root's repository has.
-fn offer(roots: &Roots, version: &str) {
-    let script = format!(
+/// Puts packages into the new root's only repository. Each is a name, further fields of its record
+/// and the script that runs once it is unpacked; it has a file of configuration.
+fn publish(roots: &Roots, version: &str, packages: &[(&str, &str, &str)]) {
+    let mut script = format!(
         r#"cd '{}'
         rm -rf repository etc/apt/sources.list etc/apt/sources.list.d; mkdir -p repository etc/apt
         echo 'deb [trusted=yes] file:/repository ./' >etc/apt/sources.list
-        cd repository; mkdir -p tool/DEBIAN tool/etc
-        printf 'Package: tool\nVersion: {version}\nArchitecture: all\n' >tool/DEBIAN/control
-        printf 'Maintainer: nobody <nobody@example.org>\nDescription: x\n' >>tool/DEBIAN/control
-        printf '#!/bin/sh\nuseradd --system tool\n' >tool/DEBIAN/postinst
-        chmod 755 tool/DEBIAN/postinst
-        echo 'version {version}' >tool/etc/tool.conf
-        dpkg-deb --root-owner-group -b tool tool.deb >/dev/null
-        {{ cat tool/DEBIAN/control
-          printf 'Filename: ./tool.deb\nSize: %s\n' "$(stat -c %s tool.deb)"
-          printf 'SHA256: %s\n' "$(sha256sum tool.deb | cut -d' ' -f1)"; }} >Packages
-        rm -r tool"#,
+        cd repository
+        package() {{
+            mkdir -p $1/DEBIAN $1/etc
+            printf 'Package: %s\nVersion: {version}\nArchitecture: all\n' $1 >$1/DEBIAN/control
+            printf 'Maintainer: nobody <nobody@example.org>\nDescription: x\n' >>$1/DEBIAN/control
+            [ -z "$2" ] || echo "$2" >>$1/DEBIAN/control
+            printf '#!/bin/sh\n%s\n' "$3" >$1/DEBIAN/postinst
+            chmod 755 $1/DEBIAN/postinst
+            echo 'version {version}' >$1/etc/$1.conf
+            dpkg-deb --root-owner-group -b $1 $1.deb >/dev/null
+            {{ cat $1/DEBIAN/control
+              printf 'Filename: ./%s.deb\nSize: %s\n' $1 "$(stat -c %s $1.deb)"
+              printf 'SHA256: %s\n\n' "$(sha256sum $1.deb | cut -d' ' -f1)"; }} >>Packages
+            rm -r $1
+        }}
+        "#,
         roots.at("new").display()
     );
+    for (name, fields, installed) in packages {
+        script.push_str(&format!("package {name} '{fields}' '{installed}'\n"));
+    }
     sh(&script);
+}
+
+/// Makes `version` of the package `tool` the one that the new root's repository has.
+fn offer(roots: &Roots, version: &str) {
+    publish(roots, version, &[("tool", "", "useradd --system tool")]);
+}
+
+/// The held packages of a report with their reasons.
+fn held_packages(report: &serde_json::Value) -> Vec<(&str, &str)> {
+    let held = report["held"].as_array().unwrap().iter();
+    let packages = held.filter(|held| held["kind"] == "package");
+    packages
+        .map(|held| (held["subject"].as_str().unwrap(), held["why"].as_str().unwrap()))
+        .collect()
+}
+
+fn report(output: &Output) -> serde_json::Value {
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn a_package_that_cannot_be_installed_is_held_and_the_rest_is_installed() {
+    let wanted = ["broken", "good", "left", "right", "tool"];
+    let roots = Roots::new(&wanted).with_target();
+    let packages = [
+        ("broken", "Depends: nowhere", ""),
+        ("good", "", ""),
+        ("left", "Conflicts: right", ""),
+        ("right", "", ""),
+        ("tool", "", ""),
+    ];
+    publish(&roots, "1.0", &packages);
+    let expected = |report: &serde_json::Value| {
+        let held = held_packages(report);
+        let whys: Vec<&str> = held.iter().map(|(_, why)| *why).collect();
+        assert_eq!(held.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["broken", "right"]);
+        assert!(whys[0].contains("Depends: nowhere but it is not installable"), "{}", whys[0]);
+        assert!(whys[1].contains("left : Conflicts: right"), "{}", whys[1]);
+    };
+    let args = ["plan", "x.regrow", "--onto", "rootfs:new", "--json", "-o", "a.plan"];
+    let planned = roots.regrow(&args);
+    assert_eq!(code(&planned), 3, "{}", complaint(&planned));
+    expected(&report(&planned));
+    let restored = roots.restore("rootfs:new", &["--plan", "a.plan", "--json"]);
+    assert_eq!(code(&restored), 3, "{}", complaint(&restored));
+    expected(&report(&restored));
+    let there = |name: &str| roots.at(&format!("new/etc/{name}.conf")).exists();
+    assert_eq!(wanted.map(there), [false, true, true, false, true]);
+}
+
+#[test]
+fn a_package_whose_script_fails_is_taken_out_with_what_needs_it() {
+    let wanted = ["other", "tool", "user"];
+    let roots = Roots::new(&wanted).with_target();
+    let packages = [
+        ("helper", "", "echo out of order >&2; exit 3"),
+        ("other", "Depends: helper | spare", ""),
+        ("spare", "", ""),
+        ("tool", "", "exit 4"),
+        ("user", "Depends: helper", ""),
+    ];
+    publish(&roots, "1.0", &packages);
+    let restored = roots.restore("rootfs:new", &["--json"]);
+    assert_eq!(code(&restored), 3, "{}", complaint(&restored));
+    let report = report(&restored);
+    let held = held_packages(&report);
+    assert_eq!(held.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["tool", "user"]);
+    assert!(held[0].1.contains("error exit status 4"), "{}", held[0].1);
+    let whys = ["user : Depends: helper", "installed helper package", "error exit status 3"];
+    assert!(whys.iter().all(|why| held[1].1.contains(why)), "{}", held[1].1);
+    // Nothing is left half done.
+    let status = fs::read_to_string(roots.at("new/var/lib/dpkg/status")).unwrap();
+    let states = status.lines().filter(|line| line.starts_with("Status: "));
+    assert!(states.clone().all(|line| line == "Status: install ok installed"));
+    let there = |name: &str| roots.at(&format!("new/etc/{name}.conf")).exists();
+    let names = ["helper", "other", "spare", "tool", "user"];
+    assert_eq!(names.map(there), [false, true, true, false, false]);
+    assert!(!roots.at("new/usr/sbin/policy-rc.d.regrow-base").exists());
+}
+
+#[test]
+fn what_fails_and_cannot_be_taken_out_again_ends_the_restore() {
+    let roots = Roots::new(&["tool"]).with_target();
+    // Its removal fails too.
+    let script = "echo exit 1 >/var/lib/dpkg/info/tool.prerm; chmod 755 \
+                  /var/lib/dpkg/info/tool.prerm; sed -i 1i#!/bin/sh /var/lib/dpkg/info/tool.prerm; \
+                  exit 5";
+    publish(&roots, "1.0", &[("tool", "", script)]);
+    let before = state(&roots.at("new"));
+    let failed = roots.restore("rootfs:new", &[]);
+    assert_eq!(code(&failed), 11, "{}", complaint(&failed));
+    let words = ["error exit status 5", "it cannot be taken out again"];
+    assert!(words.iter().all(|words| complaint(&failed).contains(words)), "{}", complaint(&failed));
+    assert_eq!(state(&roots.at("new")), before);
 }
 
 /// Plans the restore onto the new root, and saves the plan; its id.
@@ -640,7 +743,8 @@ fn a_check_says_what_is_missing_and_what_leads_nowhere_until_it_is_mended() {
             held.map(|held| held["subject"].as_str().unwrap().to_owned()).collect();
         (code(&found), held)
     };
-    assert_eq!(check(), (3, vec!["/srv/letter".to_owned(), "/srv/to-tool".to_owned()]));
+    // What may keep a service from starting is worse than a file that is gone.
+    assert_eq!(check(), (3, vec!["/srv/to-tool".to_owned(), "/srv/letter".to_owned()]));
     fs::write(roots.at("new/srv/letter"), "x").unwrap();
     fs::write(roots.at("new/opt/vendor/tool"), "x").unwrap();
     assert_eq!(check(), (0, vec![]));

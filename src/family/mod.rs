@@ -15,7 +15,7 @@ pub(crate) use carried::Act;
 pub(crate) use offered::Offered;
 #[cfg(test)]
 pub(crate) use offered::Taken;
-pub(crate) use seam::{Family, New, Order};
+pub(crate) use seam::{Family, New, Order, Refused};
 
 use seam::refused;
 

@@ -33,4 +33,16 @@ impl Offered {
         let providers = self.provided.get(name)?;
         providers.first().filter(|_| providers.len() == 1).map(String::as_str)
     }
+
+    /// Forgets `name`, which is on offer and cannot be installed.
+    pub(crate) fn withdraw(&mut self, name: &str) {
+        self.packages.remove(name);
+        self.versions.retain(|(offered, _)| offered != name);
+        for providers in self.provided.values_mut() {
+            providers.remove(name);
+        }
+        for taken in self.taken.values_mut() {
+            taken.retain(|taken| taken.by != name);
+        }
+    }
 }

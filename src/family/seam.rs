@@ -14,10 +14,19 @@ use crate::tree::{Draft, RootPath, Tree, TreeError};
 
 /// What is installed at once.
 pub(crate) struct Order<'a> {
-    /// Names of packages, as the family's tools take them.
+    /// Names of packages, as the family's tools take them, the most wanted first.
     pub packages: &'a [&'a str],
     /// What packages are told when they ask.
     pub answers: &'a [AnswerFact],
+}
+
+/// A package that is not installed although something wanted it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refused {
+    /// Its name.
+    pub package: String,
+    /// Why, in the words of the package manager; nothing of it depends on when it was asked.
+    pub why: String,
 }
 
 /// What decisions are carried over to: a system with its packages of today.
@@ -100,17 +109,20 @@ pub(crate) trait Family: Sync {
     /// What is answered in a staged system, of the answers that were `given` in the old one.
     fn answers(&self, given: &[AnswerFact]) -> Vec<AnswerFact>;
 
-    /// Installs packages; no service starts.
+    /// Installs those packages of an order that can be; no service starts. Returned are those that
+    /// cannot, and packages that these need and whose own installation fails.
     ///
     /// # Errors
-    /// A package cannot be installed (step), or the disk is full (resource).
-    fn install(&self, system: &mut dyn System, order: &Order<'_>) -> Result<(), Failure>;
+    /// What fails is no package's fault or cannot be taken out (step), or the disk is full
+    /// (resource).
+    fn install(&self, system: &mut dyn System, order: &Order<'_>) -> Result<Vec<Refused>, Failure>;
 
-    /// Installs one package more, unless something would have to give way for it; whether it did.
+    /// Installs one package more; `None` when something would have to give way for it, else what
+    /// of it, and of what it needs, failed and was taken out again.
     ///
     /// # Errors
     /// As [`Family::install`].
-    fn add(&self, system: &mut dyn System, package: &str) -> Result<bool, Failure>;
+    fn add(&self, system: &mut dyn System, package: &str) -> Result<Option<Vec<Refused>>, Failure>;
 
     /// The package that has `path` since it was split off the one that had it.
     fn holder(&self, path: &RootPath) -> Option<&'static str>;

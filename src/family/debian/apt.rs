@@ -1,4 +1,4 @@
-//! The staged system's packages: asked of dpkg, offered and installed by apt.
+//! The staged system's packages: asked of dpkg, and offered by apt.
 
 use std::collections::BTreeSet;
 
@@ -7,16 +7,6 @@ use super::way::{Way, unreadable_output};
 use crate::failure::{Failure, FailureKind};
 use crate::family::offered::{Offered, Taken};
 use crate::system::{Command, Ran, System};
-
-/// Where services are kept from starting while packages are installed. A file that is there
-/// already belongs to the base and comes back afterwards.
-const POLICY: &str = "/usr/sbin/policy-rc.d";
-
-/// Puts a policy in place that denies every start.
-const DENY: &str = include_str!("deny-start.sh");
-
-/// Takes it away again.
-const ALLOW: &str = include_str!("allow-start.sh");
 
 /// Prints what can be installed.
 const OFFERED: &str = include_str!("offered.sh");
@@ -142,81 +132,10 @@ fn read(text: &str, native: &str) -> Offered {
     offered
 }
 
-/// Installs packages; no service starts.
-pub(super) fn install(system: &mut dyn System, packages: &[&str]) -> Result<(), Failure> {
-    set_policy(system, "denying services to start with", DENY)?;
-    // The packages' own scripts run in the second, which has no network. It is not told to download
-    // nothing: a repository in a directory of the system is read where it is, as a download.
-    let mut ran = fetch(system, &order(&["--download-only"], packages))?;
-    if ran.code == 0 {
-        ran = system.run_one(Command::new(&order(&[], packages)))?;
-    }
-    installed_well(&ran, packages)?;
-    set_policy(system, "allowing services to start with", ALLOW)
-}
-
-/// Installs one package more, unless something would have to be removed for it; whether it did.
-pub(super) fn add(system: &mut dyn System, package: &str) -> Result<bool, Failure> {
-    let ran = fetch(system, &order(&["--no-remove", "--download-only"], &[package]))?;
-    if ran.code != 0 {
-        return Ok(false);
-    }
-    set_policy(system, "denying services to start with", DENY)?;
-    let ran = system.run_one(Command::new(&order(&["--no-remove"], &[package])))?;
-    installed_well(&ran, &[package])?;
-    set_policy(system, "allowing services to start with", ALLOW)?;
-    Ok(true)
-}
-
-/// Runs what apt-get is told by `words`, its own name first, where it can download.
-fn fetch(system: &mut dyn System, words: &[&str]) -> Result<Ran, Failure> {
-    let way = Way::of(system)?;
-    system.download(way.get(words.get(1..).unwrap_or_default()))
-}
-
-fn order<'a>(how: &[&'a str], packages: &[&'a str]) -> Vec<&'a str> {
-    let fixed = [
-        "apt-get",
-        "-qy",
-        "--no-install-recommends",
-        "-o",
-        "Dpkg::Options::=--force-confdef",
-        "-o",
-        "Dpkg::Options::=--force-confold",
-    ];
-    [&fixed[..], how, &["install", "--"], packages].concat()
-}
-
-fn installed_well(ran: &Ran, packages: &[&str]) -> Result<(), Failure> {
-    if ran.code == 0 {
-        return Ok(());
-    }
-    Err(Failure::new(kind_of(ran), "installing", packages.join(" "))
-        .why(ran.complaint())
-        .nothing_left()
-        .next(AGAIN))
-}
-
-/// A full disk is no fault of the packages. The words are apt's and the C library's.
-fn kind_of(ran: &Ran) -> FailureKind {
-    let complaint = String::from_utf8_lossy(&ran.stderr);
-    let full = ["No space left on device", "enough free space"];
-    if full.iter().any(|words| complaint.contains(words)) {
-        FailureKind::Resource
-    } else {
-        FailureKind::Step
-    }
-}
-
 /// Removes what was fetched.
 pub(super) fn clean(system: &mut dyn System) -> Result<(), Failure> {
     run_quietly(system, "cleaning up after", &["apt-get", "clean"])?;
     run_quietly(system, "cleaning up after", &["sh", "-c", "rm -rf /var/lib/apt/lists/*"])
-}
-
-fn set_policy(system: &mut dyn System, doing: &str, script: &str) -> Result<(), Failure> {
-    let ran = system.run_one(Command::new(&["sh", "-c", script, "sh", POLICY]))?;
-    succeeded(&ran, doing, POLICY)
 }
 
 /// Runs something whose failure means that the system is unusable.
@@ -225,7 +144,8 @@ fn run_quietly(system: &mut dyn System, doing: &str, argv: &[&str]) -> Result<()
     succeeded(&ran, doing, &argv.join(" "))
 }
 
-fn succeeded(ran: &Ran, doing: &str, subject: &str) -> Result<(), Failure> {
+/// Makes a failure of a command a failure.
+pub(super) fn succeeded(ran: &Ran, doing: &str, subject: &str) -> Result<(), Failure> {
     if ran.code == 0 {
         return Ok(());
     }

@@ -9,8 +9,11 @@ mod answers;
 mod apt;
 mod certificates;
 mod choices;
+mod choose;
 mod contents;
 mod decided;
+mod install;
+mod refusal;
 mod taken;
 mod texts;
 mod way;
@@ -19,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::carried::Carried;
 use super::offered::Offered;
-use super::seam::{Family, New, Order, refused};
+use super::seam::{Family, New, Order, Refused, refused};
 use crate::environments::EnvironmentKind;
 use crate::failure::Failure;
 use crate::packages::{Installed, Manager};
@@ -105,13 +108,13 @@ impl Family for Debian {
         answers::given(given)
     }
 
-    fn install(&self, system: &mut dyn System, order: &Order<'_>) -> Result<(), Failure> {
+    fn install(&self, system: &mut dyn System, order: &Order<'_>) -> Result<Vec<Refused>, Failure> {
         answers::answer(system, order.answers)?;
-        apt::install(system, order.packages)
+        install::install(system, order.packages)
     }
 
-    fn add(&self, system: &mut dyn System, package: &str) -> Result<bool, Failure> {
-        apt::add(system, package)
+    fn add(&self, system: &mut dyn System, package: &str) -> Result<Option<Vec<Refused>>, Failure> {
+        install::add(system, package)
     }
 
     /// Names of time zones of long ago went from `tzdata` to a package of their own in Debian 13.

@@ -46,7 +46,7 @@ pub(in crate::restore) fn settle(
         let files = files.remove(&fact.name).unwrap_or_default();
         let held = match todays(fact, inputs, installed) {
             Some((name, version)) => replaced(fact, &files, draft, &name, &version),
-            None => placed(fact, &files, &|name| inputs.packages.dropped.contains_key(name)),
+            None => placed(fact, &files, &|name| inputs.packages.is_gone(name)),
         };
         decisions.held.push(held);
     }

@@ -7,7 +7,7 @@ use std::io::{Read, Seek};
 
 use crate::bundle::{Contents, Manifest};
 use crate::failure::{Failure, FailureKind};
-use crate::family::{self, Family, Offered, Order};
+use crate::family::{self, Family, Offered, Order, Refused};
 use crate::layout::LayoutDb;
 use crate::monitor::Monitor;
 use crate::restore::packages::further;
@@ -17,11 +17,11 @@ use crate::restore::packages::plan::{Market, plan_packages};
 use crate::restore::packages::renames::PackageRenames;
 use crate::restore::value::archived::Archived;
 use crate::restore::value::inputs::unreadable;
-use crate::restore::value::packages::{Install, PackagePlan, Unserved};
+use crate::restore::value::packages::{Install, PackagePlan, Uninstallable, Unserved};
 use crate::restore::value::relation::Relation;
 use crate::restore::value::step::PlannedCommand;
 use crate::restore::value::succession::programs;
-use crate::survey::{IntentFact, IntentWhy, OsRelease, Survey, parse_os_release};
+use crate::survey::{AnswerFact, IntentFact, IntentWhy, OsRelease, Survey, parse_os_release};
 use crate::system::{Command, System, line};
 use crate::tree::{RootPath, Store};
 
@@ -104,15 +104,16 @@ pub(in crate::restore) fn install(
     let market = Market { family, offered: &offered, installed: &installed };
     let mut plan = plan_packages(&intents, &market, &|name| renames.of(name));
     plan.architectures = architectures;
-    let mut staging = Staging { system, family, monitor, state_before: None };
+    let (state_before, refused) = (None, vec![]);
+    let mut staging =
+        Staging { system, family, monitor, offered, old: &old, state_before, refused };
     if !plan.install.is_empty() {
         plan.answers = family.answers(&survey.choices.answers);
-        let order = Order { packages: &names(&plan.install), answers: &plan.answers };
-        staging.install(&order)?;
+        plan.install = staging.install(plan.install, &plan.answers)?;
     }
     let place = Place {
         family,
-        offered: &offered,
+        offered: &staging.offered,
         installed: &family.installed(staging.system)?,
         present: &paths(staging.system, PLACES_OF_PARTS)?,
         brought_by: &|path| {
@@ -124,18 +125,18 @@ pub(in crate::restore) fn install(
     let mut look = |packages: &[&str]| family.contents(staging.system, packages);
     let Found { install: parts, unserved } = parts::find(survey, &old, &place, &mut look)?;
     if !parts.is_empty() {
-        staging.install(&Order { packages: &names(&parts), answers: &[] })?;
-        plan.install.extend(parts);
+        plan.install.extend(staging.install(parts, &[])?);
     }
     let absent = further::absent(staging.system, &leads)?;
     let owners = further::owners(&absent, &|name| renames.of(name));
-    staging.add(&offered, owners, &mut plan)?;
+    staging.add(owners, &mut plan)?;
     let absent = further::absent(staging.system, &absent)?;
     let holders = absent.keys().filter_map(|path| family.holder(path)).map(str::to_owned);
-    staging.add(&offered, holders.collect(), &mut plan)?;
+    staging.add(holders.collect(), &mut plan)?;
     plan.install.sort_by(|a, b| a.name.cmp(&b.name));
     plan.install.dedup_by(|a, b| a.name == b.name);
     family.clean(staging.system)?;
+    plan.refused = staging.refused;
     Ok(Equipped { packages: plan, state_before: staging.state_before, unserved })
 }
 
@@ -159,15 +160,53 @@ struct Staging<'a> {
     system: &'a mut dyn System,
     family: &'a dyn Family,
     monitor: &'a dyn Monitor,
+    /// What its repositories offer and was not refused.
+    offered: Offered,
+    /// What the old system used of its packages.
+    old: &'a InUse,
     /// What lay below `/var/lib` before the first.
     state_before: Option<BTreeSet<RootPath>>,
+    /// What cannot be installed.
+    refused: Vec<Uninstallable>,
 }
 
 impl Staging<'_> {
-    fn install(&mut self, order: &Order<'_>) -> Result<(), Failure> {
+    /// Installs those of `wanted` that can be; returns them.
+    fn install(
+        &mut self,
+        mut wanted: Vec<Install>,
+        answers: &[AnswerFact],
+    ) -> Result<Vec<Install>, Failure> {
         self.remember_state()?;
-        self.monitor.phase(&format!("installing {} packages", order.packages.len()));
-        self.family.install(self.system, order)
+        self.monitor.phase(&format!("installing {} packages", wanted.len()));
+        wanted.sort_by_key(|install| came_along(install.why));
+        let order = Order { packages: &names(&wanted), answers };
+        let refused = self.family.install(self.system, &order)?;
+        Ok(self.without(wanted, refused))
+    }
+
+    /// Those of `wanted` that are not `refused`; the others are remembered. What was refused is
+    /// not tried again for another reason.
+    fn without(&mut self, mut wanted: Vec<Install>, refused: Vec<Refused>) -> Vec<Install> {
+        for Refused { package, why } in refused {
+            self.offered.withdraw(&package);
+            let Some(at) = wanted.iter().position(|install| install.name == package) else {
+                continue;
+            };
+            let wanted = wanted.remove(at);
+            let old = wanted.formerly.as_ref().unwrap_or(&wanted.name);
+            let old = old.split(':').next().unwrap_or(old);
+            let services = self.old.on(old).into_keys();
+            let services = services.map(|name| String::from_utf8_lossy(&name).into_owned());
+            let edited = self.old.edited.get(old).into_iter().flatten();
+            self.refused.push(Uninstallable {
+                services: services.collect(),
+                configuration: edited.cloned().collect(),
+                wanted,
+                why,
+            });
+        }
+        wanted
     }
 
     fn remember_state(&mut self) -> Result<(), Failure> {
@@ -179,31 +218,30 @@ impl Staging<'_> {
 
     /// Installs those of `wanted` that are offered and not there, as far as nothing gives way for
     /// them.
-    fn add(
-        &mut self,
-        offered: &Offered,
-        wanted: BTreeSet<String>,
-        plan: &mut PackagePlan,
-    ) -> Result<(), Failure> {
+    fn add(&mut self, wanted: BTreeSet<String>, plan: &mut PackagePlan) -> Result<(), Failure> {
         if wanted.is_empty() {
             return Ok(());
         }
         let installed = self.family.installed(self.system)?;
         for wanted in wanted {
-            let Some(name) = offered.named(&wanted).filter(|name| !installed.contains(*name))
-            else {
-                continue;
-            };
+            let named = self.offered.named(&wanted).filter(|name| !installed.contains(*name));
+            let Some(name) = named.map(str::to_owned) else { continue };
             self.remember_state()?;
-            if self.family.add(self.system, name)? {
+            let Some(refused) = self.family.add(self.system, &name)? else { continue };
+            let install = Install { name, formerly: None, why: IntentWhy::Referred };
+            for install in self.without(vec![install], refused) {
                 plan.dropped.remove(&wanted);
-                plan.dropped.remove(name);
-                let (name, why) = (name.to_owned(), IntentWhy::Referred);
-                plan.install.push(Install { name, formerly: None, why });
+                plan.dropped.remove(&install.name);
+                plan.install.push(install);
             }
         }
         Ok(())
     }
+}
+
+/// Whether nobody asked for it by itself.
+fn came_along(why: IntentWhy) -> bool {
+    matches!(why, IntentWhy::Needed | IntentWhy::Leaf)
 }
 
 fn names(packages: &[Install]) -> Vec<&str> {

@@ -4,11 +4,11 @@ use std::fmt::Display;
 
 use crate::bundle::Loss;
 use crate::restore::value::config_merge::ConfigMerge;
-use crate::restore::value::packages::PackagePlan;
+use crate::restore::value::packages::{PackagePlan, Uninstallable};
 use crate::restore::value::step::{Placing, PlannedCommand, Removal, Step};
-use crate::survey::WithdrawnFact;
+use crate::survey::{IntentWhy, WithdrawnFact};
 use crate::tree::{Draft, DraftNode, RootPath};
-use crate::verdict::{Held, HeldKind};
+use crate::verdict::{Harm, Held, HeldKind};
 
 /// What the phases of a plan decide while it is made.
 #[derive(Default)]
@@ -60,7 +60,7 @@ impl Decisions {
         packages: &PackagePlan,
         withdrawn: &[WithdrawnFact],
     ) {
-        let PackagePlan { architectures, install, answers, dropped, missing, present: _ } =
+        let PackagePlan { architectures, install, answers, dropped, missing, refused, present: _ } =
             packages;
         self.steps
             .extend(architectures.iter().map(|name| Step::Architecture { name: name.clone() }));
@@ -69,6 +69,7 @@ impl Decisions {
         for (name, why) in dropped {
             self.leave_out(name, why);
         }
+        self.held.extend(refused.iter().map(Uninstallable::held));
         let is_withdrawn = |name: &str| withdrawn.iter().any(|fact| fact.name == name);
         let missing = missing.iter().filter(|missing| !is_withdrawn(&missing.name));
         self.losses.extend(missing.map(|missing| Loss {
@@ -104,10 +105,34 @@ impl Decisions {
     }
 }
 
+impl Uninstallable {
+    /// The question that it leaves to a person.
+    fn held(&self) -> Held {
+        let Uninstallable { wanted, why, services, configuration } = self;
+        let reason = Step::Install(wanted.clone());
+        let mut why = format!("it cannot be installed today: {why} ({})", reason.reason());
+        if !services.is_empty() {
+            why.push_str(&format!("; {} of it cannot run", services.join(", ")));
+        }
+        if !configuration.is_empty() {
+            why.push_str("; nothing reads its configuration");
+        }
+        // What only came along serves something that says by itself what it lacks.
+        let came_along = matches!(wanted.why, IntentWhy::Needed | IntentWhy::Leaf);
+        let harm = match came_along && services.is_empty() && configuration.is_empty() {
+            true => Harm::Cosmetic,
+            false => Harm::DoesNotStart,
+        };
+        let held = Held::new(HeldKind::Package, &wanted.name, why).harm(harm);
+        let held = wanted.formerly.iter().fold(held, Held::was);
+        configuration.iter().fold(held, Held::file)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::restore::value::packages::Missing;
+    use crate::restore::value::packages::{Install, Missing};
     use crate::tree::memory::MemoryTree;
     use crate::tree::{DraftContent, Tree};
 
@@ -135,6 +160,32 @@ mod tests {
         decisions.packages(&plan, &[withdrawn]);
         let lost: Vec<&str> = decisions.losses.iter().map(|l| l.subject.as_str()).collect();
         assert_eq!(lost, ["gone"]);
+    }
+
+    #[test]
+    fn a_package_that_cannot_be_installed_is_held_with_the_reason_and_what_lacks_it() {
+        let wanted = |why| Install { name: "web".to_owned(), formerly: None, why };
+        let held = |why, services: &[&str], files: &[&str]| {
+            let one = Uninstallable {
+                wanted: wanted(why),
+                why: "web : Depends: x but it is not installable".to_owned(),
+                services: services.iter().map(ToString::to_string).collect(),
+                configuration: files.iter().map(|file| path(file)).collect(),
+            };
+            let mut decisions = Decisions::default();
+            let plan = PackagePlan { refused: vec![one], ..PackagePlan::default() };
+            decisions.packages(&plan, &[]);
+            decisions.held.remove(0)
+        };
+        let found = held(IntentWhy::Manual, &["web.service"], &["/etc/web.conf"]);
+        assert_eq!((found.kind, found.subject.as_str()), (HeldKind::Package, "web"));
+        assert_eq!(found.harm, Harm::DoesNotStart);
+        assert_eq!(found.files, ["/etc/web.conf"]);
+        let words = "it cannot be installed today: web : Depends: x but it is not installable (was \
+                     asked for in the old system); web.service of it cannot run; nothing reads its \
+                     configuration";
+        assert_eq!(found.why, words);
+        assert_eq!(held(IntentWhy::Leaf, &[], &[]).harm, Harm::Cosmetic);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::survey::{AnswerFact, IntentWhy};
+use crate::tree::RootPath;
 
 /// A package to install.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +25,19 @@ pub(crate) struct Missing {
     pub name: String,
 }
 
+/// A package on offer that cannot be installed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Uninstallable {
+    /// What was to be installed.
+    pub wanted: Install,
+    /// Why not, in the words of the package manager.
+    pub why: String,
+    /// Units of the old package that were on.
+    pub services: Vec<String>,
+    /// Files of the old package's configuration that somebody edited.
+    pub configuration: Vec<RootPath>,
+}
+
 /// What becomes of the intents.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct PackagePlan {
@@ -33,12 +47,22 @@ pub(crate) struct PackagePlan {
     pub present: Vec<String>,
     /// Asked for by somebody, not offered today and not renamed by any rule.
     pub missing: Vec<Missing>,
+    /// Offered today, and not to be installed.
+    pub refused: Vec<Uninstallable>,
     /// Architectures that packages may be of from now on.
     pub architectures: Vec<String>,
     /// Dropped by a rule or of no consequence today, with the reason.
     pub dropped: BTreeMap<String, String>,
     /// What packages are told when they ask, before any is installed.
     pub answers: Vec<AnswerFact>,
+}
+
+impl PackagePlan {
+    /// Whether the old package `name` is wanted and not to be had today.
+    pub(crate) fn is_gone(&self, name: &str) -> bool {
+        let mut refused = self.refused.iter();
+        self.dropped.contains_key(name) || refused.any(|one| one.wanted.name == name)
+    }
 }
 
 /// A service of the old system that nothing in the new one is, under its name.
