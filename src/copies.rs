@@ -162,7 +162,7 @@ fn fill(
     let tar = pack(source.tree(), destination).map_err(|e| {
         Failure::new(FailureKind::Resource, "copying the volume at", destination.as_bytes())
             .because(e)
-            .safe("the source is untouched, no bundle was written")
+            .safe("the source is untouched")
             .next("free space for temporary files and run the same command again")
     })?;
     let target = destination.to_string();
@@ -178,8 +178,7 @@ fn fill(
         Some(ran) if ran.code != 0 => {
             Err(Failure::new(FailureKind::Step, "copying the volume at", destination.as_bytes())
                 .why(ran.complaint())
-                .safe("the source is untouched, no bundle was written")
-                .next("leave the export out with --no-export"))
+                .safe("the source is untouched"))
         }
         _ => Ok(()),
     }
@@ -189,14 +188,14 @@ fn root(source: &Source, scratch: &Path, monitor: &dyn Monitor) -> Result<Copy, 
     let failed = |e: Box<dyn std::error::Error + Send + Sync>| {
         Failure::new(FailureKind::Resource, "copying", source.to_string())
             .because(e)
-            .safe("the source is untouched, no bundle was written")
-            .next("free space beside the bundle, or leave the export out with --no-export")
+            .safe("the source is untouched")
+            .next(format!("free space in {} and run the same command again", scratch.display()))
     };
     if !rustix::process::geteuid().is_root() {
         return Err(Failure::new(FailureKind::Environment, "copying", source.to_string())
-            .why("an export runs in a copy with all owners, which only root can make")
-            .safe("the source is untouched, no bundle was written")
-            .next("run regrow as root, or leave the export out with --no-export"));
+            .why("commands run in a copy with all owners, which only root can make")
+            .safe("the source is untouched")
+            .next("run regrow as root"));
     }
     let copy = scratch.join(format!(".regrow-export-{}", std::process::id()));
     let problems = copy_tree(source.tree(), &copy, monitor).map_err(|e| match e {
@@ -208,14 +207,10 @@ fn root(source: &Source, scratch: &Path, monitor: &dyn Monitor) -> Result<Copy, 
     if let Some(unread) = problems.iter().find(|p| matches!(p.what, Lost::Unread { .. })) {
         return Err(failed(unread.what.to_string().into()));
     }
-    let system = RootSystem::open(&removed.0, monitor.cancel()).map_err(|e| {
-        let next = match e.kind() {
-            FailureKind::Environment => {
-                "run regrow as root, or leave the export out with --no-export"
-            }
-            _ => "leave the export out with --no-export",
-        };
-        e.next(next)
-    })?;
+    let system =
+        RootSystem::open(&removed.0, monitor.cancel()).map_err(|failure| match failure.kind() {
+            FailureKind::Environment => failure.next("run regrow as root"),
+            _ => failure,
+        })?;
     Ok(Copy::Root { system, _dir: removed })
 }

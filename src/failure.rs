@@ -146,6 +146,13 @@ impl Failure {
         self
     }
 
+    /// What else can be done than what is said already.
+    #[must_use]
+    pub(crate) fn or(mut self, next: &str) -> Failure {
+        self.0.next = format!("{}, or {next}", self.0.next);
+        self
+    }
+
     /// What sort of failure it is.
     pub fn kind(&self) -> FailureKind {
         self.0.kind

@@ -50,13 +50,13 @@ pub(super) fn run(
         return Ok(vec![]);
     }
     monitor.phase("copying the old system for its exports");
-    let copy = copies.copy(monitor)?;
+    let copy = copies.copy(monitor).map_err(unexported)?;
     monitor.phase("exporting databases with the old version");
     let batch = wanted
         .iter()
         .map(|wanted| Command { argv: wanted.command.argv.clone(), stdin: None, env: vec![] })
         .collect();
-    let ran = copy.system()?.run(batch)?;
+    let ran = copy.system().and_then(|system| system.run(batch)).map_err(unexported)?;
     let mut exports = Vec::new();
     for (wanted, ran) in wanted.into_iter().zip(ran) {
         if ran.code != 0 {
@@ -75,6 +75,16 @@ pub(super) fn run(
         }
     }
     Ok(exports)
+}
+
+/// The failure of a copy, as far as it is about an export.
+fn unexported(failure: Failure) -> Failure {
+    match failure.kind() {
+        FailureKind::Signal(_) => failure,
+        _ => failure
+            .safe("the source is untouched, no bundle was written")
+            .or("leave the export out with --no-export"),
+    }
 }
 
 /// The lists of what package managers of languages installed.
@@ -126,4 +136,20 @@ fn wanted(source: &Source, examined: &Examined) -> Result<Vec<Wanted>, Failure> 
         }
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_that_cannot_be_made_can_be_done_without_unless_the_run_was_cancelled() {
+        let failure = |kind| Failure::new(kind, "copying", "x").why("no").safe("all").next("wait");
+        let said = unexported(failure(FailureKind::Resource)).to_string();
+        let end = " Kept: the source is untouched, no bundle was written. Next: wait, or leave the \
+                   export out with --no-export.";
+        assert!(said.ends_with(end), "{said}");
+        let said = unexported(failure(FailureKind::Signal(15))).to_string();
+        assert!(said.ends_with(" Kept: all. Next: wait."), "{said}");
+    }
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::bundle::{Loss, Manifest};
 use crate::copies::{Copies, Copy};
 use crate::engine::settings;
-use crate::failure::{Failure, FailureKind};
+use crate::failure::{Failure, FailureKind, check_cancelled};
 use crate::layout::LayoutDb;
 use crate::monitor::Monitor;
 use crate::observe::Stage;
@@ -29,7 +29,7 @@ use crate::restore::value::packages::PackagePlan;
 use crate::restore::value::succession::{Succession, programs};
 use crate::service::ServiceSettings;
 use crate::source::{Source, engine_failure};
-use crate::system::line;
+use crate::system::{System, line};
 use crate::tree::{Entry, RootPath, Tree, TreeError, list};
 use crate::verdict::{Held, HeldKind};
 
@@ -54,7 +54,7 @@ pub struct CheckReport {
 }
 
 /// Compares the system that `standing` holds with what was archived in `file`, and changes neither.
-/// With [`Checks::Run`] the service is started twice in a throw-away copy of its container without
+/// With [`Checks::Run`] the service is started up to twice in a throw-away copy of its container without
 /// network, and watched; what cannot be copied goes into `scratch` meanwhile.
 ///
 /// # Errors
@@ -139,15 +139,25 @@ fn does(
     let Some(settings) = settings.filter(|_| standing.container().is_some()) else {
         return Ok(Findings::not("it is an unpacked root, and no container"));
     };
-    let mut copies = Copies::new(standing, scratch);
-    let findings = match copied(standing, &old, found, settings, &mut copies, monitor) {
-        Err(failure) if !matches!(failure.kind(), FailureKind::Signal(_)) => {
-            Ok(Findings::not(&failure.reason()))
-        }
-        other => other,
-    };
+    let (mut copies, mut findings) = (Copies::new(standing, scratch), Findings::default());
+    let looked = copied(standing, &old, found, settings, (&mut copies, &mut findings), monitor);
     copies.clean(monitor);
-    findings
+    // What was found until then is so.
+    if let Err(failure) = looked {
+        findings.add(Findings::not(&spared(failure)?));
+    }
+    Ok(findings)
+}
+
+/// Why something could not be looked at.
+///
+/// # Errors
+/// The run was cancelled.
+fn spared(failure: Failure) -> Result<String, Failure> {
+    match failure.kind() {
+        FailureKind::Signal(_) => Err(failure),
+        _ => Ok(failure.reason()),
+    }
 }
 
 fn copied(
@@ -155,35 +165,25 @@ fn copied(
     old: &Old<'_>,
     found: &Standing,
     settings: &ServiceSettings,
-    copies: &mut Copies<'_>,
+    (copies, findings): (&mut Copies<'_>, &mut Findings),
     monitor: &dyn Monitor,
-) -> Result<Findings, Failure> {
-    let unreadable = |e: TreeError| {
-        Failure::new(FailureKind::Resource, "reading", standing.to_string()).because(e)
-    };
-    let mut size = 0_u64;
-    for mount in standing.directories() {
-        let mut add = |entry: &Entry| size = size.saturating_add(entry.kind.size());
-        each(standing.tree(), &mount.destination, &mut add).map_err(unreadable)?;
-    }
+) -> Result<(), Failure> {
+    let places: Vec<&RootPath> = standing.directories().map(|mount| &mount.destination).collect();
+    let size = size(standing.tree(), &places, monitor)?;
     if size > MOST {
         let (size, most) = (size >> 20, MOST >> 20);
-        return Ok(Findings::not(&format!("{size} MiB would be copied, more than {most}")));
+        findings.add(Findings::not(&format!("{size} MiB would be copied, more than {most}")));
+        return Ok(());
     }
     monitor.phase("copying the service");
     let copy = copies.copy(monitor)?;
-    let mut findings = Findings::default();
     if !found.checks.is_empty() {
-        let system = copy.system()?;
-        for (app, argv) in &found.checks {
-            let judged = checks::validate(system, &[Check { app, argv }], old, monitor);
-            findings.held.extend(refusal(judged, argv)?);
-        }
+        judge(copy.system(), &found.checks, old, findings, monitor)?;
     }
     let (Copy::Container(copied), Some(facts), Some(before)) =
         (copy, standing.container(), old.observation())
     else {
-        return Ok(findings);
+        return Ok(());
     };
     monitor.phase("observing the service in a copy");
     // What was started to judge its files would be in its way.
@@ -196,7 +196,7 @@ fn copied(
         binds: copied.binds.clone(),
         settings,
         tree: standing.tree(),
-        logs: logs(standing.tree()).map_err(unreadable)?,
+        logs: logs(standing.tree(), monitor)?,
         lent: before.lent.clone(),
     };
     let does = checks::found_twice(before, old.renamed, &mut || {
@@ -204,9 +204,42 @@ fn copied(
         // Nothing is switched on: nothing runs.
         Ok(Seen::Observation(seen.unwrap_or_default()))
     })?;
-    findings.held.extend(does.held);
-    findings.limitations.extend(does.limitations);
-    Ok(findings)
+    findings.add(does);
+    Ok(())
+}
+
+/// Asks each application whether it accepts its files; one that cannot be asked is a limitation.
+///
+/// # Errors
+/// The run was cancelled.
+fn judge(
+    system: Result<&mut dyn System, Failure>,
+    checks: &[(String, Vec<String>)],
+    old: &Old<'_>,
+    findings: &mut Findings,
+    monitor: &dyn Monitor,
+) -> Result<(), Failure> {
+    let system = match system {
+        Ok(system) => system,
+        Err(failure) => {
+            let why = spared(failure)?;
+            let what = "whether the applications accept their files was not checked";
+            findings.limitations.push(format!("{what}: {why}"));
+            return Ok(());
+        }
+    };
+    for (app, argv) in checks {
+        let judged = checks::validate(system, &[Check { app, argv }], old, monitor);
+        match refusal(judged, argv) {
+            Ok(held) => findings.held.extend(held),
+            Err(failure) => {
+                let why = spared(failure)?;
+                let what = format!("whether {app} accepts its files was not checked");
+                findings.limitations.push(format!("{what}: {why}"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What a command found that judges an application's files: that they are refused ends a restore,
@@ -221,25 +254,132 @@ fn refusal(judged: Result<Vec<Held>, Failure>, argv: &[String]) -> Result<Vec<He
     }
 }
 
+/// How much lies below `places`. What lies below several of them counts once.
+fn size(tree: &dyn Tree, places: &[&RootPath], monitor: &dyn Monitor) -> Result<u64, Failure> {
+    let is_outermost =
+        |place: &RootPath| !places.iter().any(|other| *other != place && place.is_within(other));
+    let mut size = 0_u64;
+    for place in places.iter().filter(|place| is_outermost(place)) {
+        let mut add = |entry: &Entry| size = size.saturating_add(entry.kind.size());
+        each(tree, place, &mut add, monitor)?;
+    }
+    Ok(size)
+}
+
 /// The lengths of all logs.
-fn logs(tree: &dyn Tree) -> Result<BTreeMap<String, u64>, TreeError> {
+fn logs(tree: &dyn Tree, monitor: &dyn Monitor) -> Result<BTreeMap<String, u64>, Failure> {
     let mut logs = BTreeMap::new();
-    each(tree, &LOGS, &mut |entry| {
+    let mut add = |entry: &Entry| {
         if entry.kind.is_file() {
             logs.insert(entry.path.to_string(), entry.kind.size());
         }
-    })?;
+    };
+    each(tree, &LOGS, &mut add, monitor)?;
     Ok(logs)
 }
 
 /// Shows `each` thing below `dir`.
-fn each(tree: &dyn Tree, dir: &RootPath, each: &mut dyn FnMut(&Entry)) -> Result<(), TreeError> {
-    let mut waiting = list(tree, dir)?;
+///
+/// # Errors
+/// The tree cannot be read, or the run was cancelled.
+fn each(
+    tree: &dyn Tree,
+    dir: &RootPath,
+    each: &mut dyn FnMut(&Entry),
+    monitor: &dyn Monitor,
+) -> Result<(), Failure> {
+    let unreadable = |e: TreeError| {
+        Failure::new(FailureKind::Resource, "reading", dir.as_bytes())
+            .because(e)
+            .safe("nothing was changed")
+            .next("see the reason, then run the same command again")
+    };
+    let subject = dir.to_string();
+    let mut waiting = list(tree, dir).map_err(unreadable)?;
     while let Some(entry) = waiting.pop() {
+        check_cancelled(monitor.cancel(), "checking", &subject)?;
         each(&entry);
         if entry.kind.is_dir() {
-            waiting.extend(tree.children(&entry.path)?);
+            waiting.extend(tree.children(&entry.path).map_err(unreadable)?);
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cancel::Cancel;
+    use crate::monitor::{Silent, Stoppable};
+    use crate::observe::Renamed;
+    use crate::system::{Command, Ran};
+    use crate::tree::memory::MemoryTree;
+
+    /// A system in which the program `refuses` does, `breaks` cannot be asked, and another is
+    /// content.
+    struct Answers;
+
+    impl System for Answers {
+        fn run(&mut self, commands: Vec<Command>) -> Result<Vec<Ran>, Failure> {
+            let answer = |command: Command| {
+                let code = match command.argv[0].as_str() {
+                    "breaks" => return Err(broken(FailureKind::Resource)),
+                    "refuses" => 1,
+                    _ => 0,
+                };
+                let stderr = b"[emerg] unknown directive in /etc/app.conf:1".to_vec();
+                Ok(Ran { code, stdout: tempfile::tempfile().unwrap(), stderr })
+            };
+            commands.into_iter().map(answer).collect()
+        }
+    }
+
+    fn broken(kind: FailureKind) -> Failure {
+        Failure::new(kind, "running", "x").why("no space")
+    }
+
+    fn judged(
+        system: Result<&mut dyn System, Failure>,
+        programs: &[&str],
+    ) -> Result<(Vec<String>, Vec<String>), Failure> {
+        let (manifest, renamed) = (Manifest::default(), Renamed::default());
+        let old = Old { manifest: &manifest, renamed: &renamed, lends: false };
+        let checks = programs.iter().map(|name| ((*name).to_owned(), vec![(*name).to_owned()]));
+        let mut findings = Findings::default();
+        judge(system, &checks.collect::<Vec<_>>(), &old, &mut findings, &Silent)?;
+        let held = findings.held.into_iter().map(|held| held.subject);
+        Ok((held.collect(), findings.limitations))
+    }
+
+    #[test]
+    fn an_application_that_cannot_be_asked_takes_nothing_from_what_others_said() {
+        let found = judged(Ok(&mut Answers), &["refuses", "breaks", "accepts", "refuses"]).unwrap();
+        let limitation = "whether breaks accepts its files was not checked: no space".to_owned();
+        assert_eq!(found, (vec!["refuses".to_owned(); 2], vec![limitation]));
+    }
+
+    #[test]
+    fn a_copy_in_which_no_command_runs_is_a_limitation_unless_the_run_was_cancelled() {
+        let (held, limitations) =
+            judged(Err(broken(FailureKind::Environment)), &["refuses"]).unwrap();
+        let limitation = "whether the applications accept their files was not checked: no space";
+        assert_eq!((held, limitations), (vec![], vec![limitation.to_owned()]));
+        let cancelled = judged(Err(broken(FailureKind::Signal(15))), &["refuses"]);
+        assert_eq!(cancelled.unwrap_err().kind(), FailureKind::Signal(15));
+    }
+
+    #[test]
+    fn what_lies_in_a_volume_within_another_counts_once_and_a_cancelled_run_counts_nothing() {
+        let tree = MemoryTree::default()
+            .file("/data/a", "12345")
+            .file("/data/sub/b", "123")
+            .file("/database/c", "1");
+        let places = ["/data", "/data/sub", "/database"].map(RootPath::literal);
+        let places: Vec<&RootPath> = places.iter().collect();
+        assert_eq!(size(&tree, &places, &Silent).unwrap(), 9);
+        let cancel = Cancel::new();
+        cancel.request(15);
+        let failure = size(&tree, &places, &Stoppable::new(&Silent, cancel)).unwrap_err();
+        assert_eq!(failure.kind(), FailureKind::Signal(15));
+    }
 }

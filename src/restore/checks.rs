@@ -40,6 +40,12 @@ impl Findings {
         let limitations = vec![format!("the new service was not compared with the old one: {why}")];
         Findings { held: vec![], limitations }
     }
+
+    /// What was found besides.
+    pub(in crate::restore) fn add(&mut self, more: Findings) {
+        self.held.extend(more.held);
+        self.limitations.extend(more.limitations);
+    }
 }
 
 /// What of the old system checks have to know.

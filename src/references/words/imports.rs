@@ -5,14 +5,15 @@
 //! the new one has it, wherever that is. Only what a text asks for at its left edge is sure to be
 //! asked for: what is indented may be tried, and done without.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::lookup::Lookup;
 use super::shell::base;
+use super::strings::Strings;
 use super::text::Text;
-use crate::tree::{RootPath, Tree, TreeError, list, resolve};
+use crate::tree::{RootPath, Tree, TreeError, list, read_file, resolve};
 
 /// Below these, interpreters have directories of modules.
 const LIBRARIES: [RootPath; 3] = [
@@ -28,6 +29,18 @@ const OWN: [RootPath; 4] = [
     RootPath::literal("/usr/local/share"),
     RootPath::literal("/var/lib"),
 ];
+
+/// Where interpreters are, and the libraries that they are made of.
+const INTERPRETERS: [RootPath; 5] = [
+    RootPath::literal("/usr/bin"),
+    RootPath::literal("/usr/lib"),
+    RootPath::literal("/usr/lib64"),
+    RootPath::literal("/usr/local/bin"),
+    RootPath::literal("/usr/local/lib"),
+];
+
+/// Larger than any interpreter, in bytes.
+const MAX_INTERPRETER: u64 = 64 << 20;
 
 /// Directories of modules in those that are called by an interpreter, besides versions.
 const PARTS: &[&[u8]] = &[
@@ -60,8 +73,14 @@ struct Language {
     endings: &'static [&'static [u8]],
     /// How the file of a module ends.
     files: &'static [&'static str],
+    /// What stands in the interpreter before and after the names of modules that are part of it.
+    within: Option<(&'static [u8], &'static [u8])>,
+    /// Modules that something else lends when they are gone, each with the module that does.
+    lent: &'static [(&'static [u8], &'static [u8])],
     /// Where the names of modules stand in a line, and what they are as paths.
     asked: fn(&[u8]) -> Vec<Asked>,
+    /// How it writes texts over several lines.
+    strings: Strings,
     /// What ends the text, and what is left out of it.
     end: &'static [&'static [u8]],
 }
@@ -72,7 +91,12 @@ const LANGUAGES: &[Language] = &[
         dirs: &[b"python3"],
         endings: &[b".py"],
         files: &[".py", "/__init__.py"],
+        // The function that begins a module, which is seen from outside.
+        within: Some((b"PyInit_", b"\0")),
+        // What the interpreter had until 3.11, and setuptools puts in its place at each start.
+        lent: &[(b"distutils", b"_distutils_hack")],
         asked: asked_of_python,
+        strings: Strings::Quoted,
         end: &[],
     },
     Language {
@@ -80,7 +104,11 @@ const LANGUAGES: &[Language] = &[
         dirs: &[b"perl", b"site_perl"],
         endings: &[b".pl", b".pm"],
         files: &[".pm"],
+        // Compiled modules have a text beside them.
+        within: None,
+        lent: &[],
         asked: asked_of_perl,
+        strings: Strings::HereDocuments,
         end: &[b"__END__", b"__DATA__"],
     },
     Language {
@@ -88,7 +116,11 @@ const LANGUAGES: &[Language] = &[
         dirs: &[b"ruby", b"gems", b"site_ruby"],
         endings: &[b".rb"],
         files: &[".rb"],
+        // What it says to have been loaded already.
+        within: Some((b"\0", b".so\0")),
+        lent: &[],
         asked: asked_of_ruby,
+        strings: Strings::HereDocuments,
         end: &[b"__END__"],
     },
 ];
@@ -97,6 +129,8 @@ const LANGUAGES: &[Language] = &[
 #[derive(Default)]
 pub(super) struct Places {
     dirs: BTreeMap<&'static str, Dirs>,
+    /// What is within the new interpreters; `None` where that is not known.
+    within: BTreeMap<&'static str, Option<BTreeSet<Vec<u8>>>>,
     /// Where modules were that are gone; nothing of those that are not.
     asked: BTreeMap<(&'static str, Vec<u8>), Option<RootPath>>,
 }
@@ -130,7 +164,12 @@ pub(super) fn missing(
     let Some(language) = language(text, lookup) else { return Ok(vec![]) };
     let mut found = Vec::new();
     let mut is_told = false;
-    for line in text.lines() {
+    // Comments and lines of a package may begin and end a string.
+    let within = language.strings.within(&text.bytes);
+    for (line, is_within) in text.lines().zip(within) {
+        if is_within {
+            continue;
+        }
         let words = &text.counting[line.clone()];
         if language.end.iter().any(|end| words.trim_ascii_end() == *end) {
             break;
@@ -172,15 +211,28 @@ impl Places {
                 now: directories(question.new, language, &[&LIBRARIES[..], &OWN].concat())?,
             }),
         };
-        let was = |dir: &RootPath| {
-            let mut files = language.files.iter().map(|file| below(dir, &key.1, file));
-            files.find(|file| question.was_there(file))
+        let module = key.1.as_slice();
+        let was = |dirs: &[RootPath]| {
+            let files = |dir| language.files.iter().map(move |file| below(dir, module, file));
+            dirs.iter().flat_map(files).find(|file| question.was_there(file))
         };
-        let mut place = dirs.theirs.iter().find_map(was);
+        let mut place = was(&dirs.theirs);
+        if place.is_none() && language.within.is_some() {
+            place = compiled(question.old, &dirs.theirs, module)?;
+            if place.is_some() {
+                let within = match self.within.entry(language.interpreter) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(new) => new.insert(within(question.new, language)?),
+                };
+                // What was compiled may be part of the interpreter now.
+                place = place.filter(|_| within.as_ref().is_some_and(|all| !all.contains(module)));
+            }
+        }
         if place.is_some()
-            && (dirs.own.iter().any(|dir| was(dir).is_some())
-                || is_in(question.new, &dirs.now, &key.1)?
-                || is_kept(lookup, language, &key.1))
+            && (was(&dirs.own).is_some()
+                || compiled(question.old, &dirs.own, module)?.is_some()
+                || is_in(question.new, &dirs.now, language, module)?
+                || is_kept(lookup, language, module))
         {
             place = None;
         }
@@ -225,27 +277,127 @@ fn below(dir: &RootPath, module: &[u8], ending: &str) -> RootPath {
     dir.join(&RootPath::root().aim(&[module, ending.as_bytes()].concat()))
 }
 
+/// A module's name without the directories above it, and those.
+fn parts(module: &[u8]) -> (&[u8], &[u8]) {
+    match module.iter().rposition(|b| *b == b'/') {
+        Some(at) => (&module[..at], &module[at + 1..]),
+        None => (b"", module),
+    }
+}
+
+/// Where one of `dirs` has the module as something compiled, `NAME.so` or `NAME.ABI.so`.
+fn compiled(
+    tree: &dyn Tree,
+    dirs: &[RootPath],
+    module: &[u8],
+) -> Result<Option<RootPath>, TreeError> {
+    let (above, name) = parts(module);
+    for dir in dirs {
+        let found = list(tree, &below(dir, above, ""))?.into_iter().find(|entry| {
+            let rest = entry.path.name().strip_prefix(name);
+            rest.is_some_and(|rest| rest.starts_with(b".") && rest.ends_with(b".so"))
+        });
+        if found.is_some() {
+            return Ok(found.map(|entry| entry.path));
+        }
+    }
+    Ok(None)
+}
+
+/// The modules within the interpreters of a system; `None` where one cannot be read, or there is
+/// none in the usual places.
+fn within(tree: &dyn Tree, language: &Language) -> Result<Option<BTreeSet<Vec<u8>>>, TreeError> {
+    let Some((before, after)) = language.within else { return Ok(None) };
+    let (program, library) = (language.interpreter, format!("lib{}", language.interpreter));
+    let is_one = |name: &[u8]| {
+        let versions = |rest: &[u8]| rest.iter().all(|b| b.is_ascii_digit() || *b == b'.');
+        let is_library = || {
+            let is_shared = name.windows(3).any(|part| part == b".so");
+            name.starts_with(library.as_bytes()) && is_shared
+        };
+        name.strip_prefix(program.as_bytes()).is_some_and(versions) || is_library()
+    };
+    let mut files = BTreeSet::new();
+    for dir in INTERPRETERS {
+        for entry in list(tree, &dir)? {
+            let name = entry.path.name();
+            let mut found = vec![];
+            if entry.kind.is_dir() && name.windows(7).any(|part| part == b"-linux-") {
+                found.extend(list(tree, &dir.child(name))?.into_iter().map(|entry| entry.path));
+            } else {
+                found.push(entry.path.clone());
+            }
+            for path in found.iter().filter(|path| is_one(path.name())) {
+                files.extend(resolve(tree, path)?);
+            }
+        }
+    }
+    let mut names = BTreeSet::new();
+    let mut is_known = false;
+    for file in &files {
+        match read_file(tree, file, MAX_INTERPRETER) {
+            Ok(Some(bytes)) => {
+                is_known = true;
+                names.extend(between(&bytes, before, after).map(<[u8]>::to_vec));
+            }
+            // A directory of the interpreter's name.
+            Ok(None) => {}
+            Err(_) => return Ok(None),
+        }
+    }
+    Ok(is_known.then_some(names))
+}
+
+/// The names that stand in `bytes` between `before` and `after`.
+fn between<'a>(
+    bytes: &'a [u8],
+    before: &'a [u8],
+    after: &'a [u8],
+) -> impl Iterator<Item = &'a [u8]> {
+    let starts = (0..bytes.len()).filter(move |at| bytes[*at..].starts_with(before));
+    starts.filter_map(move |at| {
+        let rest = &bytes[at + before.len()..];
+        let is_part = |b: &&u8| b.is_ascii_alphanumeric() || b"_/".contains(b);
+        let length = rest.iter().take_while(is_part).count();
+        (length > 0 && rest[length..].starts_with(after)).then(|| &rest[..length])
+    })
+}
+
 /// Whether a module of that name is the service's own, wherever it lies.
 fn is_kept(lookup: &Lookup<'_>, language: &Language, module: &[u8]) -> bool {
-    let first = module.split(|b| *b == b'/').next().unwrap_or(module);
-    let is_module = |name: &[u8]| {
-        let rest = name.strip_prefix(first);
-        rest.is_some_and(|rest| rest.is_empty() || language.endings.contains(&rest))
+    let is_file = |path: &RootPath, file: &str| {
+        path.as_bytes()
+            .strip_suffix(file.as_bytes())
+            .and_then(|path| path.strip_suffix(module))
+            .is_some_and(|dir| dir.ends_with(b"/"))
     };
-    lookup.question.kept.iter().any(|kept| kept.path.components().any(is_module))
+    let (above, name) = parts(module);
+    let is_compiled = |path: &RootPath| {
+        let rest = path.name().strip_prefix(name);
+        path.name().ends_with(b".so")
+            && rest.is_some_and(|rest| rest.starts_with(b"."))
+            && path.parent_bytes().is_some_and(|dir| dir.ends_with(above))
+    };
+    let is_module = |path: &RootPath| {
+        is_compiled(path) || language.files.iter().any(|file| is_file(path, file))
+    };
+    lookup.question.kept.iter().any(|kept| is_module(&kept.path))
 }
 
 /// Whether one of `dirs` has the module in any form: a text, a directory, something compiled.
-fn is_in(tree: &dyn Tree, dirs: &[RootPath], module: &[u8]) -> Result<bool, TreeError> {
-    let (above, name) = match module.iter().rposition(|b| *b == b'/') {
-        Some(at) => (&module[..at], &module[at + 1..]),
-        None => (&b""[..], module),
-    };
-    // What is gone from an interpreter may be lent to it by what is called so.
+fn is_in(
+    tree: &dyn Tree,
+    dirs: &[RootPath],
+    language: &Language,
+    module: &[u8],
+) -> Result<bool, TreeError> {
+    let (above, name) = parts(module);
     let first = module.split(|b| *b == b'/').next().unwrap_or(module);
-    let lender = [&b"_"[..], first, b"_hack"].concat();
+    let lender = language.lent.iter().find(|(lent, _)| *lent == first);
     for dir in dirs {
-        if resolve(tree, &dir.child(&lender))?.is_some() {
+        if let Some((_, lender)) = lender
+            && resolve(tree, &dir.child(lender))?.is_some()
+        {
             return Ok(true);
         }
         for entry in list(tree, &below(dir, above, ""))? {
@@ -291,7 +443,11 @@ fn directories(
                 let name = entry.path.name();
                 let is_version = name.iter().all(|b| b.is_ascii_digit() || *b == b'.');
                 // What packages of the language bring lies in a directory for each.
-                let is_part = PARTS.contains(&name) || name == b"all" || is_version;
+                // Compiled modules lie in one that is named by the machine.
+                let is_part = PARTS.contains(&name)
+                    || name == b"all"
+                    || is_version
+                    || name.windows(6).any(|part| part == b"-linux");
                 if is_gems && !is_part {
                     waiting.push((dir.child(name).child(b"lib"), DEPTH));
                 } else if is_part {

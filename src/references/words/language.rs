@@ -148,8 +148,9 @@ impl Language {
             name if name.ends_with(b".sh") || name.ends_with(b".bash") => Some(Language::Shell),
             name if OF_SHELLS.contains(&name) => Some(Language::Shell),
             _ if ends(OF_UNITS) => Some(Language::Unit),
-            _ if is_own && ends(OF_SCRIPTS) => Some(Language::Script),
+            // Settings may be written in a language too.
             _ if is_setting => Some(Language::Config),
+            _ if is_own && ends(OF_SCRIPTS) => Some(Language::Script),
             _ => None,
         }
     }
@@ -310,6 +311,7 @@ mod tests {
             ("/srv/app/notes", None),
             ("/srv/app/main.py", Some(Language::Script)),
             ("/usr/lib/lang2.7/os.py", None),
+            ("/etc/app/app.conf.py", Some(Language::Config)),
             ("/etc/x/y", Some(Language::Config)),
             ("/etc/x/y.dpkg-old", None),
             ("/etc/shadow", None),

@@ -42,12 +42,21 @@ const MAX_SEARCHED: usize = 1000;
 pub(super) struct Gone {
     /// Where it really was.
     pub(super) place: RootPath,
+    /// What it was, with its article.
+    pub(super) what: &'static str,
     /// It could be run.
     pub(super) program: bool,
     /// What it came with.
     pub(super) package: Option<String>,
     /// What has taken its place.
     pub(super) nearest: Nearest,
+}
+
+impl Gone {
+    /// The same, known as `what`, which is nothing that is run.
+    pub(super) fn called(self, what: &'static str) -> Gone {
+        Gone { what, program: false, ..self }
+    }
 }
 
 /// By which name a program is called that surely has taken the place of another.
@@ -152,7 +161,8 @@ impl<'a> Lookup<'a> {
             self.searched.set(self.searched.get() + 1);
             nearest = nearest::nearest(question, records, (&self.moved, &self.dirs), path)?;
         }
-        Ok(Some(Gone { place, program, package, nearest }))
+        let what = if program { "a program" } else { "a path" };
+        Ok(Some(Gone { place, what, program, package, nearest }))
     }
 
     /// The file of the time zone that was called `name`, if none is now, and what the zone is called
@@ -164,12 +174,12 @@ impl<'a> Lookup<'a> {
         let Some(file) = std::str::from_utf8(name).ok().and_then(zones::file) else {
             return Ok(None);
         };
-        let Some(mut gone) = self.path(&file)? else { return Ok(None) };
+        let Some(gone) = self.path(&file)? else { return Ok(None) };
+        let mut gone = gone.called("a time zone");
         let Some(today) = zones::today(self.question.new, &file)? else {
             return Ok(Some((gone, None)));
         };
         let name = zones::name(&today);
-        gone.program = false;
         gone.nearest = Nearest { certain: None, candidates: vec![today] };
         Ok(Some((gone, name)))
     }

@@ -16,6 +16,7 @@ mod nearest;
 mod paths;
 mod settings;
 mod shell;
+mod strings;
 mod text;
 mod told;
 mod zones;
@@ -54,7 +55,7 @@ pub(super) fn look(
             {
                 if let Some(gone) = lookup.path(&was)? {
                     // Some modules can be run too.
-                    let gone = lookup::Gone { program: false, ..gone };
+                    let gone = gone.called("a module");
                     told.gone(&gone, &text.bytes[at.clone()], place(&text, at.start));
                 }
             }
@@ -243,7 +244,7 @@ fn modules(text: &Text, lookup: &mut Lookup<'_>, told: &mut Told) -> Result<(), 
             }
             for place_of in &places {
                 if let Some(gone) = lookup.path(place_of)? {
-                    told.gone(&gone, name, place(text, at.start));
+                    told.gone(&gone.called("a module"), name, place(text, at.start));
                     break;
                 }
             }

@@ -408,6 +408,8 @@ fn accounts_that_commands_and_settings_are_given_are_held() {
     }
     assert_eq!(held("/etc/app/x.conf", "user = clock\n"), ["account /etc/app/x.conf clock"]);
     assert_eq!(held("/etc/app/x.conf", "user clock;\nuser a clock b\nport 998\n").len(), 1);
+    let of_python = "/etc/app.conf.py";
+    assert_eq!(held(of_python, "user = \"clock\"\n"), [format!("account {of_python} clock")]);
 }
 
 /// Systems of which the new one calls a time zone otherwise, and does not know another.
@@ -435,6 +437,9 @@ fn a_time_zone_is_set_by_its_name_of_today_or_held() {
     let (new, held) = zoned().text(at, "TZ=Old/Place\n").becomes(at);
     let expected = "reference /etc/app/x.conf /usr/share/zoneinfo/Old/Place";
     assert_eq!((new, held), (None, vec![expected.to_owned()]));
+    let (_, held) = zoned().text(at, "TZ=Old/Place\n").look();
+    let why = "line 1 names Old/Place, a time zone that the new system does not have";
+    assert_eq!(held[0].why, why);
     assert_eq!(zoned().text(at, "TZ=America/Los_Angeles\n").becomes(at), (None, vec![]));
     assert_eq!(zoned().text(at, "TZ=Never/There\n").becomes(at), (None, vec![]));
 
@@ -484,7 +489,9 @@ fn asks(at: &str, text: &str) -> Vec<String> {
         "/usr/lib/python3.9/oldcgi.py",
         "/usr/lib/python3.9/json/__init__.py",
         "/usr/lib/python3.9/json/old.py",
-        "/usr/lib/python3.9/lent/core.py",
+        "/usr/lib/python3.9/distutils/core.py",
+        "/usr/lib/python3.9/lib-dynload/inside.cpython-39-x86_64-linux-gnu.so",
+        "/usr/lib/python3.9/lib-dynload/oldsound.cpython-39-x86_64-linux-gnu.so",
         "/usr/lib/python3/dist-packages/odd.py",
         "/usr/lib/python3/dist-packages/own.py",
         "/usr/lib/python3/dist-packages/piped.py",
@@ -494,12 +501,15 @@ fn asks(at: &str, text: &str) -> Vec<String> {
         "/usr/lib/x86_64-linux-gnu/perl5/5.32/Comp/Iled.pm",
         "/usr/lib/ruby/2.7.0/webserver.rb",
         "/usr/lib/ruby/2.7.0/toxml.rb",
+        "/usr/lib/x86_64-linux-gnu/ruby/2.7.0/olddb.so",
+        "/usr/lib/x86_64-linux-gnu/ruby/2.7.0/strand.so",
+        "/usr/lib/ruby/2.7.0/x86_64-linux/placed.so",
     ] {
         systems.old = old(at, systems.old);
     }
     for at in [
         "/usr/lib/python3.13/json/__init__.py",
-        "/usr/lib/python3/dist-packages/_lent_hack/__init__.py",
+        "/usr/lib/python3/dist-packages/_distutils_hack/__init__.py",
         "/usr/lib/python3.13/lib-dynload/odd.cpython-313-x86_64-linux-gnu.so",
         "/usr/share/perl/5.40.1/strict.pm",
         "/usr/lib/x86_64-linux-gnu/perl5/5.40/Moved/Now.pm",
@@ -518,6 +528,11 @@ fn asks(at: &str, text: &str) -> Vec<String> {
     systems.old = python(systems.old, "python3.9");
     systems.old = program(systems.old, "/usr/lib/python3.9/oldcgi.py");
     systems.new = python(systems.new, "python3.13");
+    // What an interpreter has within itself.
+    systems.new = systems
+        .new
+        .file("/usr/bin/python3.13", "\x7fELF\0PyInit_inside\0PyInit_oldsounds\0")
+        .file("/usr/lib/x86_64-linux-gnu/libruby-3.3.so.3.3", "\x7fELF\0strand.so\0");
     systems.text("/srv/own/own.py", "").text(at, text).becomes(at).1
 }
 
@@ -542,6 +557,25 @@ fn modules_that_a_program_asks_for_and_that_are_gone_are_held() {
         ),
         ("#!/usr/bin/ruby\nrequire 'webserver'\n", ruby),
         ("#!/usr/bin/env ruby\nrequire(\"webserver\")\n", ruby),
+        // Compiled.
+        (
+            "#!/usr/bin/python3\nimport oldsound\n",
+            "reference /srv/x /usr/lib/python3.9/lib-dynload/oldsound.cpython-39-x86_64-linux-gnu.so",
+        ),
+        (
+            "#!/usr/bin/ruby\nrequire 'olddb'\n",
+            "reference /srv/x /usr/lib/x86_64-linux-gnu/ruby/2.7.0/olddb.so",
+        ),
+        (
+            "#!/usr/bin/ruby\nrequire 'placed'\n",
+            "reference /srv/x /usr/lib/ruby/2.7.0/x86_64-linux/placed.so",
+        ),
+        // Where a string over several lines has ended.
+        ("#!/usr/bin/python3\n\"\"\"A\nb\"\"\"\nimport oldcgi\n", python),
+        ("#!/usr/bin/python3\na = '#' + '''b''' # '''\nimport oldcgi\n", python),
+        ("#!/usr/bin/python3\na = '\"\"\"'\nimport oldcgi\n", python),
+        ("#!/usr/bin/perl\nprint <<EOT;\nx\nEOT\nuse Term::Old;\n", perl),
+        ("#!/usr/bin/perl\nprint 1 <<EOT;\nuse Term::Old;\n", perl),
     ];
     for (text, expected) in cases {
         assert_eq!(asks("/srv/x", text), [expected], "{text}");
@@ -551,18 +585,37 @@ fn modules_that_a_program_asks_for_and_that_are_gone_are_held() {
     assert_eq!(found, ["reference /srv/app/x.py /usr/lib/python3.9/oldcgi.py"]);
     let found = asks("/srv/app/x.py", "# -*- coding: utf-8 -*-\nimport never, oldcgi\n");
     assert_eq!(found, ["reference /srv/app/x.py /usr/lib/python3.9/oldcgi.py"]);
+    // In `/etc` a program is configuration, and asks for modules all the same.
+    let found = asks("/etc/app/x.conf.py", "import oldcgi\n");
+    assert_eq!(found, ["reference /etc/app/x.conf.py /usr/lib/python3.9/oldcgi.py"]);
+}
+
+#[test]
+fn a_directory_or_the_program_itself_that_is_called_so_is_no_module_of_the_services_own() {
+    for at in ["/srv/www/oldcgi/report", "/srv/oldcgi"] {
+        let found = asks(at, "#!/usr/bin/python3\nimport oldcgi\n");
+        assert_eq!(found, [format!("reference {at} /usr/lib/python3.9/oldcgi.py")]);
+    }
+    assert_eq!(asks("/srv/x/oldcgi.py", "import oldcgi\n"), [""; 0]);
 }
 
 #[test]
 fn modules_that_are_there_in_any_form_or_may_be_done_without_are_no_news() {
     let cases = [
         // Compiled now, of another package, the service's own, or brought otherwise.
-        "#!/usr/bin/python3\nimport odd, own, piped, never, json, lent.core\n",
+        "#!/usr/bin/python3\nimport odd, own, piped, never, json, distutils.core\n",
+        // Within the interpreter.
+        "#!/usr/bin/python3\nimport inside\n",
+        "#!/usr/bin/ruby\nrequire 'strand'\n",
         "#!/usr/bin/perl\nuse Moved::Now; use Never; use 5.010;\n",
         "#!/usr/bin/ruby\nrequire 'toxml'\nrequire 'never'\nrequire_relative 'webserver'\n",
         // Only tried, or said to people.
         "#!/usr/bin/python3\ntry:\n    import oldcgi\nexcept ImportError: pass\n# import oldcgi\n",
         "#!/usr/bin/perl\n=pod\n\nuse Term::Old;\n\n=cut\n__END__\nuse Term::Old;\n",
+        "#!/usr/bin/python3\n\"\"\"Usage:\nimport oldcgi\n\"\"\"\n",
+        "#!/usr/bin/python3\nx = r'''\nimport oldcgi\n'''; y = 1\n",
+        "#!/usr/bin/perl\nprint <<\"EOT\";\nuse Term::Old;\nEOT\n",
+        "#!/usr/bin/ruby\nputs <<~EOT\nrequire 'webserver'\n  EOT\n",
         // Another interpreter's.
         "#!/usr/bin/python2\nimport oldcgi\n",
         "#!/usr/bin/node\nimport oldcgi\n",

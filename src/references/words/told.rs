@@ -124,13 +124,9 @@ fn add(places: &mut Vec<Place>, place: Place) {
 }
 
 fn about(gone: &Gone, word: &[u8]) -> String {
-    let what = match gone.program {
-        true => "a program",
-        false if word.starts_with(b"/") => "a path",
-        false => "a module",
-    };
+    let (what, word) = (gone.what, escaped(word));
     let from = gone.package.as_ref().map(|name| format!(" of package {name}")).unwrap_or_default();
-    format!("names {}, {what}{from} that the new system does not have", escaped(word))
+    format!("names {word}, {what}{from} that the new system does not have")
 }
 
 fn with_files(kind: HeldKind, places: &[Place], why: &str) -> Held {

@@ -5,6 +5,7 @@ use std::io::Read;
 
 use crate::init::Scope;
 use crate::packages::Installed;
+use crate::restore::packages::in_use;
 use crate::tree::{Draft, DraftContent, RootPath, Store, Tree, TreeError, list, read_file};
 
 /// Larger files are no programs that read configuration, or nobody can tell.
@@ -27,9 +28,6 @@ const PROSE: &[&[u8]] = &[
 
 /// Where lines that begin with a hash are comments.
 const CONFIGURATION: &[u8] = b"/etc/";
-
-/// Where configuration is.
-const PLACE: RootPath = RootPath::literal("/etc");
 
 /// Paths that packages name.
 #[derive(Debug, Default)]
@@ -69,7 +67,8 @@ impl Mentions {
             if size == 0 || size > MAX_FILE {
                 continue;
             }
-            let Some(rest) = left.checked_sub(size) else { break };
+            // A smaller one may fit still.
+            let Some(rest) = left.checked_sub(size) else { continue };
             left = rest;
             // What cannot be read names nothing.
             let Ok(Some(text)) = read_file(target, &file, MAX_FILE) else { continue };
@@ -96,7 +95,7 @@ impl Mentions {
             if !file.as_bytes().starts_with(CONFIGURATION) || size > MAX_TEXT {
                 continue;
             }
-            let Some(rest) = left.checked_sub(size) else { break };
+            let Some(rest) = left.checked_sub(size) else { continue };
             left = rest;
             let failed = |e| TreeError::io("reading the archived", file, e);
             let mut text = vec![];
@@ -121,7 +120,7 @@ impl Mentions {
             return Ok(());
         }
         let mut left = MAX_ALL;
-        let mut waiting = list(target, &PLACE)?;
+        let mut waiting = list(target, &in_use::CONFIGURATION)?;
         while let Some(entry) = waiting.pop() {
             let (file, size) = (&entry.path, entry.kind.size());
             if entry.kind.is_dir() {
@@ -130,7 +129,7 @@ impl Mentions {
             if !entry.kind.is_file() || size > MAX_TEXT || !is_own(file) {
                 continue;
             }
-            let Some(rest) = left.checked_sub(size) else { break };
+            let Some(rest) = left.checked_sub(size) else { continue };
             left = rest;
             let Ok(Some(text)) = read_file(target, file, MAX_TEXT) else { continue };
             let text = without_comments(&text);
@@ -185,6 +184,7 @@ fn finds<'a>(text: &'a [u8], needle: &'a [u8]) -> impl Iterator<Item = usize> + 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tree::Kind;
     use crate::tree::memory::MemoryTree;
 
     fn path(text: &str) -> RootPath {
@@ -220,5 +220,18 @@ mod tests {
         assert!(!named(&[("/usr/share/doc/app/NEWS", "/etc/app/old.conf\n")]));
         assert!(!named(&[("/usr/bin/app", "/etc/app/old.conf.d")]));
         assert!(!named(&[("/usr/bin/app", "/etc/app")]));
+    }
+
+    #[test]
+    fn what_is_too_much_to_look_at_keeps_nothing_else_from_being_looked_at() {
+        // Listed after what names the file, and looked at before it.
+        let sizes = std::iter::repeat_n(MAX_TEXT, 127).chain([MAX_TEXT - 512, MAX_TEXT]);
+        let tree = sizes.enumerate().fold(
+            MemoryTree::default().file("/etc/a", "/etc/app/old.conf\n"),
+            |tree, (n, size)| tree.node(format!("/etc/b{:03}", 200 - n), Kind::File { size }),
+        );
+        let (mut mentions, at) = (Mentions::default(), path("/etc/app/old.conf"));
+        mentions.add_standing(&[&at], &tree, &|_| true).unwrap();
+        assert!(mentions.names(&at));
     }
 }

@@ -4,11 +4,9 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 
+use crate::restore::packages::in_use::CONFIGURATION;
 use crate::tree::{Draft, DraftContent, RootPath, Store, Tree, TreeError, read_file, real_place};
 use crate::verdict::Held;
-
-/// Where configuration is.
-const PLACE: RootPath = RootPath::literal("/etc");
 
 /// Larger files are no configuration.
 const LIMIT: u64 = 4 << 20;
@@ -22,9 +20,11 @@ pub(in crate::restore) fn still_there(
     for one in held {
         let path = RootPath::parse(one.subject.as_bytes());
         let there = match path {
-            Ok(path) => standing.entry(&real_place(standing, &path)?)?.is_some(),
+            Ok(path) if !one.subject.contains('\\') => {
+                standing.entry(&real_place(standing, &path)?)?.is_some()
+            }
             // It is shown otherwise than it is called: nobody can tell.
-            Err(_) => true,
+            _ => true,
         };
         open.extend(there.then(|| one.clone()));
     }
@@ -60,7 +60,7 @@ pub(in crate::restore) fn present(
     let mut present = Draft::default();
     for node in draft.nodes() {
         let path = &node.entry.path;
-        if !path.is_within(&PLACE) || !node.entry.kind.is_file() {
+        if !path.is_within(&CONFIGURATION) || !node.entry.kind.is_file() {
             present.put(node.clone());
             continue;
         }
@@ -99,24 +99,10 @@ pub(in crate::restore) fn present(
 
 #[cfg(test)]
 mod tests {
-    use std::io::Cursor;
-
     use super::*;
-    use crate::tree::memory::MemoryTree;
-    use crate::tree::{Content, ContentId, DraftNode, Entry, Extent, Kind, Meta, Time, Xattrs};
+    use crate::tree::memory::{MemoryTree, Texts};
+    use crate::tree::{ContentId, DraftNode, Entry, Kind, Meta, Time};
     use crate::verdict::HeldKind;
-
-    /// One text, whatever the number.
-    struct Text(&'static str);
-
-    impl Store for Text {
-        fn open(&self, _: ContentId) -> std::io::Result<Box<dyn Content + '_>> {
-            Ok(Box::new(Cursor::new(self.0.as_bytes())))
-        }
-        fn extents(&self, _: ContentId) -> std::io::Result<Vec<Extent>> {
-            Ok(vec![])
-        }
-    }
 
     fn path(text: &str) -> RootPath {
         RootPath::parse(text.as_bytes()).unwrap()
@@ -126,9 +112,8 @@ mod tests {
         let mut draft = Draft::default();
         for file in files {
             let mtime = Time { secs: seconds, nanos: 5 };
-            let meta = Meta { mode: 0o644, uid: 0, gid: 0, mtime, xattrs: Xattrs::new() };
-            let kind = Kind::File { size: 3 };
-            let entry = Entry { path: path(file), kind, meta, ctime: None, links: None };
+            let meta = Meta { mtime, ..Meta::root(0o644) };
+            let entry = Entry::new(path(file), Kind::File { size: 3 }, meta);
             draft.put(DraftNode { entry, content: DraftContent::Stored(ContentId(0)) });
         }
         draft
@@ -139,7 +124,7 @@ mod tests {
         let draft = draft(&["/etc/a", "/etc/b", "/etc/gone", "/srv/x"], 0);
         let standing =
             MemoryTree::default().file("/etc/a", "own").file("/etc/b", "new").file("/srv/x", "new");
-        let present = present(&draft, &standing, &Text("own")).unwrap();
+        let present = present(&draft, &standing, &Texts(&["own"])).unwrap();
         let told: Vec<(String, bool)> = present
             .nodes()
             .map(|node| {
@@ -170,5 +155,16 @@ mod tests {
         let held = ["/etc/a", "/etc/b"].map(|at| Held::new(HeldKind::Configuration, at, "why"));
         let open = still_there(&held, &standing).unwrap();
         assert_eq!(open, held[..1]);
+    }
+
+    #[test]
+    fn what_is_shown_otherwise_than_it_is_called_stays_open() {
+        let names = [&b"/etc/caf\xe9"[..], b"/etc/a\\b", b"/etc/a\nb"];
+        let standing = names.iter().fold(MemoryTree::default(), |tree, at| tree.file(at, "own"));
+        let held = names.map(|at| {
+            let shown = RootPath::parse(at).unwrap().to_string();
+            Held::new(HeldKind::Configuration, shown, "why")
+        });
+        assert_eq!(still_there(&held, &standing).unwrap(), held);
     }
 }
