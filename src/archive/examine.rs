@@ -187,7 +187,7 @@ pub fn examine(
     gone.into_iter().for_each(|judged| entries.push(judged));
     let mut survey = survey(source, &knowledge)?;
     survey.environments = environments::facts(&found, &entries);
-    let limitations = limitations(source, &knowledge, &survey, &mut entries);
+    let limitations = limitations(source, &knowledge, &survey, &mut entries, &cancelled)?;
     Ok(Examined { survey, entries, apps: knowledge.apps, losses: lost, limitations })
 }
 
@@ -422,7 +422,8 @@ fn limitations(
     knowledge: &Knowledge,
     survey: &Survey,
     entries: &mut Verdicts,
-) -> Vec<String> {
+    stop: &dyn Fn() -> Result<(), Failure>,
+) -> Result<Vec<String>, Failure> {
     let mut limitations = source.limitations().to_vec();
     limitations.extend(survey.environments.iter().filter(|fact| fact.rebuild).map(|fact| {
         format!("{}: packages are kept as a list, for an index that still has them", fact.root)
@@ -434,8 +435,8 @@ fn limitations(
         installed: &knowledge.installed,
         settings: source.settings(),
     };
-    limitations.extend(defaults::keep(&system, entries));
-    limitations
+    limitations.extend(defaults::keep(&system, entries, stop)?);
+    Ok(limitations)
 }
 
 /// What the container's settings name to Python.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sha1::Sha1;
-use sha2::{Digest as _, Sha256, Sha512};
+use sha2::{Sha256, Sha512};
 
 use super::capabilities;
 use super::digest::{digest, feed};
@@ -73,7 +73,7 @@ pub(super) fn recorded_content(
             Ok(equal(target == was))
         }
         (Kind::Symlink { target }, Some(RecordedKind::FileOrSymlink { digest: Some(was) }), _) => {
-            Ok(equal(digest_of(target, *was)))
+            Ok(equal(was.is_of(target)))
         }
         (Kind::File { .. }, _, None) => Ok(Content::Unrecorded),
         // Recorded as a file with a digest, and no file any more.
@@ -159,17 +159,6 @@ fn hashed<H: sha2::Digest>(tree: &dyn Tree, entry: &Entry) -> Result<Vec<u8>, Tr
     let mut hash = H::new();
     feed(tree, entry, |bytes| hash.update(bytes))?;
     Ok(hash.finalize().to_vec())
-}
-
-/// Whether `text` has this digest.
-fn digest_of(text: &[u8], expected: Digest) -> bool {
-    match expected {
-        Digest::Md5(expected) => md5::Md5::digest(text)[..] == expected.0,
-        Digest::Sha1(expected) => Sha1::digest(text)[..] == expected,
-        Digest::Sha256Head(expected) => Sha256::digest(text)[..20] == expected,
-        Digest::Sha256(expected) => Sha256::digest(text)[..] == expected,
-        Digest::Sha512(expected) => Sha512::digest(text)[..] == expected,
-    }
 }
 
 #[cfg(test)]

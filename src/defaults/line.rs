@@ -1,7 +1,7 @@
 //! [`Line`]: a line of a configuration file that has an effect.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How deep blocks are followed; deeper ones count as what they stand in.
 const DEPTH: usize = 16;
@@ -69,32 +69,55 @@ pub(crate) fn lines(text: &[u8]) -> Option<Vec<Line>> {
     let mut found = Vec::new();
     let (mut header, mut blocks) = (String::new(), Vec::<String>::new());
     let all: Vec<String> = logical(&text).iter().map(|line| without_comment(line)).collect();
-    for line in statements(all) {
+    let all = statements(all);
+    let closed_later = closed_later(&all);
+    for (line, is_closed_later) in all.iter().zip(closed_later) {
         if line.starts_with('[') && line.ends_with(']') && !line.contains('=') {
-            line.clone_into(&mut header);
+            header.clone_from(line);
             continue;
         }
-        let closes = line.starts_with("</") || balance(&line) < 0;
+        let closes = line.starts_with("</") || balance(line) < 0;
         if closes {
             blocks.pop();
         }
-        let opens = (line.starts_with('<') && !line.starts_with("</") && !line.ends_with("/>"))
-            || balance(&line) > 0;
+        let is_tag = line.starts_with('<') && !line.starts_with("</");
+        let opens = (is_tag && (!line.ends_with("/>") || is_closed_later)) || balance(line) > 0;
         // What only opens a part says nothing by itself: what stands in it knows its head.
         let is_head = opens && line.ends_with(['{', '>']);
         let active = !is_head
             && !line.starts_with("</")
-            && !STRUCTURE.contains(&&*line)
+            && !STRUCTURE.contains(&&**line)
             && line.chars().any(char::is_alphanumeric);
         if active {
             let section = [&[header.clone()], &blocks[..]].concat().join(" ").trim().to_owned();
-            found.push(Line { section, key: key(&line), text: line.clone() });
+            found.push(Line { section, key: key(line), text: line.clone() });
         }
         if opens && blocks.len() < DEPTH {
             blocks.push(line.trim_end_matches('{').trim_end().to_owned());
         }
     }
     Some(found)
+}
+
+/// Of each line whether the next tag of its name closes it: a head may end with `/>` where that is
+/// the root, and in other languages a tag that ends so is closed at once.
+fn closed_later(lines: &[String]) -> Vec<bool> {
+    let mut next = BTreeMap::<String, bool>::new();
+    let mut found: Vec<bool> = lines
+        .iter()
+        .rev()
+        .map(|line| {
+            let Some(tag) = line.strip_prefix('<') else { return false };
+            let (tag, closes) = match tag.strip_prefix('/') {
+                Some(tag) => (tag, true),
+                None => (tag, false),
+            };
+            let name = tag.split([' ', '>']).next().unwrap_or_default().to_lowercase();
+            next.insert(name, closes) == Some(true)
+        })
+        .collect();
+    found.reverse();
+    found
 }
 
 /// The lines of `text` outside of comments, as they stand there.
@@ -307,6 +330,14 @@ mod tests {
                 line("", "type", "type: y"),
             ]
         );
+    }
+
+    #[test]
+    fn a_head_that_ends_as_a_tag_without_content_is_one_where_it_is_closed() {
+        let section = |text: &str| lines(text.as_bytes()).unwrap().pop().unwrap().section;
+        assert_eq!(section("<Dir />\nDeny all\n</Dir>\n"), "<Dir />");
+        assert_eq!(section("<Dir />\nDeny all\n</dir>\ny 1\n"), "");
+        assert_eq!(section("<list>\n<item />\n<item>\nx 1\n</item>\ny 1\n"), "<list>");
     }
 
     #[test]

@@ -45,6 +45,11 @@ impl Reach {
         Reach { file: file.clone(), names: names.take(MOST).collect() }
     }
 
+    /// How many names there are.
+    pub(crate) fn len(&self) -> usize {
+        self.names.len()
+    }
+
     /// The number of the first line that names `other`, its directory, or names among which its
     /// own is.
     pub(crate) fn first(&self, other: &RootPath) -> Option<usize> {
@@ -68,7 +73,7 @@ impl Name {
     fn is(&self, other: &RootPath) -> bool {
         match self {
             Name::File(path) => path == other,
-            Name::Any(path) => path == other || other.parent().as_ref() == Some(path),
+            Name::Any(path) => path == other || other.parent_bytes() == Some(path.as_bytes()),
             Name::Glob(glob) => glob.is_match(&*String::from_utf8_lossy(other.as_bytes())),
         }
     }

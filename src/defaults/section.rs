@@ -7,8 +7,13 @@ use super::line::Line;
 
 /// `changes` of a file that had the lines `old`, without those that only say that lines stand in a
 /// section with another head. That is told once, by the heads; of a condition that is no more, or
-/// is new, around the same lines nothing is.
-pub(crate) fn by_head(changes: &[Change], old: &[Line]) -> Vec<Change> {
+/// is new, around the same lines nothing is. What `keeps` says of a change, it stays: for some lines
+/// it matters in which section they stand.
+pub(crate) fn by_head(
+    changes: &[Change],
+    old: &[Line],
+    keeps: &dyn Fn(&Change) -> bool,
+) -> Vec<Change> {
     let mut added = BTreeMap::<String, Vec<usize>>::new();
     for (at, change) in changes.iter().enumerate().rev() {
         if let Change::Added(line, _) = change {
@@ -23,16 +28,18 @@ pub(crate) fn by_head(changes: &[Change], old: &[Line]) -> Vec<Change> {
         let now = changes[other].now().map_or("", |now| &*now.section);
         ways.entry((&line.section, now)).or_default().push((at, other));
     }
+    let mut sizes = BTreeMap::<&str, usize>::new();
+    old.iter().for_each(|line| *sizes.entry(&line.section).or_default() += 1);
     let (mut along, mut heads) = (vec![false; changes.len()], BTreeMap::new());
-    for ((was, now), pairs) in ways {
-        let all = old.iter().filter(|line| line.section == was).count();
-        if pairs.len() * 2 < all {
+    for ((was, now), mut pairs) in ways {
+        if pairs.len() * 2 < sizes.get(was).copied().unwrap_or_default() {
             continue;
         }
+        pairs.retain(|(from, to)| !keeps(&changes[*from]) && !keeps(&changes[*to]));
         pairs.iter().for_each(|(from, to)| (along[*from], along[*to]) = (true, true));
         if let Some((_, first)) = pairs.first()
-            && !was.ends_with(now)
-            && !now.ends_with(was)
+            && !is_inner(now, was)
+            && !is_inner(was, now)
         {
             let place = changes[*first].place();
             heads.insert(*first, Change::Changed { was: head(was), now: head(now), place });
@@ -43,6 +50,12 @@ pub(crate) fn by_head(changes: &[Change], old: &[Line]) -> Vec<Change> {
         None => (!along[at]).then(|| change.clone()),
     });
     kept.collect()
+}
+
+/// Whether the heads `section` end with those of `inner`.
+fn is_inner(inner: &str, section: &str) -> bool {
+    let outer = section.strip_suffix(inner);
+    outer.is_some_and(|outer| inner.is_empty() || outer.is_empty() || outer.ends_with(' '))
 }
 
 fn head(section: &str) -> Line {
@@ -57,8 +70,15 @@ mod tests {
 
     fn told(old: &str, new: &str) -> Vec<String> {
         let (old, new) = (lines(old.as_bytes()).unwrap(), lines(new.as_bytes()).unwrap());
-        let changes = by_head(&compare(&old, &new, (None, None)), &old);
+        let changes = by_head(&compare(&old, &new, (None, None)), &old, &|_| false);
         changes.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_head_is_compared_as_a_whole() {
+        let of = |head: &str| format!("{head} {{\nx 1\ny 2\n}}\n");
+        assert_eq!(told(&of("subserver"), &of("server")), ["`subserver` is now `server`"]);
+        assert_eq!(told(&format!("a {{\n{}}}\n", of("b")), &of("b")), [""; 0]);
     }
 
     #[test]

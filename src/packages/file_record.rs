@@ -2,6 +2,8 @@
 //!
 //! What a manager does not record is `None`: nothing is concluded from what was never written.
 
+use sha2::Digest as _;
+
 use super::Md5;
 use crate::tree::RootPath;
 
@@ -18,6 +20,19 @@ pub enum Digest {
     Sha256([u8; 32]),
     /// rpm where it was configured so.
     Sha512([u8; 64]),
+}
+
+impl Digest {
+    /// Whether it is that of `text`.
+    pub(crate) fn is_of(self, text: &[u8]) -> bool {
+        match self {
+            Digest::Md5(expected) => md5::Md5::digest(text)[..] == expected.0,
+            Digest::Sha1(expected) => sha1::Sha1::digest(text)[..] == expected,
+            Digest::Sha256Head(expected) => sha2::Sha256::digest(text)[..20] == expected,
+            Digest::Sha256(expected) => sha2::Sha256::digest(text)[..] == expected,
+            Digest::Sha512(expected) => sha2::Sha512::digest(text)[..] == expected,
+        }
+    }
 }
 
 /// The kind of a recorded path.

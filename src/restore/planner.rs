@@ -310,8 +310,16 @@ impl<'a> Planner<'a> {
         let access = &Access::new(&self.today).map_err(Failure::from)?;
         let Planner { inputs, archived, installed, migrations, before, decisions, draft, .. } =
             self;
-        let systems =
-            defaults::Systems { inputs, archived, installed, migrations, mentions, access };
+        let station = Station::Standing;
+        let systems = defaults::Systems {
+            inputs,
+            station,
+            archived,
+            installed,
+            migrations,
+            mentions,
+            access,
+        };
         // The question about a merged text is answered once somebody edited it.
         let touched = standing::touched(before.keys(), draft, inputs.target).map_err(unreadable)?;
         let merged = |path: &RootPath| {
@@ -495,9 +503,11 @@ fn adapt(planner: &mut Planner<'_>) -> Result<(), Failure> {
 fn compare_defaults(planner: &mut Planner<'_>) -> Result<(), Failure> {
     let mentions = mentions(&planner.today);
     let access = Access::new(&planner.today).map_err(Failure::from)?;
-    let Planner { inputs, archived, installed, migrations, draft, decisions, .. } = planner;
-    let (mentions, access) = (&mentions, &access);
-    let change = defaults::Systems { inputs, archived, installed, migrations, mentions, access };
+    let Planner { inputs, station, archived, installed, migrations, draft, decisions, .. } =
+        planner;
+    let (station, mentions, access) = (*station, &mentions, &access);
+    let change =
+        defaults::Systems { inputs, station, archived, installed, migrations, mentions, access };
     defaults::compare_all(&change, &planner.before, draft, decisions)
 }
 

@@ -13,11 +13,12 @@ use std::collections::BTreeSet;
 
 use read::Readers;
 pub(super) use system::System;
-use system::{PLACE, Unedited, is_enabled, stem};
+use system::{PLACE, Stop, Unedited, is_enabled, stem};
 
 use super::pristine::Pristine;
 use super::verdicts::Verdicts;
 use crate::defaults::{IN_PLACE, IN_SERVICE, Reach, lines};
+use crate::failure::Failure;
 use crate::tree::{RootPath, is_within};
 use crate::verdict::Class;
 
@@ -29,32 +30,40 @@ const OF_ALL: usize = 1024 * 1024;
 
 /// Adds to `entries` the old defaults that a restore will want to see, and says what of them is not
 /// kept.
-pub(super) fn keep(system: &System, entries: &mut Verdicts) -> Option<String> {
+///
+/// # Errors
+/// As `stop` has it, which is asked all the time.
+pub(super) fn keep(
+    system: &System,
+    entries: &mut Verdicts,
+    stop: Stop<'_>,
+) -> Result<Option<String>, Failure> {
     let kept = kept(entries);
     let (on, near) = (system.on(entries), system.near(&kept));
     let in_use: BTreeSet<&str> = on.iter().map(|package| stem(package)).collect();
     let (mut left, mut left_out) = (OF_ALL, Vec::new());
     let unedited = system.unedited(entries);
-    let texts = system.texts(&unedited, &kept);
+    let texts = system.texts(&unedited, &kept, stop)?;
     let wanted: Vec<(String, RootPath)> = unedited
         .iter()
         .filter(|file| in_use.contains(stem(&file.package)))
         .map(|file| (file.package.clone(), file.entry.path.clone()))
         .collect();
-    let readers = Readers::of(system, &texts, &wanted);
+    let readers = Readers::of(system, &texts, &wanted, stop)?;
     for Unedited { entry, package } in unedited {
+        stop()?;
         let stem = stem(&package);
         let Some(text) = system.text(&entry.path) else { continue };
         let is_there = |path: &RootPath| entries.get(path).is_some_and(|j| !j.deleted);
         // Nothing reads it, and where something does it is told there.
-        if !is_enabled(&entry.path, &is_there) {
+        if !is_enabled(&entry.path, &is_there) && !readers.is_reached(&entry.path) {
             continue;
         }
         // Programs that ask the service are no service.
         let in_service = in_use.contains(stem)
             && !package.contains("client")
             && !system.is_for_another(&entry.path, &on, &is_there)
-            && !readers.leave_out(&package, &entry.path, &texts);
+            && !readers.leave_out(&package, &entry.path);
         let beside = near.contains(stem);
         let wanted = match (in_service || beside, text.is_empty()) {
             (true, false) => true,
@@ -72,12 +81,13 @@ pub(super) fn keep(system: &System, entries: &mut Verdicts) -> Option<String> {
         let found = if in_service { IN_SERVICE } else { IN_PLACE };
         entries.set_pristine(&entry.path, Pristine::Text { bytes: text.into_bytes(), found });
     }
-    let first = left_out.first()?;
-    Some(format!(
-        "what the new version's defaults have otherwise cannot be told of {} unedited files of \
-         configuration, as they are large, {first} among them",
-        left_out.len()
-    ))
+    Ok(left_out.first().map(|first| {
+        format!(
+            "what the new version's defaults have otherwise cannot be told of {} unedited files of \
+             configuration, as they are large, {first} among them",
+            left_out.len()
+        )
+    }))
 }
 
 /// The files of configuration that are the service's own.
@@ -231,6 +241,36 @@ mod tests {
             found_of(&brought, &[mine, link]),
             [main, "/etc/app/parts-available/a.conf in-place x 1"]
         );
+    }
+
+    #[test]
+    fn what_waits_for_being_switched_on_is_on_where_a_line_reads_it() {
+        let brought = [("/etc/app/parts-available/a.conf", TEXT), ("/etc/app/app.conf", TEXT)];
+        let mine = ("/etc/app/mine.conf", "include /etc/app/parts-available/a.conf\n");
+        assert_eq!(
+            found_of(&brought, &[mine]),
+            ["/etc/app/app.conf in-place x 1", "/etc/app/parts-available/a.conf in-place x 1"]
+        );
+    }
+
+    #[test]
+    fn a_program_that_is_too_large_may_have_any_name() {
+        let brought = [("/etc/app/app.conf", "include /etc/app/part\n"), ("/etc/app/part", TEXT)];
+        let brought = [&brought[..], &[("/etc/app/sample", "y 1\n")]].concat();
+        let large = "x".repeat((8 << 20) + 1);
+        let found = found_of(&brought, &[ON[0], ON[1], ("/usr/bin/app", &large)]);
+        assert_eq!(found[2..], ["/etc/app/sample in-service y 1"]);
+    }
+
+    #[test]
+    fn where_not_all_lines_are_looked_at_nothing_counts_as_not_read() {
+        let brought = [("/etc/app/app.conf", "include /etc/app/part\n"), ("/etc/app/part", TEXT)];
+        let brought = [&brought[..], &[("/etc/app/sample", "y 1\n")]].concat();
+        let names: String = (0..600).map(|n| format!("include /srv/{n}\n")).collect();
+        let paths: Vec<String> = (0..130).map(|n| format!("/etc/mine/{n}")).collect();
+        let mine = paths.iter().map(|path| (&**path, &*names));
+        let more: Vec<(&str, &str)> = ON.into_iter().chain(mine).collect();
+        assert_eq!(found_of(&brought, &more)[2..], ["/etc/app/sample in-service y 1"]);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::system::{PLACE, System, Texts, stem};
-use crate::defaults::Reach;
+use super::system::{PLACE, Stop, System, Texts, stem};
+use crate::failure::Failure;
 use crate::tree::{RootPath, read_file};
 
 /// Larger files are no programs that name what they read.
@@ -25,8 +25,12 @@ const PROGRAMS: &[&[u8]] = &[
 ];
 
 /// What reads files of configuration: lines of others, and programs that have their name.
+#[derive(Default)]
 pub(super) struct Readers {
-    reaches: Vec<Reach>,
+    /// Files that lines read.
+    reached: BTreeSet<RootPath>,
+    /// Directories of such files.
+    chosen: BTreeSet<RootPath>,
     /// Names of files that the programs of a family of packages have, by the family.
     named: BTreeMap<String, BTreeSet<Vec<u8>>>,
     /// Not all of them were looked through.
@@ -35,23 +39,44 @@ pub(super) struct Readers {
 
 impl Readers {
     /// Of `texts`, and of the programs of the packages of `wanted`: pairs of a package and a file.
-    pub(super) fn of(system: &System<'_>, texts: &Texts, wanted: &[(String, RootPath)]) -> Readers {
-        let reaches = texts.iter().map(|(path, lines)| Reach::of(path, lines)).collect();
-        let mut readers = Readers { reaches, named: BTreeMap::new(), cut: false };
+    ///
+    /// # Errors
+    /// As `stop` has it.
+    pub(super) fn of(
+        system: &System<'_>,
+        texts: &Texts,
+        wanted: &[(String, RootPath)],
+        stop: Stop<'_>,
+    ) -> Result<Readers, Failure> {
+        let mut readers = Readers { cut: texts.cut, ..Readers::default() };
+        for path in texts.paths.iter().chain(wanted.iter().map(|(_, path)| path)) {
+            stop()?;
+            if texts.reaches.iter().any(|reach| reach.first(path).is_some()) {
+                readers.reached.insert(path.clone());
+            }
+        }
+        let chosen = texts.paths.iter().filter(|path| readers.reached.contains(*path));
+        readers.chosen = chosen.filter_map(RootPath::parent).collect();
         let mut asked = BTreeMap::<&str, BTreeSet<Vec<u8>>>::new();
         for (package, path) in wanted.iter().filter(|(_, path)| !readers.is_reached(path)) {
             asked.entry(stem(package)).or_default().insert(path.name().to_vec());
         }
-        readers.look_through(system, &asked);
-        readers
+        readers.look_through(system, &asked, stop)?;
+        Ok(readers)
     }
 
-    fn look_through(&mut self, system: &System<'_>, asked: &BTreeMap<&str, BTreeSet<Vec<u8>>>) {
+    fn look_through(
+        &mut self,
+        system: &System<'_>,
+        asked: &BTreeMap<&str, BTreeSet<Vec<u8>>>,
+        stop: Stop<'_>,
+    ) -> Result<(), Failure> {
         let mut left = OF_ALL;
-        if asked.is_empty() {
-            return;
+        if asked.is_empty() || self.cut {
+            return Ok(());
         }
         for file in system.installed.unpacked() {
+            stop()?;
             if !PROGRAMS.iter().any(|dir| file.as_bytes().starts_with(dir)) {
                 continue;
             }
@@ -62,11 +87,22 @@ impl Readers {
             if families.is_empty() {
                 continue;
             }
-            let Ok(Some(text)) = read_file(system.tree, &file, OF_ONE) else { continue };
+            let text = match read_file(system.tree, &file, OF_ONE) {
+                Ok(Some(text)) => text,
+                Ok(None) => continue,
+                // Nobody looked: it may have all of the names.
+                Err(_) => {
+                    for family in families {
+                        let found = self.named.entry(family.to_owned()).or_default();
+                        found.extend(asked[family].iter().cloned());
+                    }
+                    continue;
+                }
+            };
             self.cut |= text.len() as u64 > left;
             left = left.saturating_sub(text.len() as u64);
             if self.cut {
-                return;
+                return Ok(());
             }
             for family in families {
                 let found = self.named.entry(family.to_owned()).or_default();
@@ -77,21 +113,22 @@ impl Readers {
                 }
             }
         }
+        Ok(())
     }
 
-    fn is_reached(&self, path: &RootPath) -> bool {
-        self.reaches.iter().any(|reach| reach.first(path).is_some())
+    /// Whether a line of another file reads the one at `path`.
+    pub(super) fn is_reached(&self, path: &RootPath) -> bool {
+        self.reached.contains(path)
     }
 
     /// Whether nothing reads the file at `path` of `package`: no line of another file does, though
     /// lines do so with files beside it, and no program of its family has its name.
-    pub(super) fn leave_out(&self, package: &str, path: &RootPath, texts: &Texts) -> bool {
+    pub(super) fn leave_out(&self, package: &str, path: &RootPath) -> bool {
         if self.cut || self.is_reached(path) {
             return false;
         }
-        let dir = path.parent();
-        let is_chosen = dir.as_ref().is_some_and(|dir| dir.as_bytes() != PLACE)
-            && texts.keys().any(|other| other.parent() == dir && self.is_reached(other));
+        let dir = path.parent().filter(|dir| dir.as_bytes() != PLACE);
+        let is_chosen = dir.is_some_and(|dir| self.chosen.contains(&dir));
         let named = self.named.get(stem(package));
         is_chosen && !named.is_some_and(|names| names.contains(path.name()))
     }

@@ -1,23 +1,40 @@
 //! [`System`]: what of the old system shows which defaults it ran with.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::archive::verdicts::Verdicts;
-use crate::defaults::{LIMIT, Line, effective, is_for_others, lines};
+use crate::defaults::{LIMIT, Reach, effective, is_for_others, lines};
+use crate::failure::Failure;
 use crate::init::{self, Action, Link, Scope};
 use crate::packages::Installed;
 use crate::service::Settings;
 use crate::tree::{Entry, RootPath, Tree, is_within, read_file};
 use crate::verdict::{Class, Reason};
 
-/// The lines of files of configuration, old defaults and the user's, by path.
-pub(super) type Texts = BTreeMap<RootPath, Vec<Line>>;
+/// How much of files of configuration is looked through for what they read, in bytes.
+const OF_ALL: u64 = 64 << 20;
+
+/// How many names they may have of what they read.
+const NAMES: usize = 1 << 16;
+
+/// What files of configuration read, old defaults and the user's.
+#[derive(Default)]
+pub(super) struct Texts {
+    pub(super) paths: BTreeSet<RootPath>,
+    /// Of those that may read something.
+    pub(super) reaches: Vec<Reach>,
+    /// Not all of them were looked at.
+    pub(super) cut: bool,
+}
 
 /// How many packages a directory may be of that says something about each of them.
 const SHARED: usize = 3;
 
 /// Where configuration is.
 pub(super) const PLACE: &[u8] = b"/etc";
+
+/// Whether to go on: the failure of what was stopped.
+pub(in crate::archive) type Stop<'a> = &'a dyn Fn() -> Result<(), Failure>;
 
 /// What is known of the old system.
 pub(in crate::archive) struct System<'a> {
@@ -41,14 +58,35 @@ impl System<'_> {
         read.filter(|text| !text.starts_with(b"#!")).as_deref().and_then(effective)
     }
 
-    /// The lines of all files of configuration.
-    pub(super) fn texts(&self, unedited: &[Unedited], kept: &[RootPath]) -> Texts {
+    /// What all files of configuration read.
+    ///
+    /// # Errors
+    /// As `stop` has it.
+    pub(super) fn texts(
+        &self,
+        unedited: &[Unedited],
+        kept: &[RootPath],
+        stop: Stop<'_>,
+    ) -> Result<Texts, Failure> {
+        let (mut texts, mut bytes, mut names) = (Texts::default(), 0, 0);
         let paths = unedited.iter().map(|file| &file.entry.path).chain(kept);
-        let texts = paths.filter_map(|path| {
-            let lines = lines(self.text(path)?.as_bytes())?;
-            Some((path.clone(), lines))
-        });
-        texts.collect()
+        for path in paths.collect::<BTreeSet<_>>() {
+            stop()?;
+            let Some(text) = self.text(path) else { continue };
+            let Some(lines) = lines(text.as_bytes()) else { continue };
+            let reach = Reach::of(path, &lines);
+            bytes += text.len() as u64;
+            names += reach.len();
+            texts.paths.insert(path.clone());
+            if bytes > OF_ALL || names > NAMES {
+                texts.cut = true;
+                break;
+            }
+            if reach.len() > 0 {
+                texts.reaches.push(reach);
+            }
+        }
+        Ok(texts)
     }
 
     /// The unedited files of configuration, in path order. Programs are none.

@@ -111,8 +111,9 @@ fn follow_all(
             mentions.add_standing(&paths, known.target, &is_own)?;
         }
     }
+    let links = Links::of(known.manifest);
     for file in unread {
-        let fate = fate(&file, &moves, &mentions, known, draft)?;
+        let fate = fate(&file, &moves, (&mentions, &links), known, draft)?;
         match fate {
             Fate::Read => {}
             Fate::Elsewhere { to, what, copy } => {
@@ -177,7 +178,7 @@ fn unread(
 fn fate(
     file: &Unread,
     moves: &Moves,
-    mentions: &Mentions,
+    (mentions, links): (&Mentions, &Links),
     known: &Known<'_>,
     draft: &Draft,
 ) -> Result<Fate, TreeError> {
@@ -234,7 +235,7 @@ fn fate(
             ),
         },
         _ if is_dropped_in(&file.path, target)? => Fate::Read,
-        _ if is_named => match lost_link(&file.path, known)? {
+        _ if is_named => match links.lost(&file.path, known.target)? {
             None => Fate::Read,
             Some((link, package)) => Fate::Held {
                 why: format!(
@@ -257,29 +258,52 @@ fn fate(
     })
 }
 
-/// The link of a package, where all files are read, that led to `path` in the old system, when none
-/// does in the new one.
-fn lost_link(path: &RootPath, known: &Known<'_>) -> Result<Option<(RootPath, String)>, TreeError> {
-    let is_link = |listed: Listed<'_>| {
-        let dir = parent_of(listed.path).unwrap_or_default();
-        let packaged = listed.class == Class::Immutable && listed.package.is_some();
-        packaged && !listed.deleted && listed.file_type == FileType::Symlink && dir.ends_with(b".d")
-    };
-    let leads = |entry: &Entry| match &entry.kind {
-        Kind::Symlink { target } => entry.path.aim(target) == *path,
-        _ => false,
-    };
-    let mut lost = None;
-    for record in known.manifest.entries.wanted(is_link) {
-        let package = record.package.clone().unwrap_or_default();
-        let Some(link) = record.into_entry().filter(leads) else { continue };
-        let place = real_place(known.target, &link.path)?;
-        if known.target.entry(&place)?.as_ref().is_some_and(leads) {
-            return Ok(None);
+/// The old system's links of packages where all files are read, with their packages, by where they
+/// lead.
+struct Links(BTreeMap<RootPath, Vec<(RootPath, String)>>);
+
+impl Links {
+    fn of(manifest: &Manifest) -> Links {
+        let is_link = |listed: Listed<'_>| {
+            let dir = parent_of(listed.path).unwrap_or_default();
+            let packaged = listed.class == Class::Immutable && listed.package.is_some();
+            let is_link = listed.file_type == FileType::Symlink;
+            packaged && !listed.deleted && is_link && dir.ends_with(b".d")
+        };
+        let mut links = BTreeMap::<RootPath, Vec<(RootPath, String)>>::new();
+        for record in manifest.entries.wanted(is_link) {
+            let package = record.package.clone().unwrap_or_default();
+            let Some(link) = record.into_entry() else { continue };
+            if let Some(aim) = aim(&link) {
+                links.entry(aim).or_default().push((link.path, package));
+            }
         }
-        lost.get_or_insert((link.path, package));
+        Links(links)
     }
-    Ok(lost)
+
+    /// The link that led to `path` in the old system, when none does in `target`.
+    fn lost(
+        &self,
+        path: &RootPath,
+        target: &dyn Tree,
+    ) -> Result<Option<(RootPath, String)>, TreeError> {
+        let links = self.0.get(path).map(Vec::as_slice).unwrap_or_default();
+        for (link, _) in links {
+            let there = target.entry(&real_place(target, link)?)?;
+            if there.as_ref().and_then(aim).as_ref() == Some(path) {
+                return Ok(None);
+            }
+        }
+        Ok(links.first().cloned())
+    }
+}
+
+/// Where a link leads, as its text says.
+fn aim(entry: &Entry) -> Option<RootPath> {
+    match &entry.kind {
+        Kind::Symlink { target } => Some(entry.path.aim(target)),
+        _ => None,
+    }
 }
 
 /// Where the variables of a service are set whose name is another today.

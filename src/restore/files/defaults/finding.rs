@@ -30,7 +30,8 @@ impl Finding {
     /// Whether it is worth a question.
     pub(super) fn is_told(&mut self, default: &OldDefault) -> bool {
         if !self.around.is_empty() {
-            return !self.unread.is_empty() || !(self.gone || self.changes.is_empty());
+            let is_news = self.opening.changes > 0 || !(self.gone || self.changes.is_empty());
+            return is_news || !self.unread.is_empty();
         }
         let mut opening = self.opening.changes;
         self.changes.retain(|change| {
@@ -55,14 +56,19 @@ impl Finding {
         if !unread.is_empty() {
             parts.push(format!("nothing reads {} any more", unread.join(", ")));
         }
+        // Of a file that is gone all lines are: what they kept out is what matters.
+        let shown = match self.gone {
+            true => &self.changes[..self.opening.changes],
+            false => &self.changes,
+        };
         for (place, words) in [
             (Place::Before, "before your lines"),
             (Place::After, "after your lines"),
             (Place::Anywhere, "in it"),
         ] {
             let there: Vec<Change> =
-                self.changes.iter().filter(|change| change.place() == place).cloned().collect();
-            if !there.is_empty() && !self.gone {
+                shown.iter().filter(|change| change.place() == place).cloned().collect();
+            if !there.is_empty() {
                 let told: Vec<String> = told(&there).collect();
                 parts.push(format!("{words}: {}", told.join("; ")));
             }
@@ -93,10 +99,14 @@ pub(super) fn together(mut findings: Vec<Finding>) -> Option<Held> {
          {}",
         words.join("; ")
     );
-    let others: Vec<String> =
-        findings.iter().skip(1).map(|finding| finding.path.to_string()).collect();
+    let others = &findings[1..];
     if !others.is_empty() {
-        why = format!("{why}; so it is with {}", others.join(", "));
+        let names: Vec<String> =
+            others.iter().take(TOLD).map(|finding| finding.path.to_string()).collect();
+        why = format!("{why}; so it is with {}", names.join(", "));
+        if others.len() > TOLD {
+            why = format!("{why} and {} more", others.len() - TOLD);
+        }
     }
     let held = question(&first.path, why, &first.opening, Harm::Cosmetic);
     let held = if others.is_empty() { with_lines(held, &first.changes) } else { held };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::finding::Finding;
 use super::old_default::{OldDefault, stored, text_at};
-use super::opening::Opening;
+use super::opening::{Opening, opened};
 use super::place::{PLACE, top};
 use super::systems::Systems;
 use crate::defaults::{Change, LIMIT, Line, Reach, Tables, by_head, compare, lines};
@@ -87,7 +87,9 @@ impl<'a> Look<'a> {
             .collect();
         let first = |reach: &Reach| around.iter().filter_map(|other| reach.first(other)).min();
         let changes = compare(&default.lines, &new, (first(&old_reach), first(&reach)));
-        let changes = by_head(&changes, &default.lines);
+        let access = self.systems.access;
+        let opens = |change: &Change| opened(access, path, change).is_some();
+        let changes = by_head(&changes, &default.lines, &opens);
         let beside = self.beside(path)?;
         let others: Vec<Reach> =
             beside.iter().map(|(file, lines)| Reach::of(file, lines)).collect();
@@ -110,12 +112,12 @@ impl<'a> Look<'a> {
             .collect();
         // Of data it is told only that around a line of the user's it is otherwise.
         let tables = Tables::of(&default.lines);
-        let is_told = |change: &Change| !around.is_empty() || !tables.has(change);
+        let is_told = |change: &Change| !around.is_empty() || !tables.has(change) || opens(change);
         let changes = changes.into_iter().filter(is_told).collect();
         let opening = Opening::default();
         let finding = Finding { path: path.clone(), around, unread, gone, changes, opening };
         let mut finding = self.beside_keys(self.with_lines(finding)?)?;
-        finding.opening = Opening::first(self.systems.access, path, &mut finding.changes);
+        finding.opening = Opening::first(access, path, &mut finding.changes);
         Ok(Some(finding))
     }
 
@@ -148,22 +150,22 @@ impl<'a> Look<'a> {
     }
 
     /// `finding`; where the default reads nothing of the user's and something beside it sets the
-    /// same, as far as that does.
+    /// same, as far as that does, and with what lets somebody in.
     fn beside_keys(&self, mut finding: Finding) -> Result<Finding, TreeError> {
         if !finding.around.is_empty() {
             return Ok(finding);
         }
         let keys = self.keys(&finding.path)?;
-        let (of_both, rest): (Vec<Change>, Vec<Change>) =
-            finding.changes.into_iter().partition(|change| keys.contains_key(change.key()));
-        if !of_both.is_empty() && !finding.gone {
-            let around: BTreeSet<&RootPath> =
-                of_both.iter().filter_map(|change| keys.get(change.key())).collect();
-            finding.around = around.into_iter().cloned().collect();
-            finding.changes = of_both;
+        let around: BTreeSet<&RootPath> =
+            finding.changes.iter().filter_map(|change| keys.get(change.key())).collect();
+        if around.is_empty() || finding.gone {
             return Ok(finding);
         }
-        finding.changes = of_both.into_iter().chain(rest).collect();
+        finding.around = around.into_iter().cloned().collect();
+        let Systems { access, .. } = self.systems;
+        finding.changes.retain(|change| {
+            keys.contains_key(change.key()) || opened(access, &finding.path, change).is_some()
+        });
         Ok(finding)
     }
 

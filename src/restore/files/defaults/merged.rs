@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::finding::{question, told, with_lines};
 use super::old_default::adapted;
-use super::opening::Opening;
+use super::opening::{Opening, opened};
 use super::systems::Systems;
 use crate::defaults::{Change, by_head, compare, lines};
 use crate::failure::Failure;
@@ -36,7 +36,8 @@ pub(super) fn taken_over(
     };
     let old = adapted(systems, path, text, false)?.map(|old| old.lines);
     let (Some(old), Some(new)) = (old, lines(now)) else { return Ok(vec![]) };
-    Ok(by_head(&compare(&old, &new, (None, None)), &old))
+    let opens = |change: &Change| opened(systems.access, path, change).is_some();
+    Ok(by_head(&compare(&old, &new, (None, None)), &old, &opens))
 }
 
 /// Says of a merge what it brought, in its step and to a person.

@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use finding::{Finding, together};
 use look::Look;
 use merged::{merged, taken_over, tell_merge};
-use old_default::{OldDefault, adapted, is_as_before, stored};
+use old_default::{OldDefault, adapted, is_as_before, is_seen_to, stored};
 use place::PLACE;
 
 pub(in crate::restore) use systems::Systems;
@@ -84,6 +84,10 @@ pub(in crate::restore) fn compare_all(
     let mut look = Look::new(systems, &defaults, draft);
     let mut quiet = BTreeMap::<String, Vec<Finding>>::new();
     for default in &defaults {
+        // The question is answered once somebody edited what it is about.
+        if is_seen_to(systems, &default.path, draft).map_err(unreadable)? {
+            continue;
+        }
         let Some(mut finding) = look.at(default).map_err(unreadable)? else { continue };
         if !finding.is_told(default) {
             continue;

@@ -6,9 +6,10 @@ use super::systems::Systems;
 use crate::defaults::{LIMIT, Line, lines};
 use crate::failure::Failure;
 use crate::layout;
+use crate::packages::Digest;
 use crate::restore::files::migration::{adapt_settings, apply_steps};
 use crate::restore::value::decisions::Decisions;
-use crate::restore::value::inputs::unreadable;
+use crate::restore::value::inputs::{Station, unreadable};
 use crate::tree::{
     ContentId, Draft, DraftContent, DraftNode, Entry, Kind, RootPath, Store, Tree, TreeError,
     read_file,
@@ -66,6 +67,23 @@ pub(super) fn is_as_before(
 ) -> Result<bool, TreeError> {
     let new = text_at(systems.inputs.target, path)?;
     Ok(new.and_then(|new| lines(&new)).is_some_and(|new| lines(text) == Some(new)))
+}
+
+/// Whether somebody edited the file at `path`, which a restore did not place, since the new
+/// system's package brought or made it. Where no digest is on record nobody can tell.
+pub(super) fn is_seen_to(
+    systems: &Systems<'_>,
+    path: &RootPath,
+    draft: &Draft,
+) -> Result<bool, TreeError> {
+    if systems.station == Station::Staged || draft.get(path).is_some() {
+        return Ok(false);
+    }
+    let brought = systems.installed.claims(path).find_map(|claim| claim.digest);
+    let made = systems.installed.generated(path).and_then(|made| made.digest).map(Digest::Md5);
+    let recorded: Vec<Digest> = brought.into_iter().chain(made).collect();
+    let Some(text) = text_at(systems.inputs.target, path)? else { return Ok(false) };
+    Ok(!recorded.is_empty() && !recorded.iter().any(|digest| digest.is_of(&text)))
 }
 
 /// The text of the file at `path`, if it is one of a size that is looked at.

@@ -31,7 +31,8 @@ impl Opening {
     }
 }
 
-fn opened<'a>(access: &'a Access, path: &RootPath, change: &Change) -> Option<&'a str> {
+/// What is open by `change` of the file at `path`, in the words of a rule.
+pub(super) fn opened<'a>(access: &'a Access, path: &RootPath, change: &Change) -> Option<&'a str> {
     let spelled = |line: Option<&Line>| line.map(spellings).unwrap_or_default();
     let now = spelled(change.now());
     let was = match change {

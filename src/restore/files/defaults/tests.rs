@@ -7,7 +7,7 @@ use crate::defaults::{compare, lines};
 use crate::layout::Access;
 use crate::layout::LayoutDb;
 use crate::monitor::Silent;
-use crate::restore::planner::{Planned, plan};
+use crate::restore::planner::{Planned, check, plan};
 use crate::restore::value::config_merge::Outcome;
 use crate::restore::value::decisions::Decisions;
 use crate::restore::value::inputs::Inputs;
@@ -17,13 +17,17 @@ use crate::restore::value::step::Step;
 use crate::source::{OpenOptions, Source, SourceSpec};
 use crate::tree::RootPath;
 use crate::tree::memory::MemoryTree;
-use crate::verdict::{Harm, HeldKind};
+use crate::verdict::{Harm, Held, HeldKind};
 
 type Files<'a> = &'a [(&'a str, &'a str)];
 
 const UNIT: &str = "/usr/lib/systemd/system/app.service";
 const WANTS: &str = "/etc/systemd/system/multi-user.target.wants/app.service";
 const MAIN: &str = "/etc/app/app.conf";
+
+/// Whom the application lets in.
+const RULE: &str = "app: app\ntitle: App\nrecognise: {packages: [{name: app}]}\naccess:\n  \
+                    - {globs: [/etc/app/**], opens: [let *], closes: [keep *], why: who is let in}\n";
 
 /// The records of a package `app` with the configuration `files`.
 fn records(files: Files<'_>) -> [(String, String); 2] {
@@ -48,6 +52,23 @@ fn records(files: Files<'_>) -> [(String, String); 2] {
 /// The plan for a system whose package brought `old`, where the user has `own` and where the
 /// new package brings `new`.
 fn planned(old: Files<'_>, own: Files<'_>, new: Files<'_>) -> Planned {
+    with_inputs(old, own, new, &[], |inputs| plan(inputs).unwrap())
+}
+
+/// What is found of a system that stands, in which somebody wrote `since`.
+fn standing(old: Files<'_>, own: Files<'_>, new: Files<'_>, since: Files<'_>) -> Vec<Held> {
+    let held = with_inputs(old, own, new, since, |inputs| check(inputs, None).unwrap().held);
+    held.into_iter().filter(|held| held.kind == HeldKind::Default).collect()
+}
+
+/// What `make` makes of such systems.
+fn with_inputs<T>(
+    old: Files<'_>,
+    own: Files<'_>,
+    new: Files<'_>,
+    since: Files<'_>,
+    make: impl FnOnce(&Inputs<'_>) -> T,
+) -> T {
     let place = tempfile::tempdir().unwrap();
     let root = place.path().join("root");
     let write = |at: &str, text: &str| {
@@ -66,7 +87,10 @@ fn planned(old: Files<'_>, own: Files<'_>, new: Files<'_>) -> Planned {
     write(UNIT, "");
     let spec = SourceSpec::Rootfs(root);
     let source = Source::open(&spec, &OpenOptions::default(), place.path(), &Silent).unwrap();
-    let layout = LayoutDb::open(&[]).unwrap();
+    let rules = place.path().join("rules");
+    std::fs::create_dir(&rules).unwrap();
+    std::fs::write(rules.join("app.yaml"), RULE).unwrap();
+    let layout = LayoutDb::open(&[rules]).unwrap();
     let examined = examine(&source, &layout, &ExamineOptions::default(), &Silent).unwrap();
     let output = place.path().join("x.regrow");
     archive(&source, examined, &output, &ArchiveOptions::default(), &Silent).unwrap();
@@ -76,10 +100,10 @@ fn planned(old: Files<'_>, own: Files<'_>, new: Files<'_>) -> Planned {
     for (at, text) in records(new) {
         target = target.file(&at, &text);
     }
-    for (at, text) in new {
+    for (at, text) in new.iter().chain(since) {
         target = target.file(at, text);
     }
-    plan(&Inputs {
+    make(&Inputs {
         manifest: reader.manifest(),
         survey: &reader.manifest().survey,
         contents: &contents,
@@ -92,7 +116,6 @@ fn planned(old: Files<'_>, own: Files<'_>, new: Files<'_>) -> Planned {
         volumes: VolumesAs::Files,
         succession: &crate::restore::value::succession::Succession::default(),
     })
-    .unwrap()
 }
 
 /// What is held of defaults.
@@ -207,4 +230,84 @@ fn many_lines_are_cut_and_counted() {
     let new = format!("include /etc/app/conf.d/*\n{}", numbered("b"));
     let found = told(&[(MAIN, &old)], &[OWN], &[(MAIN, &new)]);
     assert!(found[0].ends_with("; and 52 more"), "{found:?}");
+}
+
+/// The harm and the reason of each question about a default.
+fn harms(old: Files<'_>, own: Files<'_>, new: Files<'_>) -> Vec<(Harm, String)> {
+    let held = planned(old, own, new).held;
+    let of_defaults = held.into_iter().filter(|held| held.kind == HeldKind::Default);
+    of_defaults.map(|held| (held.harm, held.why)).collect()
+}
+
+#[test]
+fn what_lets_somebody_in_is_told_beside_a_key_of_the_users() {
+    let own = ("/etc/app/own.conf", "log = mine\n");
+    let old = [(MAIN, "log = a\nkeep = out\nport = 1\n")];
+    let found = harms(&old, &[own], &[(MAIN, "log = b\nport = 2\n")]);
+    let [(Harm::OpensAccess, why)] = &found[..] else { panic!("{found:?}") };
+    assert!(why.contains("gone `keep = out`; `log = a` is now `log = b`"), "{why}");
+    assert!(!why.contains("port"), "{why}");
+}
+
+#[test]
+fn what_lets_somebody_in_is_told_when_its_section_is_another() {
+    let one = |old: &str, new: &str| {
+        let on = (WANTS, "-> /usr/lib/systemd/system/app.service");
+        let found = harms(&[(MAIN, old)], &[on], &[(MAIN, new)]);
+        let [(Harm::OpensAccess, why)] = &found[..] else { panic!("{found:?}") };
+        why.clone()
+    };
+    one("keep all\nx 1\n", "<Files x>\nkeep all\n</Files>\nx 1\n");
+    one("<At /admin>\nlet all\n</At>\nx 1\n", "let all\nx 1\n");
+    let at = |dir: &str| format!("<At {dir}>\na 1\nlet all\n</At>\n");
+    let why = one(&at("/srv"), &at("/"));
+    assert!(why.contains("`<At /srv>` is now `<At />`"), "{why}");
+}
+
+#[test]
+fn data_that_lets_somebody_in_is_told_too() {
+    let table = |first: &str| -> String {
+        (0..30).map(|n| format!("{}/w{n} a\n", if n == 0 { first } else { "t" })).collect()
+    };
+    let on = (WANTS, "-> /usr/lib/systemd/system/app.service");
+    assert_eq!(harms(&[(MAIN, &table("u"))], &[on], &[(MAIN, &table("v"))]), []);
+    // A line that is a type of media and a word of the rule is hard to make up: by its section.
+    let old = format!("keep {{\n{}}}\n", table("u"));
+    let new = format!("keep {{\n{}}}\n", table("v"));
+    let found = harms(&[(MAIN, &old)], &[on], &[(MAIN, &new)]);
+    assert_eq!(found.first().map(|(harm, _)| *harm), Some(Harm::OpensAccess), "{found:?}");
+}
+
+#[test]
+fn a_file_that_is_gone_is_told_when_it_kept_somebody_out() {
+    let include = "include /etc/app/conf.d/*\n";
+    let more = ("/etc/app/more.conf", format!("{include}keep all\nz 1\n"));
+    let old = [(MAIN, include), (more.0, &more.1)];
+    let found = harms(&old, &[OWN], &[(MAIN, include)]);
+    let [(Harm::OpensAccess, why)] = &found[..] else { panic!("{found:?}") };
+    assert!(why.contains("has no such file; after your lines: gone `keep all`"), "{why}");
+    assert!(!why.contains("z 1"), "{why}");
+    let quiet = [(MAIN, include), (more.0, &format!("{include}z 1\n"))];
+    assert_eq!(harms(&quiet, &[OWN], &[(MAIN, include)]), []);
+}
+
+#[test]
+fn a_default_that_somebody_edited_where_it_stands_is_seen_to() {
+    let on = (WANTS, "-> /usr/lib/systemd/system/app.service");
+    let (old, new) = ([(MAIN, "x 1\n")], [(MAIN, "x 2\n")]);
+    assert_eq!(standing(&old, &[on], &new, &[]).len(), 1);
+    assert_eq!(standing(&old, &[on], &new, &[(MAIN, "# so be it\nx 2\n")]), []);
+    let (old, new) = ([(MAIN, OLD)], [(MAIN, &*OLD.replace("port 1", "port 2"))]);
+    assert_eq!(standing(&old, &[OWN], &new, &[OWN]).len(), 1);
+    let since = [OWN, (MAIN, &*OLD.replace("port 1", "port 3"))];
+    assert_eq!(standing(&old, &[OWN], &new, &since), []);
+}
+
+#[test]
+fn many_files_are_cut_and_counted() {
+    let on = (WANTS, "-> /usr/lib/systemd/system/app.service");
+    let names: Vec<String> = (10..30).map(|n| format!("/etc/app/{n}.conf")).collect();
+    let of = |text: &'static str| names.iter().map(|name| (&**name, text)).collect::<Vec<_>>();
+    let found = told(&of("x 1\n"), &[on], &of("x 2\n"));
+    assert!(found[0].ends_with("/etc/app/18.conf and 11 more"), "{found:?}");
 }
