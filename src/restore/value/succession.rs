@@ -13,6 +13,7 @@ use std::fmt;
 
 use crate::bundle::Manifest;
 use crate::environments::EnvironmentKind;
+use crate::packages::UNATTENDED;
 use crate::restore::value::relation::Relation;
 use crate::restore::value::step::Step;
 use crate::service::{ServiceSettings, TextOf};
@@ -25,8 +26,7 @@ const ANYBODYS: &[&str] =
     &["ash", "bash", "busybox", "dash", "env", "init", "sh", "sleep", "tail", "zsh"];
 
 /// Variables that images have whatever they are for.
-const EVERYWHERE: &[&str] =
-    &["DEBIAN_FRONTEND", "HOME", "LANG", "LANGUAGE", "LC_ALL", "PATH", "TERM", "TZ"];
+const EVERYWHERE: &[&str] = &["HOME", "LANG", "LANGUAGE", "LC_ALL", "PATH", "TERM", "TZ"];
 
 /// Labels that say what an image is, not which version.
 const TITLES: &[&str] = &[
@@ -313,7 +313,8 @@ fn common(
     if !titles.is_empty() {
         evidence.push(format!("both have the same label {}", list(&titles)));
     }
-    let own = |line: &&String| !EVERYWHERE.contains(&name_of(line));
+    let unattended = |name: &str| UNATTENDED.iter().any(|(known, _)| *known == name);
+    let own = |line: &&String| !EVERYWHERE.contains(&name_of(line)) && !unattended(name_of(line));
     let names: BTreeSet<&str> = was.environment.iter().filter(own).map(|l| name_of(l)).collect();
     let now: BTreeSet<&str> = is.environment.iter().filter(own).map(|l| name_of(l)).collect();
     let both: Vec<&&str> = names.intersection(&now).collect();
