@@ -24,9 +24,7 @@ clean_up() {
   service_forget "$mark-old"
   rm -rf -- "$scratch"
 }
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+at_the_end clean_up
 
 # without FILE TEXT REPLACEMENT: takes one defence out of the copied source. TEXT is one line, whole but for its indent.
 without() {

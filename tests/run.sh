@@ -77,7 +77,7 @@ part_shell() {
   need_program shellcheck
   shellcheck fixtures/*.sh fixtures/rpm/*.sh fixtures/oracle/*.sh tests/*.sh benches/*.sh .ci/run || bad=1
   # Parts of a service are given to a shell inside it, some to a plain sh.
-  shellcheck --shell=bash fixtures/services/*/*.sh fixtures/services/*/*/*.sh fixtures/oracle/*/*.sh || bad=1
+  shellcheck --shell=bash fixtures/services/*/*.sh fixtures/services/*/*/*.sh fixtures/oracle/*/*.sh fixtures/defences/*.sh || bad=1
   # Scripts of the program and of its rules say themselves which shell they are for.
   mapfile -t found < <(find src rules -name '*.sh')
   shellcheck "${found[@]}" || bad=1

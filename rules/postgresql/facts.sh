@@ -4,7 +4,7 @@
 # Of an image's cluster: facts.sh DIRECTORY ''.
 set -eu
 case $1 in
-  /*) export PGHOST=/tmp PGUSER="$(cat /tmp/regrow-superuser)" ;;
+  /*) PGHOST=/tmp PGUSER=$(cat /tmp/regrow-superuser); export PGHOST PGUSER ;;
   *) export PGCLUSTER="$1/$2" ;;
 esac
 runuser -u postgres -- psql -AtXqd template1 -v ON_ERROR_STOP=1 <<'SQL'

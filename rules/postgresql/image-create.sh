@@ -32,7 +32,11 @@ esac
 cd /
 runuser -u postgres -- "$bin/initdb" --no-instructions "$@"
 for file in "$kept"/* "$kept"/.[!.]*; do
-  [ ! -e "$file" ] || { rm -rf -- "$data/${file##*/}"; mv -- "$file" "$data/"; chown -R postgres:postgres "$data/${file##*/}"; }
+  [ -e "$file" ] || continue
+  there=${data:?}/${file##*/}
+  rm -rf -- "$there"
+  mv -- "$file" "$there"
+  chown -R postgres:postgres "$there"
 done
 rmdir "$kept"
 

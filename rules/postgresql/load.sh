@@ -6,7 +6,7 @@
 # Of an image's cluster: load.sh DIRECTORY ''.
 set -eu
 case $1 in
-  /*) export PGHOST=/tmp PGUSER="$(cat /tmp/regrow-superuser)" ;;
+  /*) PGHOST=/tmp PGUSER=$(cat /tmp/regrow-superuser); export PGHOST PGUSER ;;
   *) export PGCLUSTER="$1/$2" ;;
 esac
 export PGDATABASE=template1 PGOPTIONS='-c client_min_messages=error'
