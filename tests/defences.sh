@@ -56,7 +56,7 @@ build_without() {
   # Defaults.
   without restore/planner.rs 'defaults::compare_all(&change, &planner.before, draft, decisions)' 'Ok(())'
   say "building regrow without its defences"
-  quietly env RUSTFLAGS="--cap-lints allow" CARGO_TARGET_DIR="$repo/target/defences" \
+  quietly env CARGO_TARGET_DIR="$repo/target/defences" \
     cargo build --manifest-path "$scratch/source/Cargo.toml" || fail 1 "it does not build"
   bare=$repo/target/defences/debug/regrow
 }
