@@ -58,7 +58,7 @@ const ERROR_PAIRS: &[(&str, &str)] = &[
 /// Levels below an error, as loggers write them.
 const CALM: &[&str] = &["warning", "warn", "notice", "note", "info", "debug", "trace", "log"];
 
-/// Where a logger writes the level of a line: among its first words.
+/// Where a logger writes the level of a line: among its first words that are no numbers.
 const HEAD: usize = 8;
 
 /// Words before `error` that take it back.
@@ -162,7 +162,8 @@ pub(crate) fn is_error(line: &str) -> bool {
         (ERRORS.contains(word) && !taken_back) || pair
     });
     let Some(failed) = failed else { return false };
-    !words.iter().take(HEAD.min(failed)).any(|word| CALM.contains(word))
+    let head = words[..failed].iter().filter(|word| word.contains(char::is_alphabetic));
+    !head.take(HEAD).any(|word| CALM.contains(word))
 }
 
 /// What of `line` is the same on every run: numbers, times, addresses, identifiers and names of
@@ -392,6 +393,7 @@ mod tests {
             "0 errors",
             "level=info msg=\"failed 0 times\"",
             "listening on port 80",
+            "17:C 01 Dec 2026 22:23:01.123 # WARNING Memory is low! Without it, a save may fail",
             "LOG:  database system was not properly shut down; failed",
         ] {
             assert!(!is_error(line), "{line}");
