@@ -42,10 +42,16 @@ impl ConfigFile {
     fn apply(&mut self, op: Op, vars: &Vars) -> Result<(), PatternError> {
         match op {
             Op::Ask(op) => {
+                // One question a file, however often the key stands there.
                 for key in &op.keys {
-                    for at in self.with_value(key, &op.values) {
-                        self.doubt(at, format!("sets `{key}`: {}", op.why));
-                    }
+                    let found = self.with_value(key, &op.values);
+                    let Some((first, others)) = found.split_first() else { continue };
+                    let more = match others.len() {
+                        0 => String::new(),
+                        1 => ", as 1 more line does".to_owned(),
+                        n => format!(", as {n} more lines do"),
+                    };
+                    self.doubt(*first, format!("sets `{key}`{more}: {}", op.why));
                 }
             }
             Op::Replace(op) => {

@@ -64,6 +64,9 @@ const HEAD: usize = 8;
 /// Words before `error` that take it back.
 const NONE_OF: &[&str] = &["no", "without", "0", "zero", "any", "if", "on"];
 
+/// How far before `error` a count of it stands.
+const COUNTED: usize = 2;
+
 /// What a complaint is caused by, where that is no fault of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Cause {
@@ -157,7 +160,8 @@ pub(crate) fn is_error(line: &str) -> bool {
         .filter(|word| !word.is_empty())
         .collect();
     let failed = words.iter().enumerate().position(|(at, word)| {
-        let taken_back = at > 0 && NONE_OF.contains(&words[at - 1]);
+        let taken_back = at > 0 && NONE_OF.contains(&words[at - 1])
+            || words[at.saturating_sub(COUNTED)..at].contains(&"0");
         let pair = words.get(at + 1).is_some_and(|next| ERROR_PAIRS.contains(&(*word, next)));
         (ERRORS.contains(word) && !taken_back) || pair
     });
@@ -391,6 +395,7 @@ mod tests {
             "error_log is /var/log/x/error.log",
             "started without error",
             "0 errors",
+            "2026/12/01 22:30:00 kid1|     0 With invalid flags.",
             "level=info msg=\"failed 0 times\"",
             "listening on port 80",
             "17:C 01 Dec 2026 22:23:01.123 # WARNING Memory is low! Without it, a save may fail",
