@@ -1,8 +1,7 @@
 //! [`Cancel`]: a request to stop, for everything that was given the same value.
 //!
-//! It travels with the [`Monitor`](crate::monitor::Monitor) of an act. Long work looks here between
-//! steps; blocked calls are woken. What a cancelled run made is removed on the way out, as after any
-//! other failure.
+//! It travels with the monitor of an act. Long work looks here between steps; blocked calls are woken.
+//! What a cancelled run made is removed on the way out, as after any other failure.
 
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -40,7 +39,7 @@ impl Cancel {
     }
 
     /// Asks all that have this value to stop, on behalf of `signal`, a number above 0: failures
-    /// name it as their [`FailureKind::Signal`](crate::failure::FailureKind::Signal).
+    /// name it as their kind.
     pub fn request(&self, signal: i32) {
         let Some(state) = &self.0 else { return };
         state.signal.store(signal, Ordering::SeqCst);

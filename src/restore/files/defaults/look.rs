@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::finding::Finding;
 use super::old_default::{OldDefault, stored, text_at};
 use super::opening::{Opening, opened};
-use super::place::{PLACE, top};
+use super::place::top;
 use super::systems::Systems;
 use crate::defaults::{Change, LIMIT, Line, Reach, Tables, by_head, compare, lines};
+use crate::restore::packages::in_use::CONFIGURATION;
 use crate::tree::{Draft, DraftContent, DraftNode, RootPath, Tree, TreeError};
 
 /// How many files are looked at beside one.
@@ -38,9 +39,9 @@ impl<'a> Look<'a> {
         let unedited = systems.archived.unedited();
         let accounts =
             [b"passwd".as_slice(), b"group", b"shadow", b"gshadow", b"subuid", b"subgid"];
-        let accounts = accounts.map(|name| PLACE.child(name));
+        let accounts = accounts.map(|name| CONFIGURATION.child(name));
         let is_own = |node: &&DraftNode| match &node.content {
-            _ if node.entry.kind.is_dir() || !node.entry.path.is_within(&PLACE) => false,
+            _ if node.entry.kind.is_dir() || !node.entry.path.is_within(&CONFIGURATION) => false,
             _ if accounts.contains(&node.entry.path) => false,
             DraftContent::Stored(id) => !unedited.contains(id),
             // It has the new text, or the user's lines merged into that.

@@ -25,12 +25,12 @@ use finding::{Finding, together};
 use look::Look;
 use merged::{merged, taken_over, tell_merge};
 use old_default::{OldDefault, adapted, is_as_before, is_seen_to, stored};
-use place::PLACE;
 
 pub(in crate::restore) use systems::Systems;
 
 use crate::defaults::{IN_SERVICE, is_for_others, lines};
 use crate::failure::Failure;
+use crate::restore::packages::in_use::CONFIGURATION;
 use crate::restore::value::decisions::Decisions;
 use crate::restore::value::inputs::unreadable;
 use crate::tree::{Draft, RootPath};
@@ -51,7 +51,7 @@ pub(in crate::restore) fn compare_all(
     for (path, text) in before {
         let changes = match lines(text) {
             Some(_) if merged.contains(path) => taken_over(systems, path, text, draft)?,
-            Some(_) if path.is_within(&PLACE) && !is_for_others(path) => {
+            Some(_) if path.is_within(&CONFIGURATION) && !is_for_others(path) => {
                 let record = systems.inputs.manifest.entries.find(path);
                 let package = record.and_then(|record| record.package);
                 let found = adapted(systems, path, text, false)?;

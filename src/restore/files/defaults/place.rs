@@ -2,12 +2,10 @@
 
 use crate::defaults::is_for_others;
 use crate::packages::OWN_CONFIGURATION;
+use crate::restore::packages::in_use::CONFIGURATION;
 use crate::tree::RootPath;
 
-/// Where configuration is.
-pub(super) const PLACE: RootPath = RootPath::literal("/etc");
-
-/// Directories below it that applications share. What changes there is of interest only around
+/// Directories of [`CONFIGURATION`] that applications share. What changes there is of interest only around
 /// something of the user's.
 const SHARED: &[&[u8]] =
     &[b"conf.d", b"default", b"pam.d", b"profile.d", b"security", b"sysconfig", b"xdg"];
@@ -15,9 +13,9 @@ const SHARED: &[&[u8]] =
 /// The directory of the application that `path` is the configuration of; none where that lies among
 /// those of others.
 pub(super) fn top(path: &RootPath) -> Option<RootPath> {
-    let rest = path.strip_prefix(&PLACE)?;
+    let rest = path.strip_prefix(&CONFIGURATION)?;
     let first = rest.as_bytes().split(|&b| b == b'/').find(|part| !part.is_empty())?;
-    let dir = PLACE.child(first);
+    let dir = CONFIGURATION.child(first);
     (!SHARED.contains(&first) && first != OWN_CONFIGURATION && !is_for_others(path) && dir != *path)
         .then_some(dir)
 }
@@ -25,7 +23,7 @@ pub(super) fn top(path: &RootPath) -> Option<RootPath> {
 /// Whether `path` is where the service itself looks for what it does.
 pub(super) fn is_of_service(path: &RootPath) -> bool {
     let shared = [OWN_CONFIGURATION, b"pam.d", b"profile.d", b"xdg"];
-    !is_for_others(path) && !shared.iter().any(|dir| path.is_within(&PLACE.child(dir)))
+    !is_for_others(path) && !shared.iter().any(|dir| path.is_within(&CONFIGURATION.child(dir)))
 }
 
 /// Whether a file is called as the directory of its application.
