@@ -273,8 +273,10 @@ impl Running {
             let over = self.0.try_wait().unwrap();
             for made in self.made(engine) {
                 let rests = match &made {
+                    // One that is gone since it was listed was not started: what runs is watched
+                    // for longer than that.
                     Made::Container(id) => {
-                        engine.container(id).is_ok_and(|found| found.state == State::Created)
+                        engine.container(id).map_or(true, |found| found.state == State::Created)
                     }
                     _ => false,
                 };
