@@ -2,10 +2,9 @@
 //! fits its syntax. Checked when a rule is loaded, so that a restore never meets it.
 
 mod commands;
-mod fault;
 mod settings;
 
-use fault::{Fault, fault, listed, unknown};
+use super::fault::{Fault, fault, listed, unknown};
 
 use super::change::Step;
 use super::matcher::line_glob;
