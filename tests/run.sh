@@ -78,6 +78,8 @@ part_shell() {
   shellcheck fixtures/*.sh fixtures/rpm/*.sh fixtures/oracle/*.sh tests/*.sh benches/*.sh .ci/run || bad=1
   # Parts of a service are given to a shell inside it, some to a plain sh.
   shellcheck --shell=bash fixtures/services/*/*.sh fixtures/services/*/*/*.sh fixtures/oracle/*/*.sh fixtures/defences/*.sh || bad=1
+  # Those of images are sourced or run by tests/images.sh, and source what lies beside their folder.
+  shellcheck -x --source-path=SCRIPTDIR fixtures/images/*.sh fixtures/images/*/*.sh fixtures/images/*/*/*.sh || bad=1
   # Scripts of the program and of its rules say themselves which shell they are for.
   mapfile -t found < <(find src rules -name '*.sh')
   shellcheck "${found[@]}" || bad=1
