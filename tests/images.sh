@@ -9,6 +9,7 @@
 #   successor  archived, and restored onto the image's successor
 #   commit     by hand: what `docker diff` names copied onto the successor, run as before on copies of the volumes
 #   copy       by hand: the successor run as before on copies of the volumes
+#   old        the old container itself, which shows that the probe is right
 # The first two unless given; --table runs all four and writes docs/IMAGES.md.
 # NEW names the base system, debian:trixie unless given; REGROW names a binary to be used instead of building one. With
 # LOG=DIR what was printed stays there; with KEEP=1 the images and the last try stay.
@@ -80,7 +81,7 @@ forget() {
   # shellcheck disable=SC2086 # lists of words
   [ -z "$named" ] || docker volume rm $named >/dev/null 2>&1 || true
   for image in $images; do
-    [ "$(docker image inspect --format '{{len .RepoTags}}' "$image" 2>/dev/null)" != 0 ] ||
+    [ "$(docker image inspect --format '{{len .RepoTags}}' "$image" 2>/dev/null || echo gone)" != 0 ] ||
       docker rmi "$image" >/dev/null 2>&1 || true
   done
 }
@@ -290,9 +291,13 @@ by_hand() {
 
 # ---- one try
 
+# container_of WAY: the first container of a try.
+container_of() { [ "$1" = old ] && echo "img-$name" || echo "img-$name-$1"; }
+
 # try WAY: what is missing, on stdout. $before is the digest of the old volumes.
 try() {
-  local way=$1 os=${base#*:} new
+  local way=$1 os=${base#*:} new code=0
+  [ "$way" != old ] || os=""
   case $way in
   plain | successor)
     [ ! -s "$scratch/archive.failed" ] || { cat "$scratch/archive.failed"; return 1; }
@@ -303,11 +308,15 @@ try() {
     os=""
     ;;
   esac
-  mapfile -t new < <(each "img-$name-$way")
-  # A probe that stops early says why in its last line.
-  script probe "img-$name-$way" "$way" "$os" || { grep '^missing:' "$logs/$name.$way.probe" || because "$(tail -n 1 "$logs/$name.$way.probe")"; return 1; }
-  docker stop --time 30 "${new[@]}" >/dev/null
-  [ -z "$(comm -12 <(volumes "${old[@]}") <(volumes "${new[@]}"))" ] || because "a volume is shared with the old container"
+  mapfile -t new < <(each "$(container_of "$way")")
+  script probe "${new[0]}" "$way" "$os" || code=$?
+  docker stop --time 30 "${new[@]}" >/dev/null || true
+  if [ "$code" != 0 ]; then
+    # A probe that stops early says why in its last line.
+    grep '^missing:' "$logs/$name.$way.probe" || because "$(tail -n 1 "$logs/$name.$way.probe")"
+    return 1
+  fi
+  [ "$way" = old ] || [ -z "$(comm -12 <(volumes "${old[@]}") <(volumes "${new[@]}"))" ] || because "a volume is shared with the old container"
 }
 
 # remember WAY RESULT SECONDS BYTES CODES FILE: a line for the table, tab-separated, and what is missing below it.
@@ -339,11 +348,11 @@ image() {
     started=$(now)
     result=pass
     try "$way" >"$scratch/missing" || result=FAIL
+    took=$(seconds_since "$started")
     if [ "$(digest "${old[@]}")" != "$before" ]; then
-      because "the old container's volumes have changed" >>"$scratch/missing" || result=FAIL
+      [ "$way" = old ] || because "the old container's volumes have changed" >>"$scratch/missing" || result=FAIL
       before=$(digest "${old[@]}")
     fi
-    took=$(seconds_since "$started")
     case $way in
     plain | successor)
       took=$(awk -v a="$took" -v b="$archive_took" 'BEGIN { printf "%.1f", a + b }')
@@ -354,7 +363,7 @@ image() {
     esac
     printf '%s %s %s %ss %s %s %s\n' "$name" "$@" "$(sed -n '/^missing: /{p;q}' "$scratch/missing")" | sed 's/ *$//'
     remember "$@" "$scratch/missing"
-    [ -n "${KEEP:-}" ] || { mapfile -t new < <(each "img-$name-$way"); forget "${new[@]}"; }
+    [ -n "${KEEP:-}" ] || [ "$way" = old ] || { mapfile -t new < <(each "img-$name-$way"); forget "${new[@]}"; }
   done
   [ -n "${KEEP:-}" ] || forget_all
   return "$failed"
@@ -402,7 +411,7 @@ main() {
     shift
   done
   for way in ${ways//,/ }; do
-    case $way in plain | successor | commit | copy) ;; *) fail 2 "'$way' is no way" ;; esac
+    case $way in plain | successor | commit | copy | old) ;; *) fail 2 "'$way' is no way" ;; esac
   done
   if [ $# -eq 0 ]; then
     cd "$folders"
