@@ -31,6 +31,7 @@ many           root         many of everything, with the release binary
 rules          -            the rules, read by the release binary
 services       root         whole services from Debian 11 to 13, in containers where an engine answers
 split          root+engine  what is kept of one service, against what differs; all of them are in docs/SPLIT.md
+images         root+engine  containers of images with an entrypoint, onto a base system and onto the successor of the image
 documentation  root         the commands in the documentation, run
 '
 
@@ -133,6 +134,7 @@ part_services() {
   REGROW=$regrow tests/scenarios.sh
 }
 part_split() { need_engine && need_regrow && REGROW=$regrow tests/oracle.sh sshd; }
+part_images() { need_engine && need_regrow && REGROW=$regrow tests/images.sh; }
 part_documentation() { need_root && need_regrow && REGROW=$regrow tests/docs.sh; }
 
 # ---- the run
