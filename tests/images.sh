@@ -321,7 +321,7 @@ try() {
 
 # remember WAY RESULT SECONDS BYTES CODES FILE: a line for the table, tab-separated, and what is missing below it.
 remember() {
-  printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$name" "$@" | cut -f 1-6
+  printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$name" "${@:1:5}"
   sed -n 's/^missing: /\t/p' "$6"
 } >>"$scratch/table"
 
@@ -381,9 +381,10 @@ for line in open(file, encoding="utf-8", errors="replace"):
     else:
         tries[-1][1].append(fields[1])
 print("# Containers of images, measured\n")
-print("Images in the shape of official ones, and a container of each with a life behind it: brought back onto `%s` (`plain`), onto\n"
-      "the image's successor (`successor`), and by hand: what `docker diff` names put over the successor (`commit`), or the\n"
-      "successor run as before (`copy`), both on copies of the volumes. Written by `tests/images.sh --table` from one run.\n" % base)
+print("Images in the shape of official ones, and a container of each with a life behind it: brought back onto `%s`\n"
+      "(`plain`), onto the image's successor (`successor`), and by hand: what `docker diff` names put over the successor\n"
+      "(`commit`), or the successor run as before (`copy`), both on copies of the volumes. Written by\n"
+      "`tests/images.sh --table` from one run.\n" % base)
 print("| image | way | it | seconds | bytes | archive/restore | lost |\n|---|---|---|---:|---:|---|---:|")
 for (name, way, result, seconds, size, codes), missing in tries:
     print("| %s | %s | %s | %s | %s | %s | %d |" % (name, way, result, seconds, size, codes, len(missing)))
