@@ -31,6 +31,7 @@ many           root         many of everything, with the release binary
 rules          -            the rules, read by the release binary
 services       root         whole services from Debian 11 to 13, in containers where an engine answers
 split          root+engine  what is kept of one service, against what differs; all of them are in docs/SPLIT.md
+images         root+engine  containers of images with an entrypoint, onto a base system and onto the successor of the image
 documentation  root         the commands in the documentation, run
 '
 
@@ -78,6 +79,8 @@ part_shell() {
   shellcheck fixtures/*.sh fixtures/rpm/*.sh fixtures/oracle/*.sh tests/*.sh benches/*.sh .ci/run || bad=1
   # Parts of a service are given to a shell inside it, some to a plain sh.
   shellcheck --shell=bash fixtures/services/*/*.sh fixtures/services/*/*/*.sh fixtures/oracle/*/*.sh fixtures/defences/*.sh || bad=1
+  # Those of images are sourced or run by tests/images.sh, and source what lies beside their folder.
+  shellcheck -x --source-path=SCRIPTDIR fixtures/images/*.sh fixtures/images/*/*.sh fixtures/images/*/*/*.sh || bad=1
   # Scripts of the program and of its rules say themselves which shell they are for.
   mapfile -t found < <(find src rules -name '*.sh')
   shellcheck "${found[@]}" || bad=1
@@ -131,6 +134,7 @@ part_services() {
   REGROW=$regrow tests/scenarios.sh
 }
 part_split() { need_engine && need_regrow && REGROW=$regrow tests/oracle.sh sshd; }
+part_images() { need_engine && need_regrow && REGROW=$regrow tests/images.sh; }
 part_documentation() { need_root && need_regrow && REGROW=$regrow tests/docs.sh; }
 
 # ---- the run

@@ -14,6 +14,6 @@ if [ -n "$databases" ]; then
       --single-transaction --hex-blob --default-character-set=utf8mb4 --skip-dump-date --databases
 fi
 # What is granted has to be there first.
-"$dump" "$@" --system=users,servers,udfs --replace --skip-dump-date >/tmp/accounts.sql
+"$dump" "$@" --system=users,servers,udfs,timezones --replace --skip-dump-date >/tmp/accounts.sql
 # shellcheck disable=SC2016 # SQL quotes names with backticks.
 grep -vF '`regrow_export`@`localhost`' /tmp/accounts.sql

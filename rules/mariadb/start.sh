@@ -7,7 +7,7 @@ install -d -o mysql -g mysql -m 755 /run/mysqld
 printf '%s\n' "create or replace user regrow_export@localhost identified by 'regrow';" \
   'grant all on *.* to regrow_export@localhost with grant option;' >/run/mysqld/regrow.sql
 chmod 644 /run/mysqld/regrow.sql
-setsid "$server" --user=mysql --skip-networking --skip-slave-start --event-scheduler=OFF \
+setsid "$server" --user=mysql --skip-networking --skip-name-resolve=0 --skip-slave-start --event-scheduler=OFF \
   --socket=/run/mysqld/regrow.sock --pid-file=/run/mysqld/regrow.pid --init-file=/run/mysqld/regrow.sql \
   --max-allowed-packet=1G --log-error=/tmp/regrow.log </dev/null >/dev/null 2>&1 &
 until "$admin" --no-defaults -uregrow_export -pregrow --socket=/run/mysqld/regrow.sock ping >/dev/null 2>&1; do

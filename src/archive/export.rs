@@ -124,14 +124,12 @@ fn wanted(source: &Source, examined: &Examined) -> Result<Vec<Wanted>, Failure> 
                 .because(e)
                 .next("correct the rule and run the same command again")
         };
-        for database in &app.rule.databases {
-            let version = app.version.as_ref().map(ToString::to_string).unwrap_or_default();
-            let found = database.instances(source.tree(), &version, &variable);
-            for instance in found.map_err(|e| misfit(e.into()))? {
-                for command in database.exports(&instance).map_err(|e| misfit(e.into()))? {
-                    let version = instance.version.clone();
-                    all.push(Wanted { app: app.app.clone(), version, command });
-                }
+        let version = app.version.as_ref().map(ToString::to_string).unwrap_or_default();
+        let found = app.rule.instances(source.tree(), &version, &variable);
+        for (database, instance) in found.map_err(|e| misfit(e.into()))? {
+            for command in database.exports(&instance).map_err(|e| misfit(e.into()))? {
+                let version = instance.version.clone();
+                all.push(Wanted { app: app.app.clone(), version, command });
             }
         }
     }

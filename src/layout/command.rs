@@ -122,7 +122,7 @@ pub struct Database {
     pub keep: Vec<PathPattern>,
     /// A file that exists when there is such data.
     pub find: PathPattern,
-    /// Its directory on the old system.
+    /// Its directory on the old system: of the first entry that finds something in it.
     pub directory: PathTemplate,
     /// Run in a throw-away copy of the old system, in order, as root, without network. What one
     /// command starts the next one finds running.

@@ -2,6 +2,7 @@
 //! it over, with all values put in.
 
 use super::command::{Call, CallError, Database, Stop};
+use super::model::Rule;
 use super::pattern::{PatternError, Template, Vars};
 use super::scalar::ExpandError;
 use super::version::Version;
@@ -73,10 +74,10 @@ impl Database {
             let below = path.strip_prefix(&place).unwrap_or_else(RootPath::root);
             let is_there = || Ok::<_, TreeError>(tree.entry(&path)?.is_some());
             if let Some(mut vars) = pattern.matches(below.as_bytes()) {
+                if !is_there()? {
+                    continue;
+                }
                 if self.variable.is_some() {
-                    if !is_there()? {
-                        continue;
-                    }
                     vars.set(DATA, place.as_bytes().strip_prefix(b"/").unwrap_or_default());
                 }
                 let version = vars.get("version").unwrap_or(of_app.as_bytes());
@@ -143,6 +144,27 @@ impl Database {
 
     fn stopped(&self, vars: &Vars) -> Result<Option<Command>, CallError> {
         self.stop.as_ref().map(Stop::call).map(|call| Command::of(call, vars)).transpose()
+    }
+}
+
+impl Rule {
+    /// The instances of all its databases in `tree`, as [`Database::instances`] finds them. A
+    /// directory in which the layout of one database is found is not another's.
+    pub fn instances(
+        &self,
+        tree: &dyn Tree,
+        of_app: &str,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Vec<(&Database, Instance)>, InstanceError> {
+        let mut all: Vec<(&Database, Instance)> = Vec::new();
+        for database in &self.databases {
+            for instance in database.instances(tree, of_app, variable)? {
+                if all.iter().all(|(_, other)| other.directory != instance.directory) {
+                    all.push((database, instance));
+                }
+            }
+        }
+        Ok(all)
     }
 }
 
@@ -266,6 +288,21 @@ mod tests {
         let found = rule.databases[0].instances(&tree, "10.3", &none).unwrap();
         let told: Vec<_> = found.iter().map(|i| (i.directory.to_string(), &*i.version)).collect();
         assert_eq!(told, [("/var/lib/mysql".to_owned(), "10.11")]);
+    }
+
+    #[test]
+    fn a_directory_is_of_the_first_layout_that_is_found_in_it() {
+        let db = LayoutDb::open(&[]).unwrap();
+        let rule = db.rule("mariadb", "debian").unwrap().unwrap();
+        let told = |paths: &[&str]| -> Vec<(String, usize)> {
+            let found = rule.instances(&files(paths), "10.5", &none).unwrap();
+            let place = |of: &Database| rule.databases.iter().position(|d| d == of).unwrap();
+            found.into_iter().map(|(of, i)| (i.version, place(of))).collect()
+        };
+        let data = "/var/lib/mysql/ibdata1";
+        assert_eq!(told(&[data, "/var/lib/mysql/debian-10.3.flag"]), [("10.3".to_owned(), 0)]);
+        assert_eq!(told(&[data]), [("10.5".to_owned(), 1)]);
+        assert_eq!(told(&["/var/lib/mysql/backup"]), []);
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub(super) const RULES: &[(&str, &str)] = &[
     ("postgresql.yaml", include_str!("../../rules/postgresql.yaml")),
     ("proftpd.yaml", include_str!("../../rules/proftpd.yaml")),
     ("rabbitmq.yaml", include_str!("../../rules/rabbitmq.yaml")),
+    ("redis.yaml", include_str!("../../rules/redis.yaml")),
     ("rpm.yaml", include_str!("../../rules/rpm.yaml")),
     ("ruby.yaml", include_str!("../../rules/ruby.yaml")),
     ("samba.yaml", include_str!("../../rules/samba.yaml")),

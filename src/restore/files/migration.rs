@@ -121,45 +121,42 @@ pub(in crate::restore) fn withhold(
     for migration in migrations {
         let app = migration.rule.app.as_str();
         let version = String::from_utf8_lossy(migration.vars.get("old").unwrap_or_default());
-        for database in &migration.rule.databases {
-            let variable = |name: &str| -> Option<String> {
-                inputs.settings?.variable(name).last().map(str::to_owned)
+        let variable = |name: &str| -> Option<String> {
+            inputs.settings?.variable(name).last().map(str::to_owned)
+        };
+        let found = migration.rule.instances(archived, &version, &variable);
+        for (database, instance) in &found.map_err(|e| misfit(app, e))? {
+            let commands =
+                database.imports(instance, &migration.vars).map_err(|e| misfit(app, e))?;
+            let exported = |name: &String| {
+                inputs.manifest.exports.iter().any(|e| e.app == app && e.name == *name)
             };
-            let instances = database.instances(archived, &version, &variable);
-            let instances = instances.map_err(|e| misfit(app, e))?;
-            for instance in &instances {
-                let commands =
-                    database.imports(instance, &migration.vars).map_err(|e| misfit(app, e))?;
-                let exported = |name: &String| {
-                    inputs.manifest.exports.iter().any(|e| e.app == app && e.name == *name)
-                };
-                if commands.iter().flat_map(|command| &command.stdin).all(exported) {
-                    let (commands, all_compared) = comparable(commands, exported);
-                    if !all_compared {
-                        let why = "its export is imported, and not compared with what it was: it \
-                                   was archived before that was asked for";
-                        decisions.hold(HeldKind::Data, &instance.directory, why);
-                    }
-                    take_data(database, instance, draft);
-                    decisions.step(PlanStep::Withhold {
-                        directory: instance.directory.clone(),
-                        version: instance.version.to_string(),
-                    });
-                    imports.extend(commands.into_iter().map(|command| PlannedCommand {
-                        argv: command.argv,
-                        stdin: command.stdin,
-                        expect: command.expect,
-                        why: format!("imports the export of {}", instance.directory),
-                    }));
-                } else if !migration.same_version {
-                    take_data(database, instance, draft);
-                    let reason = format!(
-                        "data of version {} without an export: kept in the bundle, not placed",
-                        instance.version
-                    );
-                    let held = Held::new(HeldKind::Data, &instance.directory, reason);
-                    decisions.held.push(held.was(&instance.version));
+            if commands.iter().flat_map(|command| &command.stdin).all(exported) {
+                let (commands, all_compared) = comparable(commands, exported);
+                if !all_compared {
+                    let why = "its export is imported, and not compared with what it was: it \
+                               was archived before that was asked for";
+                    decisions.hold(HeldKind::Data, &instance.directory, why);
                 }
+                take_data(database, instance, draft);
+                decisions.step(PlanStep::Withhold {
+                    directory: instance.directory.clone(),
+                    version: instance.version.to_string(),
+                });
+                imports.extend(commands.into_iter().map(|command| PlannedCommand {
+                    argv: command.argv,
+                    stdin: command.stdin,
+                    expect: command.expect,
+                    why: format!("imports the export of {}", instance.directory),
+                }));
+            } else if !migration.same_version {
+                take_data(database, instance, draft);
+                let reason = format!(
+                    "data of version {} without an export: kept in the bundle, not placed",
+                    instance.version
+                );
+                let held = Held::new(HeldKind::Data, &instance.directory, reason);
+                decisions.held.push(held.was(&instance.version));
             }
         }
     }
