@@ -652,6 +652,39 @@ fn a_package_whose_script_fails_is_taken_out_with_what_needs_it() {
 }
 
 #[test]
+fn a_package_that_the_repository_lists_and_does_not_deliver_is_held_and_the_rest_is_installed() {
+    let wanted = ["other", "tool", "user"];
+    let roots = Roots::new(&wanted).with_target();
+    let packages =
+        [("helper", "", ""), ("other", "", ""), ("tool", "", ""), ("user", "Depends: helper", "")];
+    publish(&roots, "1.0", &packages);
+    fs::remove_file(roots.at("new/repository/helper.deb")).unwrap();
+    let restored = roots.restore("rootfs:new", &["--json"]);
+    assert_eq!(code(&restored), 3, "{}", complaint(&restored));
+    let report = report(&restored);
+    let held = held_packages(&report);
+    assert_eq!(held.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["user"]);
+    let whys = ["user : Depends: helper", "does not deliver it", "File not found"];
+    assert!(whys.iter().all(|why| held[0].1.contains(why)), "{}", held[0].1);
+    let there = |name: &str| roots.at(&format!("new/etc/{name}.conf")).exists();
+    assert_eq!(["helper", "other", "tool", "user"].map(there), [false, true, true, false]);
+}
+
+#[test]
+fn a_repository_that_delivers_nothing_ends_the_restore() {
+    let roots = Roots::new(&["other", "tool"]).with_target();
+    publish(&roots, "1.0", &[("other", "", ""), ("tool", "", "")]);
+    for name in ["other", "tool"] {
+        fs::remove_file(roots.at(&format!("new/repository/{name}.deb"))).unwrap();
+    }
+    let before = state(&roots.at("new"));
+    let failed = roots.restore("rootfs:new", &[]);
+    assert_eq!(code(&failed), 11, "{}", complaint(&failed));
+    assert!(complaint(&failed).contains("File not found"), "{}", complaint(&failed));
+    assert_eq!(state(&roots.at("new")), before);
+}
+
+#[test]
 fn what_fails_and_cannot_be_taken_out_again_ends_the_restore() {
     let roots = Roots::new(&["tool"]).with_target();
     // Its removal fails too.

@@ -2,7 +2,8 @@
 //!
 //! What apt refuses is known before anything is done: it is asked what it would do. What fails only
 //! when it is installed, by a script of its own or a file that another package has, is taken out
-//! again with what needs it, and the rest is installed without it.
+//! again with what needs it, and the rest is installed without it. So is what the repository lists
+//! and does not deliver.
 
 use std::collections::BTreeSet;
 
@@ -130,11 +131,34 @@ fn attempt(
 ) -> Result<Vec<Refused>, Failure> {
     // The packages' own scripts run in the second, which has no network. It is not told to download
     // nothing: a repository in a directory of the system is read where it is, as a download.
-    let mut ran = fetch(system, &order(&["--download-only"], words))?;
-    if ran.code == 0 {
+    let order_of_files = order(&["--download-only"], words);
+    let mut ran = fetch(system, &order_of_files)?;
+    if ran.code != 0 {
+        // A mirror that was just renewed has it at the second time.
+        ran = fetch(system, &order_of_files)?;
+    }
+    if ran.code != 0 {
+        let mut missed = refusal::of_download(&String::from_utf8_lossy(&ran.stderr));
+        named_as_dpkg_does(system, &mut missed)?;
+        // Where as many are missed as were wanted, it is the repository that cannot be used.
+        if !missed.is_empty() && missed.len() < words.len() {
+            return Ok(missed);
+        }
+    } else {
         ran = system.run_one(Command::new(&order(&[], words)))?;
     }
     ended(system, ran, words, before)
+}
+
+/// Takes the architecture off those names that have the system's own.
+fn named_as_dpkg_does(system: &mut dyn System, refused: &mut [Refused]) -> Result<(), Failure> {
+    let native = apt::architecture(system)?.unwrap_or_default();
+    for one in refused {
+        if let Some((name, _)) = one.package.rsplit_once(':').filter(|(_, of)| *of == native) {
+            one.package = name.to_owned();
+        }
+    }
+    Ok(())
 }
 
 /// What failed of an installation, once it is taken out again.
@@ -153,12 +177,7 @@ fn ended(
     let mut failed =
         refusal::of_dpkg(&format!("{stdout}\n{}", String::from_utf8_lossy(&ran.stderr)));
     // It names some with their architecture, also where that is the system's own.
-    let native = apt::architecture(system)?.unwrap_or_default();
-    for one in &mut failed {
-        if let Some((name, _)) = one.package.rsplit_once(':').filter(|(_, of)| *of == native) {
-            one.package = name.to_owned();
-        }
-    }
+    named_as_dpkg_does(system, &mut failed)?;
     if failure.kind() != FailureKind::Step || failed.is_empty() {
         return Err(failure);
     }

@@ -11,6 +11,10 @@ const UNMET: &str = "The following packages have unmet dependencies:";
 /// Stands before a package that dpkg gave up.
 const GIVEN_UP: &str = "dpkg: error processing ";
 
+/// What apt says of a file that it cannot have, while the repository answers.
+const UNDELIVERED: [&str; 5] =
+    ["404 ", "410 ", "File not found", "Hash Sum mismatch", "File has unexpected size"];
+
 /// Reads why apt finds that packages cannot be installed together.
 pub(super) fn of_apt(stdout: &str, stderr: &str) -> Refusal {
     let unmet: Vec<&str> = match stdout.split_once(UNMET) {
@@ -62,6 +66,33 @@ pub(super) fn of_dpkg(text: &str) -> Vec<Refused> {
         }
     }
     found
+}
+
+/// The packages whose files the repository lists and does not deliver, each with its reason; none
+/// where anything was missed for another reason, as a network that is gone.
+pub(super) fn of_download(stderr: &str) -> Vec<Refused> {
+    let missed = stderr.lines().filter_map(|line| line.strip_prefix("E: Failed to fetch "));
+    let mut found = vec![];
+    for line in missed {
+        let (url, why) = line.split_once("  ").unwrap_or((line, ""));
+        let is_of_the_file = UNDELIVERED.iter().any(|words| why.contains(words));
+        let Some(package) = of_url(url).filter(|_| is_of_the_file) else { return vec![] };
+        let why = format!("the repository lists it and does not deliver it: {}", why.trim());
+        found.push(Refused { package, why });
+    }
+    found
+}
+
+/// `http://mirror/pool/main/t/tool/tool_1%3a2-1_amd64.deb`: the name, with the architecture as dpkg
+/// writes it.
+fn of_url(url: &str) -> Option<String> {
+    let file = url.rsplit('/').next()?.strip_suffix(".deb")?;
+    let mut parts = file.split('_');
+    let name = parts.next().filter(|name| !name.is_empty())?;
+    match parts.nth(1) {
+        Some(architecture) if architecture != "all" => Some(format!("{name}:{architecture}")),
+        _ => Some(name.to_owned()),
+    }
 }
 
 /// `new tool package pre-installation script subprocess returned error exit status 1`.
@@ -154,6 +185,27 @@ mod tests {
             ),
         ];
         assert_eq!(failed, expected.map(|(name, why)| (name.to_owned(), why)));
+    }
+
+    #[test]
+    fn what_a_repository_lists_and_does_not_deliver_is_told_from_a_network_that_is_gone() {
+        let gone = "E: Failed to fetch http://m/pool/t/tool_1%3a2-1_amd64.deb  404  Not Found [IP: \
+                    192.0.2.1 80]\nE: Failed to fetch file:/repository/./data_1_all.deb  Hash Sum \
+                    mismatch\n   Hashes of expected file:\nE: Failed to fetch file:/r/./x.deb  File \
+                    not found - /r/./x.deb (2: No such file or directory)\n\
+                    E: Some files failed to download\n";
+        let missed: Vec<(String, String)> =
+            of_download(gone).into_iter().map(|one| (one.package, one.why)).collect();
+        let expected = [
+            ("tool:amd64", "404  Not Found [IP: 192.0.2.1 80]"),
+            ("data", "Hash Sum mismatch"),
+            ("x", "File not found - /r/./x.deb (2: No such file or directory)"),
+        ];
+        let said = "the repository lists it and does not deliver it";
+        let expected = expected.map(|(name, why)| (name.to_owned(), format!("{said}: {why}")));
+        assert_eq!(missed, expected);
+        let cut = "E: Failed to fetch http://m/pool/a/a_1_all.deb  Connection timed out [IP: x]\n";
+        assert!(of_download(&format!("{gone}{cut}")).is_empty());
     }
 
     #[test]
