@@ -1,14 +1,15 @@
 #!/bin/sh
-# jakarta.sh DIRECTORY: makes web applications of javax.* speak jakarta.*.
+# jakarta.sh DIRECTORY [PROGRAM]: makes web applications of javax.* speak jakarta.*, by PROGRAM or javax2jakarta.
 #
 # Archives and what the server unpacked of them change together and keep their times: of an archive that looks newer it
 # would throw away what is unpacked, and uploads with it.
 set -eu
+program=${2:-javax2jakarta}
 new=$(mktemp -d)
 
 # migrate APP: the changed application is $new/app.
 migrate() {
-  javax2jakarta "$1" "$new/app" >"$new/log" 2>&1 || {
+  "$program" "$1" "$new/app" >"$new/log" 2>&1 || {
     cat "$new/log" >&2
     exit 1
   }

@@ -29,6 +29,7 @@ pub(super) const RULES: &[(&str, &str)] = &[
     ("samba.yaml", include_str!("../../rules/samba.yaml")),
     ("secrets.yaml", include_str!("../../rules/secrets.yaml")),
     ("squid.yaml", include_str!("../../rules/squid.yaml")),
+    ("tomcat-tree.yaml", include_str!("../../rules/tomcat-tree.yaml")),
     ("tomcat.yaml", include_str!("../../rules/tomcat.yaml")),
     ("varnish.yaml", include_str!("../../rules/varnish.yaml")),
 ];

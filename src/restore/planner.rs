@@ -473,12 +473,8 @@ fn merge_configuration(planner: &mut Planner<'_>) -> Result<(), Failure> {
     let in_volume = |path: &RootPath| {
         inputs.survey.mounts.iter().any(|mount| path.is_within(&mount.destination))
     };
-    let ground = config::Ground {
-        target,
-        installed,
-        worth: &worth,
-        brings: &|path| successor && !in_volume(path),
-    };
+    let ground =
+        config::Ground { target, installed, worth: &worth, in_volume: &in_volume, successor };
     let met = config::meet(draft, store, &pristine, &ground);
     let met = met.map_err(unreadable)?;
     std::mem::take(&mut planner.aside).into_iter().for_each(|node| draft.put(node));

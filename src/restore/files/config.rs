@@ -45,9 +45,10 @@ pub(in crate::restore) struct Ground<'a> {
     pub(in crate::restore) installed: &'a Installed,
     /// What rules call a path.
     pub(in crate::restore) worth: &'a dyn Fn(&RootPath) -> Option<Worth>,
-    /// Whether what the staged system has at a path is its image's own, and the old image's there
-    /// was too: a successor's, outside of volumes.
-    pub(in crate::restore) brings: &'a dyn Fn(&RootPath) -> bool,
+    /// Whether a path was in a volume: it is placed into that, and no package has a say there.
+    pub(in crate::restore) in_volume: &'a dyn Fn(&RootPath) -> bool,
+    /// Whether what the staged system has is its image's own, and the old image's there was too.
+    pub(in crate::restore) successor: bool,
 }
 
 /// Decides about every file of the settled `draft` that a package of the staged system brings too,
@@ -60,7 +61,7 @@ pub(in crate::restore) fn meet(
     pristine: &BTreeMap<ContentId, ContentId>,
     ground: &Ground<'_>,
 ) -> Result<Met, TreeError> {
-    let Ground { target, installed, worth, brings } = *ground;
+    let Ground { target, installed, worth, in_volume, successor } = *ground;
     let paths: Vec<RootPath> =
         draft.nodes().filter(|n| n.entry.kind.is_file()).map(|n| n.entry.path.clone()).collect();
     let mut met = Met::default();
@@ -72,8 +73,8 @@ pub(in crate::restore) fn meet(
             continue;
         };
         let (id, size) = (*id, entry.kind.size());
-        let of_image = !is_packaged(&path, installed);
-        if of_image && !brings(&path) {
+        let of_image = !is_configured(&path) && (in_volume(&path) || !is_owned(&path, installed));
+        if of_image && (!successor || in_volume(&path)) {
             continue;
         }
         let runs = of_image && (entry.meta.mode | theirs.meta.mode) & 0o111 != 0;
@@ -171,9 +172,14 @@ impl Texts {
     }
 }
 
-/// A file that packages bring or configure; anything else that is there is data, and ours.
-fn is_packaged(path: &RootPath, installed: &Installed) -> bool {
-    path.as_bytes().starts_with(b"/etc/") || installed.claims(path).next().is_some()
+/// A file of configuration, whoever brought it.
+fn is_configured(path: &RootPath) -> bool {
+    path.as_bytes().starts_with(b"/etc/")
+}
+
+/// A file that packages bring; anything else that is there is data, and ours.
+fn is_owned(path: &RootPath, installed: &Installed) -> bool {
+    installed.claims(path).next().is_some()
 }
 
 /// A file that a package owns outside the places where configuration and data live.
@@ -281,7 +287,10 @@ mod tests {
                       Conffiles:\n /etc/app.conf 0123456789abcdef0123456789abcdef\n";
         MemoryTree::default()
             .file("/var/lib/dpkg/status", status)
-            .file("/var/lib/dpkg/info/app.list", "/.\n/etc\n/etc/app.conf\n/usr/bin/app\n")
+            .file(
+                "/var/lib/dpkg/info/app.list",
+                "/.\n/etc\n/etc/app.conf\n/usr/bin/app\n/volume/app\n",
+            )
             .file(at, text)
     }
 
@@ -290,7 +299,9 @@ mod tests {
         installed: &'a Installed,
         worth: &'a dyn Fn(&RootPath) -> Option<Worth>,
     ) -> Ground<'a> {
-        Ground { target, installed, worth, brings: &|path| path.as_bytes().starts_with(b"/app/") }
+        let successor = target.entry(&path("/app/settings")).unwrap().is_some();
+        let in_volume = &|path: &RootPath| path.as_bytes().starts_with(b"/volume/");
+        Ground { target, installed, worth, in_volume, successor }
     }
 
     /// What becomes of the archived file `at` with the text [`OURS`], and everything in the draft.
@@ -453,6 +464,13 @@ mod tests {
             merges,
             one("/etc/app.key", Outcome::OursHeld { default: path("/etc/app.key.dpkg-dist") })
         );
+    }
+
+    #[test]
+    fn in_a_volume_no_package_has_a_say() {
+        let (merges, found) = met("/volume/app", Some(BASE), "new\n", None);
+        assert_eq!(merges, vec![]);
+        assert_eq!(found, files(&[("/volume/app", OURS)]));
     }
 
     #[test]

@@ -9,17 +9,22 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
+use crate::bundle::{Manifest, ManifestEntry};
 use crate::restore::value::decisions::Decisions;
 use crate::restore::value::inputs::{Inputs, VolumesAs};
 use crate::restore::value::relation::Relation;
 use crate::restore::value::succession::installed_later;
 use crate::tree::{
-    Draft, DraftContent, DraftNode, FileType, RootPath, Store, TreeError, outline, resolve,
+    Draft, DraftContent, DraftNode, FileType, RootPath, Store, TreeError, is_within, outline,
+    resolve,
 };
 use crate::verdict::{Class, HeldKind, Origin};
 
 /// In how many lines is told what is left to a successor.
 const DIRECTORIES: usize = 12;
+
+/// Where what runs has its sockets and process numbers.
+const RUN: RootPath = RootPath::literal("/run");
 
 /// Larger files are not looked at for names of variables, in bytes.
 const TEXT: u64 = 256 * 1024;
@@ -61,30 +66,35 @@ pub(in crate::restore) fn tell(
     variables(inputs, draft, decisions)
 }
 
-/// Puts the directories below `/run` that the old image made into the draft, where the plain base
+/// Puts the directories below `/run` that the old container had into the draft, where the plain base
 /// has none: a container is started with what its image has there, and nothing makes them again.
 pub(in crate::restore) fn keep_runtime(
     inputs: &Inputs<'_>,
     draft: &mut Draft,
     decisions: &mut Decisions,
 ) -> Result<(), TreeError> {
-    const RUN: RootPath = RootPath::literal("/run");
-    let made = inputs.manifest.entries.wanted(|listed| {
-        listed.origin == Origin::Image
-            && !listed.deleted
-            && listed.file_type == FileType::Dir
-            && crate::tree::is_within(listed.path, RUN.as_bytes())
-    });
     let carried = inputs.succession.relation.carries(Origin::Image);
+    let made = runtime_directories(inputs.manifest);
     for entry in made.filter(|_| carried && inputs.volumes == VolumesAs::Volumes) {
         let path = entry.path.clone();
         let Some(entry) = entry.into_entry().filter(|_| path != RUN) else { continue };
         if draft.get(&path).is_none() && resolve(inputs.target, &path)?.is_none() {
-            decisions.add(&path, "the old image made it for what runs, and no package does");
+            decisions.add(&path, "the old container had it for what runs, and no package makes it");
             draft.put(DraftNode { entry, content: DraftContent::None });
         }
     }
     Ok(())
+}
+
+/// The directories below `/run` that a container has when it is started again. What ran left files
+/// in those of the image, so that they count as of the container's life.
+fn runtime_directories(manifest: &Manifest) -> impl Iterator<Item = ManifestEntry> + '_ {
+    manifest.entries.wanted(|listed| {
+        matches!(listed.origin, Origin::Image | Origin::Container)
+            && !listed.deleted
+            && listed.file_type == FileType::Dir
+            && is_within(listed.path, RUN.as_bytes())
+    })
 }
 
 /// What the old image brought, by directory.
@@ -171,6 +181,8 @@ fn speaks_of(text: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tree::{Entry, Kind, Meta};
+    use crate::verdict::Reason;
 
     #[test]
     fn a_variable_is_spoken_of_as_a_whole_word() {
@@ -178,5 +190,25 @@ mod tests {
         assert!(speaks_of("os.environ['APP_HOME']", "APP_HOME"));
         assert!(!speaks_of("MY_APP_HOME2", "APP_HOME"));
         assert!(!speaks_of("nothing", "APP_HOME"));
+    }
+
+    #[test]
+    fn directories_for_what_runs_are_made_whoever_changed_them_last() {
+        let mut manifest = Manifest::new();
+        for (path, kind, origin) in [
+            ("/run/app", Kind::Dir, Origin::Image),
+            ("/run/lock", Kind::Dir, Origin::Base),
+            ("/run/used", Kind::Dir, Origin::Container),
+            ("/run/used/app.pid", Kind::File { size: 2 }, Origin::Container),
+            ("/srv/app", Kind::Dir, Origin::Image),
+        ] {
+            let path = RootPath::parse(path.as_bytes()).unwrap();
+            let entry = Entry::new(path, kind, Meta::root(0o755));
+            let (class, reason) = (Class::Ephemeral, Reason::Unexplained);
+            manifest.entries.push(ManifestEntry::new(&entry, class, reason, origin));
+        }
+        let made: Vec<String> =
+            runtime_directories(&manifest).map(|entry| entry.path.to_string()).collect();
+        assert_eq!(made, ["/run/app", "/run/used"]);
     }
 }
