@@ -27,6 +27,7 @@ pub(super) const RULES: &[(&str, &str)] = &[
     ("ruby.yaml", include_str!("../../rules/ruby.yaml")),
     ("samba.yaml", include_str!("../../rules/samba.yaml")),
     ("secrets.yaml", include_str!("../../rules/secrets.yaml")),
+    ("slapd.yaml", include_str!("../../rules/slapd.yaml")),
     ("squid.yaml", include_str!("../../rules/squid.yaml")),
     ("tomcat.yaml", include_str!("../../rules/tomcat.yaml")),
     ("varnish.yaml", include_str!("../../rules/varnish.yaml")),

@@ -61,8 +61,9 @@ pub(in crate::restore) fn tell(
     variables(inputs, draft, decisions)
 }
 
-/// Puts the directories below `/run` that the old image made into the draft, where the plain base
-/// has none: a container is started with what its image has there, and nothing makes them again.
+/// Puts the directories below `/run` that the old image or the container's life made into the draft,
+/// where the new system has none: a container is started with what it has there, and nothing makes
+/// them again.
 pub(in crate::restore) fn keep_runtime(
     inputs: &Inputs<'_>,
     draft: &mut Draft,
@@ -70,17 +71,17 @@ pub(in crate::restore) fn keep_runtime(
 ) -> Result<(), TreeError> {
     const RUN: RootPath = RootPath::literal("/run");
     let made = inputs.manifest.entries.wanted(|listed| {
-        listed.origin == Origin::Image
+        matches!(listed.origin, Origin::Image | Origin::Container)
+            && inputs.succession.relation.carries(listed.origin)
             && !listed.deleted
             && listed.file_type == FileType::Dir
             && crate::tree::is_within(listed.path, RUN.as_bytes())
     });
-    let carried = inputs.succession.relation.carries(Origin::Image);
-    for entry in made.filter(|_| carried && inputs.volumes == VolumesAs::Volumes) {
+    for entry in made.filter(|_| inputs.volumes == VolumesAs::Volumes) {
         let path = entry.path.clone();
         let Some(entry) = entry.into_entry().filter(|_| path != RUN) else { continue };
         if draft.get(&path).is_none() && resolve(inputs.target, &path)?.is_none() {
-            decisions.add(&path, "the old image made it for what runs, and no package does");
+            decisions.add(&path, "it was there for what runs, and no package makes it");
             draft.put(DraftNode { entry, content: DraftContent::None });
         }
     }
