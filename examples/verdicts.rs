@@ -6,7 +6,7 @@
 
 use std::error::Error;
 
-use regrow::archive::{ExamineOptions, examine, scratch_dir};
+use regrow::archive::{ExamineOptions, examine};
 use regrow::layout::LayoutDb;
 use regrow::monitor::Silent;
 use regrow::source::{OpenOptions, Source, SourceSpec};
@@ -14,7 +14,7 @@ use regrow::source::{OpenOptions, Source, SourceSpec};
 fn main() -> Result<(), Box<dyn Error>> {
     let root = std::env::args().nth(1).ok_or("which root?")?;
     let spec = SourceSpec::parse(&format!("rootfs:{root}"))?;
-    let source = Source::open(&spec, &OpenOptions::default(), &scratch_dir(None), &Silent)?;
+    let source = Source::open(&spec, &OpenOptions::default(), &std::env::temp_dir(), &Silent)?;
     let layout = LayoutDb::open(&[])?;
     let examined = examine(&source, &layout, &ExamineOptions::default(), &Silent)?;
     for judged in examined.entries.iter() {

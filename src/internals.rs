@@ -8,6 +8,7 @@ pub mod tree {
     pub use crate::tree::copy::remove_tree;
     pub use crate::tree::draft::{Draft, DraftContent, DraftNode};
     pub use crate::tree::empty::Empty;
+    pub use crate::tree::follow::{read_file, resolve, resolve_parent};
     pub use crate::tree::rootfs::Rootfs;
 }
 

@@ -13,8 +13,8 @@ use std::sync::LazyLock;
 use md5::{Digest, Md5 as Hasher};
 use regrow::internals::packages::dpkg::{AlternativeStatus, Dpkg};
 use regrow::internals::packages::{Md5, Status, Why, version};
-use regrow::internals::tree::Rootfs;
-use regrow::tree::{Kind, RootPath, Tree, read_file, resolve, resolve_parent};
+use regrow::internals::tree::{Rootfs, read_file, resolve, resolve_parent};
+use regrow::tree::{Kind, RootPath, Tree};
 
 /// The root to compare on, and what we read of it.
 struct Disk {

@@ -16,11 +16,11 @@ use std::process::{Command, Output};
 use regrow::archive::{ExamineOptions, examine};
 use regrow::internals::packages::pacman::{Pacman, version};
 use regrow::internals::packages::{Digest, FileRecord, Presence, RecordedKind, Role};
-use regrow::internals::tree::Rootfs;
+use regrow::internals::tree::{Rootfs, read_file};
 use regrow::layout::LayoutDb;
 use regrow::monitor::Silent;
 use regrow::source::{OpenOptions, Source, SourceSpec};
-use regrow::tree::{Entry, Kind, RootPath, Tree, read_file};
+use regrow::tree::{Entry, Kind, RootPath, Tree};
 use regrow::verdict::Class;
 use sha2::{Digest as _, Sha256};
 

@@ -14,7 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use checker::Checker;
-use regrow::layout::{LayoutDb, render, schema};
+use regrow::layout::{LayoutDb, Rule};
 use serde_json::Value;
 
 /// Mistakes that no schema tells: YAML's extras, a word that stands twice, a value about which
@@ -73,7 +73,7 @@ fn fault(schema: &Value, text: &str) -> Option<String> {
 
 #[test]
 fn the_schema_accepts_every_rule_that_the_program_reads() {
-    let schema = schema().to_value();
+    let schema = Rule::schema().to_value();
     let rules = [rules("rules"), rules("fixtures/rules")].concat();
     assert!(rules.len() > 20);
     for (name, text) in rules {
@@ -81,14 +81,14 @@ fn the_schema_accepts_every_rule_that_the_program_reads() {
     }
     let everything = repository("fixtures/rules/everything.yaml");
     for rule in LayoutDb::open(&[everything]).unwrap().apps().unwrap() {
-        let shown = render(&rule).unwrap();
+        let shown = rule.to_yaml().unwrap();
         assert_eq!(fault(&schema, &shown), None, "{} as it is shown", rule.app);
     }
 }
 
 #[test]
 fn the_schema_refuses_what_is_wrong_in_form() {
-    let schema = schema().to_value();
+    let schema = Rule::schema().to_value();
     let mut accepted = rules("fixtures/rules/invalid");
     accepted.retain(|(_, text)| fault(&schema, text).is_none());
     let accepted: Vec<&str> = accepted.iter().map(|(name, _)| name.as_str()).collect();
@@ -99,7 +99,7 @@ fn the_schema_refuses_what_is_wrong_in_form() {
 fn the_tables_of_the_readme_are_the_language() {
     let path = repository("rules/README.md");
     let text = fs::read_to_string(&path).unwrap();
-    let new = tables::renewed(&text, &schema().to_value());
+    let new = tables::renewed(&text, &Rule::schema().to_value());
     if std::env::var_os("REGROW_BLESS").is_some() {
         fs::write(&path, &new).unwrap();
     } else {

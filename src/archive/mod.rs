@@ -31,7 +31,7 @@ pub use losses::Lost;
 pub use outcome::{ArchiveReport, ClassTotal, ClassTotals, Totals};
 pub use pristine::Pristine;
 pub use shown::Shown;
-pub use since::{SinceError, parse_since};
+pub use since::SinceError;
 pub use verdicts::Verdicts;
 
 pub use crate::classify::{LogPolicy, UserChoice};
@@ -79,21 +79,22 @@ pub struct ArchiveOptions {
     pub observing: Observing,
 }
 
-/// Fails early where a bundle could not be published under `output`, before anything is read.
+/// Fails early where a bundle could not be published under `output`, before anything is read;
+/// else tells the directory beside it, where contents are copied to that cannot be read in place:
+/// the user wants data of this size there.
 ///
 /// # Errors
 /// The file exists (precondition); its directory does not, or cannot be written.
-pub fn check_output(output: &Path) -> Result<(), Failure> {
-    Writer::create(output).map(drop).map_err(|e| e.into_failure("writing", output))
+pub fn check_output(output: &Path) -> Result<PathBuf, Failure> {
+    Writer::create(output).map(drop).map_err(|e| e.into_failure("writing", output))?;
+    Ok(beside(output))
 }
 
-/// Where contents are copied to that cannot be read in place: beside the bundle, where the user
-/// wants data of this size, else the system's place for temporary files.
-pub fn scratch_dir(output: Option<&Path>) -> PathBuf {
-    match output.and_then(Path::parent) {
-        Some(dir) if dir.as_os_str().is_empty() => PathBuf::from("."),
-        Some(dir) => dir.to_owned(),
-        None => std::env::temp_dir(),
+/// The directory of `output`.
+fn beside(output: &Path) -> PathBuf {
+    match output.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
+        _ => PathBuf::from("."),
     }
 }
 
@@ -112,7 +113,7 @@ pub fn archive(
 ) -> Result<ArchiveReport, Failure> {
     let started = Instant::now();
     let mut writer = Writer::create(output).map_err(|e| e.into_failure("writing", output))?;
-    let scratch = scratch_dir(Some(output));
+    let scratch = beside(output);
     let mut copies = Copies::new(source, &scratch);
     let mut exports = match options.exports {
         Exports::Run => export::run(source, &examined, &mut copies, monitor)?,

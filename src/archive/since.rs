@@ -1,5 +1,7 @@
 //! `--since`: how a user writes a baseline.
 
+use std::str::FromStr;
+
 use super::Since;
 use crate::tree::{RootPath, Time};
 
@@ -17,26 +19,30 @@ pub enum SinceError {
     Time(String),
 }
 
-/// Reads an absolute path, `@SECONDS` or RFC 3339.
-pub fn parse_since(text: &str) -> Result<Since, SinceError> {
-    if text.starts_with('/') {
-        return RootPath::parse(text.as_bytes())
-            .map(Since::Marker)
-            .map_err(|_| SinceError::Path(text.to_owned()));
+/// An absolute path, `@SECONDS` or RFC 3339.
+impl FromStr for Since {
+    type Err = SinceError;
+
+    fn from_str(text: &str) -> Result<Since, SinceError> {
+        if text.starts_with('/') {
+            return RootPath::parse(text.as_bytes())
+                .map(Since::Marker)
+                .map_err(|_| SinceError::Path(text.to_owned()));
+        }
+        if let Some(seconds) = text.strip_prefix('@') {
+            let secs = seconds.parse().map_err(|_| SinceError::Epoch(text.to_owned()))?;
+            return Ok(Since::Time(Time { secs, nanos: 0 }));
+        }
+        let time: jiff::Timestamp = text.parse().map_err(|_| SinceError::Time(text.to_owned()))?;
+        let nanos = time.subsec_nanosecond();
+        // Before 1970 the library counts fractions towards the epoch; ours always count up.
+        let (secs, nanos) = if nanos < 0 {
+            (time.as_second() - 1, nanos + 1_000_000_000)
+        } else {
+            (time.as_second(), nanos)
+        };
+        Ok(Since::Time(Time { secs, nanos: u32::try_from(nanos).unwrap_or(0) }))
     }
-    if let Some(seconds) = text.strip_prefix('@') {
-        let secs = seconds.parse().map_err(|_| SinceError::Epoch(text.to_owned()))?;
-        return Ok(Since::Time(Time { secs, nanos: 0 }));
-    }
-    let time: jiff::Timestamp = text.parse().map_err(|_| SinceError::Time(text.to_owned()))?;
-    let nanos = time.subsec_nanosecond();
-    // Before 1970 the library counts fractions towards the epoch; ours always count up.
-    let (secs, nanos) = if nanos < 0 {
-        (time.as_second() - 1, nanos + 1_000_000_000)
-    } else {
-        (time.as_second(), nanos)
-    };
-    Ok(Since::Time(Time { secs, nanos: u32::try_from(nanos).unwrap_or(0) }))
 }
 
 #[cfg(test)]
@@ -50,11 +56,11 @@ mod tests {
     #[test]
     fn a_baseline_is_a_path_seconds_or_a_time() {
         let marker = RootPath::parse(b"/tmp/ts0").unwrap();
-        assert_eq!(parse_since("/tmp/ts0"), Ok(Since::Marker(marker)));
-        assert_eq!(parse_since("@-5"), time(-5, 0));
-        assert_eq!(parse_since("1970-01-01T00:01:00.5Z"), time(60, 500_000_000));
-        assert_eq!(parse_since("1969-12-31T23:59:59.5Z"), time(-1, 500_000_000));
-        assert_eq!(parse_since("@x"), Err(SinceError::Epoch("@x".into())));
-        assert_eq!(parse_since("yesterday"), Err(SinceError::Time("yesterday".into())));
+        assert_eq!("/tmp/ts0".parse(), Ok(Since::Marker(marker)));
+        assert_eq!("@-5".parse(), time(-5, 0));
+        assert_eq!("1970-01-01T00:01:00.5Z".parse(), time(60, 500_000_000));
+        assert_eq!("1969-12-31T23:59:59.5Z".parse(), time(-1, 500_000_000));
+        assert_eq!("@x".parse::<Since>(), Err(SinceError::Epoch("@x".into())));
+        assert_eq!("yesterday".parse::<Since>(), Err(SinceError::Time("yesterday".into())));
     }
 }

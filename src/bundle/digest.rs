@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use crate::tree::Extent;
 
 /// SHA-256, 32 bytes.
-pub type Sha = [u8; 32];
+pub(crate) type Sha = [u8; 32];
 
 /// Holes beyond this many bytes in one file are not hashed as zeros.
 ///

@@ -63,7 +63,7 @@ impl Stored {
 
 /// What a list shows of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Listed<'a> {
+pub(crate) struct Listed<'a> {
     /// The bytes of the path.
     pub path: &'a [u8],
     /// What it is worth.
@@ -150,7 +150,7 @@ impl Entries {
     }
 
     /// All of them, as far as a list shows them.
-    pub fn listed(&self) -> impl Iterator<Item = Listed<'_>> {
+    pub(crate) fn listed(&self) -> impl Iterator<Item = Listed<'_>> {
         (0..self.len()).map(|number| self.list(number))
     }
 
@@ -160,7 +160,10 @@ impl Entries {
     }
 
     /// Those of which a list shows what is wanted; the others are not put together.
-    pub fn wanted(&self, wanted: impl Fn(Listed) -> bool) -> impl Iterator<Item = ManifestEntry> {
+    pub(crate) fn wanted(
+        &self,
+        wanted: impl Fn(Listed) -> bool,
+    ) -> impl Iterator<Item = ManifestEntry> {
         let numbers = (0..self.len()).filter(move |number| wanted(self.list(*number)));
         numbers.map(|number| self.get(number))
     }

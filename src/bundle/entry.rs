@@ -29,7 +29,7 @@ pub struct ManifestEntry {
     pub volume: Option<String>,
     /// The package that owns it.
     pub package: Option<String>,
-    /// Where its pristine text was found: [`ITSELF`], else the bundle holds it below `pristine/`.
+    /// Where its pristine text was found: `itself`, else the bundle holds it below `pristine/`.
     pub pristine: Option<String>,
     /// Whether it was kept and holds a key or a password.
     pub secret: bool,

@@ -46,8 +46,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use contents::Contents;
-pub use digest::{Digest, DigestError, Sha};
-pub use entries::{Entries, Listed};
+pub(crate) use digest::Sha;
+pub use digest::{Digest, DigestError};
+pub use entries::Entries;
+pub(crate) use entries::Listed;
 pub(crate) use entry::ITSELF;
 pub use entry::{ManifestEntry, Node};
 pub use manifest::{Counts, ExportRecord, Loss, Manifest, MemberRecord, VolumeRecord};
@@ -63,11 +65,11 @@ use crate::failure::FailureKind;
 use crate::tree::{RootPath, escaped};
 
 /// The format that is written, and the newest that is read.
-pub const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 2;
 
 /// The oldest format that is read. It had reasons as sentences, and settings as an engine told
 /// them.
-pub const OLDEST_FORMAT: u32 = 1;
+pub(crate) const OLDEST_FORMAT: u32 = 1;
 
 /// A part of a bundle that holds paths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

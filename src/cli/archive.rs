@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use regrow::archive::{
-    ArchiveOptions, ExamineOptions, Exports, LogPolicy, Observing, Since, archive, examine,
-    parse_since,
+    ArchiveOptions, ArchiveReport, ExamineOptions, Exports, LogPolicy, Observing, Since, archive,
+    examine,
 };
 use regrow::failure::{Failure, FailureKind};
-use regrow::report;
+use regrow::report::Inspection;
 use regrow::source::{Binds, OpenOptions, Source, SourceSpec};
 
 use super::context::Context;
@@ -76,7 +76,7 @@ impl Look {
     pub(crate) fn examine_options(&self) -> Result<ExamineOptions, Failure> {
         let since = match self.since.as_deref() {
             None | Some("image") => Since::Default,
-            Some(text) => parse_since(text).map_err(|e| {
+            Some(text) => text.parse().map_err(|e| {
                 Failure::new(FailureKind::Usage, "reading --since", text)
                     .because(e)
                     .next("give `image`, an absolute path, RFC 3339 or @SECONDS")
@@ -104,16 +104,16 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
     let spec = source_spec(&args.source)?;
     let examine_options = args.look.examine_options()?;
     let layout = context.layout()?;
-    if let Some(output) = &args.output {
-        regrow::archive::check_output(output)?;
-    }
-    let scratch = regrow::archive::scratch_dir(args.output.as_deref());
+    let scratch = match &args.output {
+        Some(output) => regrow::archive::check_output(output)?,
+        None => std::env::temp_dir(),
+    };
     let open = args.look.open_options();
     let source = Source::open(&spec, &open, &scratch, context.monitor)?;
     let examined = examine(&source, &layout, &examine_options, context.monitor)?;
     let (Some(output), false) = (&args.output, args.dry_run) else {
-        let report = report::Inspection::of_examined(&examined);
-        context.output.print(&report, report::inspection_text);
+        let report = Inspection::of_examined(&examined);
+        context.output.print(&report, Inspection::text);
         return Ok(Exit::Done);
     };
     let options = ArchiveOptions {
@@ -122,6 +122,6 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
     };
     let outcome = archive(&source, examined, output, &options, context.monitor)?;
     let exit = if outcome.losses.is_empty() { Exit::Done } else { Exit::WithLosses };
-    context.output.print(&outcome, report::archive_text);
+    context.output.print(&outcome, ArchiveReport::text);
     Ok(exit)
 }

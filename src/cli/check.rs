@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use regrow::failure::{Failure, FailureKind};
-use regrow::report;
-use regrow::restore::Checks;
+use regrow::restore::{CheckReport, Checks};
 use regrow::source::{OpenOptions, Running, Source, SourceSpec};
 
 use super::archive::source_spec;
@@ -41,7 +40,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
         (spec, _) => spec,
     };
     let options = OpenOptions { running: Running::Read, ..OpenOptions::default() };
-    let scratch = regrow::archive::scratch_dir(None);
+    let scratch = std::env::temp_dir();
     let standing = Source::open(&spec, &options, &scratch, context.monitor)?;
     let layout = context.layout()?;
     let checks = if args.no_observe { Checks::Skip } else { Checks::Run };
@@ -53,6 +52,6 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
         context.monitor,
     )?;
     let exit = if found.held.is_empty() { Exit::Done } else { Exit::WithLosses };
-    context.output.print(&found, report::check_text);
+    context.output.print(&found, CheckReport::text);
     Ok(exit)
 }

@@ -1,6 +1,6 @@
 //! `regrow gc`.
 
-use regrow::report;
+use regrow::restore::GarbageReport;
 
 use super::context::Context;
 use super::exit_code::Exit;
@@ -13,6 +13,6 @@ pub(crate) struct Args {}
 pub(crate) fn run(_args: &Args, context: &Context) -> anyhow::Result<Exit> {
     let which = super::restore::which(context.global.engine);
     let removed = regrow::restore::collect_garbage(which, context.monitor)?;
-    context.output.print(&removed, report::garbage_text);
+    context.output.print(&removed, GarbageReport::text);
     Ok(Exit::Done)
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use regrow::archive::{ExamineOptions, examine, explain};
 use regrow::bundle;
 use regrow::failure::{Failure, FailureKind};
-use regrow::report::{self, Explanation, Inspection, PageFile};
+use regrow::report::{Explanation, Inspection, PageFile};
 use regrow::source::Source;
 use regrow::tree::RootPath;
 
@@ -55,7 +55,7 @@ fn subject(text: &str) -> Subject<'_> {
 }
 
 fn open_source(text: &str, look: &Look, context: &Context) -> Result<Source, Failure> {
-    let scratch = regrow::archive::scratch_dir(None);
+    let scratch = std::env::temp_dir();
     Source::open(&source_spec(text)?, &look.open_options(), &scratch, context.monitor)
 }
 
@@ -79,8 +79,8 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
 
 /// Writes the page, if one is wanted, and prints the report.
 fn tell(report: &Inspection, page: Option<PageFile>, context: &Context) -> Result<(), Failure> {
-    page.map_or(Ok(()), |page| page.save(|to| report::inspection_page(report, to)))?;
-    context.output.print(report, report::inspection_text);
+    page.map_or(Ok(()), |page| page.save(|to| report.page(to)))?;
+    context.output.print(report, Inspection::text);
     Ok(())
 }
 
@@ -108,6 +108,6 @@ pub(crate) fn explain_path(args: &ExplainArgs, context: &Context) -> anyhow::Res
             .why(format!("{} holds no such path", args.subject))
             .next("`regrow inspect` lists the paths")
     })?;
-    context.output.print(&explanation, report::explanation_text);
+    context.output.print(&explanation, Explanation::text);
     Ok(Exit::Done)
 }

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use regrow::bundle;
 use regrow::failure::{Failure, FailureKind};
-use regrow::report::{self, PageFile};
+use regrow::report::PageFile;
 use regrow::restore::{
-    Checks, Downloads, OnFailure, Plan, PlanFile, Relation, RestoreOptions, Start, TargetSpec,
-    Which, plan as plan_restore, restore,
+    Checks, Downloads, OnFailure, Plan, PlanFile, PlanReport, Relation, RestoreOptions,
+    RestoreReport, Start, TargetSpec, Which, plan as plan_restore, restore,
 };
 
 use super::context::{Context, EngineName};
@@ -128,10 +128,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
     let page = Saved::new(None, args.html.as_deref())?.page;
     let outcome = restore(&args.file, &context.layout()?, &options, context.monitor)?;
     let exit = exit(&outcome.losses, &outcome.held);
-    context.output.print(&outcome, report::restore_text);
+    context.output.print(&outcome, RestoreReport::text);
     if let Some(page) = page {
         let reader = open(&args.file)?;
-        page.save(|to| report::restore_page(&outcome, reader.manifest(), to))?;
+        page.save(|to| outcome.page(reader.manifest(), to))?;
     }
     Ok(exit)
 }
@@ -186,10 +186,10 @@ fn make_plan(
     saved.plan.map_or(Ok(()), |output| output.save(&plan))?;
     if let Some(page) = saved.page {
         let reader = open(file)?;
-        page.save(|to| report::plan_page(&planned, reader.manifest(), to))?;
+        page.save(|to| planned.page(reader.manifest(), to))?;
     }
     let exit = exit(&planned.losses, &planned.held);
-    context.output.print(&planned, report::plan_text);
+    context.output.print(&planned, PlanReport::text);
     Ok(exit)
 }
 

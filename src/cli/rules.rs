@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use regrow::failure::{Failure, FailureKind};
-use regrow::layout;
-use regrow::report::{self, RuleList, Text};
+use regrow::layout::{self, Rule};
+use regrow::report::{RuleList, Text};
 
 use super::context::Context;
 use super::exit_code::Exit;
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     match &args.what {
         What::List => {
             let rules = context.layout()?.apps()?;
-            context.output.print(&RuleList::new(&rules), report::rules_text);
+            context.output.print(&RuleList::new(&rules), RuleList::text);
         }
         What::Show { app } => {
             let rules = context.layout()?.apps()?;
@@ -51,7 +51,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
                         .why("no rule has this name")
                         .next("`regrow rules list` names them")
                 })?;
-            let text = layout::render(&rule).map_err(|e| {
+            let text = rule.to_yaml().map_err(|e| {
                 Failure::new(FailureKind::Internal, "showing the rule of", app).because(e)
             })?;
             context.output.print(&rule, |_, _| Text::plain(&text));
@@ -63,7 +63,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
                 .print(&checked, |n, _| Text::plain(&format!("{n} rules are well-formed")));
         }
         What::Schema => {
-            let schema = layout::schema();
+            let schema = Rule::schema();
             // `#` writes JSON with indentation.
             context
                 .output

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use regrow::bundle;
-use regrow::report::{self, Verification};
+use regrow::report::Verification;
 
 use super::context::Context;
 use super::exit_code::Exit;
@@ -23,6 +23,6 @@ pub(crate) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
     let verified =
         reader.verify(context.monitor).map_err(|e| e.into_failure("verifying", &args.file))?;
     let report = Verification::new(reader.manifest(), &verified, started.elapsed());
-    context.output.print(&report, report::verification_text);
+    context.output.print(&report, Verification::text);
     Ok(Exit::Done)
 }

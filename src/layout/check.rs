@@ -22,13 +22,15 @@ pub fn lint_paths(paths: &[PathBuf]) -> Result<usize, LayoutError> {
     Ok(rules)
 }
 
-/// `rule` as the text of a rule file.
-///
-/// # Errors
-/// Only if YAML cannot express it, which would be a bug.
-pub fn render(rule: &Rule) -> Result<String, serde_yaml::Error> {
-    let mut text = Vec::new();
-    let mut serializer = serde_yaml::Serializer::new(&mut text);
-    serde_yaml::with::singleton_map_recursive::serialize(rule, &mut serializer)?;
-    Ok(String::from_utf8_lossy(&text).into_owned())
+impl Rule {
+    /// The text of a rule file that says the same.
+    ///
+    /// # Errors
+    /// Only if YAML cannot express it, which would be a bug.
+    pub fn to_yaml(&self) -> Result<String, serde_yaml::Error> {
+        let mut text = Vec::new();
+        let mut serializer = serde_yaml::Serializer::new(&mut text);
+        serde_yaml::with::singleton_map_recursive::serialize(self, &mut serializer)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
 }

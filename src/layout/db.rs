@@ -110,7 +110,8 @@ impl LayoutDb {
     }
 
     /// The files that the rule of `app` on `distribution` was made of, in order.
-    pub fn sources(&self, app: &str, distribution: &str) -> Result<Vec<RuleSource>> {
+    #[cfg(test)]
+    fn sources(&self, app: &str, distribution: &str) -> Result<Vec<RuleSource>> {
         let rows = self.ask(
             sqlx::query("SELECT sources FROM rule WHERE app = ?1 AND distribution = ?2")
                 .bind(app)

@@ -2,14 +2,12 @@
 //! fits its syntax. Checked when a rule is loaded, so that a restore never meets it.
 
 mod commands;
-mod fault;
 mod settings;
 
 use std::collections::BTreeSet;
 
-use fault::{Fault, fault, listed, unknown};
-
 use super::change::Step;
+use super::fault::{Fault, fault, listed, unknown};
 use super::matcher::line_glob;
 use super::model::{LayoutEntry, Rule};
 use super::outdated::Outdated;

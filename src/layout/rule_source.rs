@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A file that a rule was made of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RuleSource {
+pub(crate) struct RuleSource {
     /// Its name in the binary, or its path.
     pub file: String,
     /// Whether it is part of the binary, and so trusted.

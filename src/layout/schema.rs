@@ -18,12 +18,14 @@ use super::pattern::Template;
 use super::scalar::{Argv, Mode, PathPattern, PathTemplate, ScriptName, Word, Words};
 use super::version::{Range, Version};
 
-/// The JSON Schema (draft 2020-12) of a rule file.
-pub fn schema() -> Schema {
-    SchemaSettings::draft2020_12()
-        .with_transform(AsWritten)
-        .into_generator()
-        .into_root_schema_for::<Rule>()
+impl Rule {
+    /// The JSON Schema (draft 2020-12) of a rule file.
+    pub fn schema() -> Schema {
+        SchemaSettings::draft2020_12()
+            .with_transform(AsWritten)
+            .into_generator()
+            .into_root_schema_for::<Rule>()
+    }
 }
 
 /// What a YAML parser sees of a rule, and what a reader who is not in the code.
@@ -192,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_text_may_look_like_a_number() {
-        let schema = schema();
+        let schema = Rule::schema();
         assert_eq!(
             schema.get("$schema"),
             Some(&json!("https://json-schema.org/draft/2020-12/schema"))

@@ -8,6 +8,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::fault::{Fault, fault, listed, unknown};
 use super::pattern::Template;
 use super::scalar::{PathPattern, Words};
 use super::version::Version;
@@ -233,6 +234,53 @@ impl Op<'_> {
             Op::Gone(op) => op.since.as_ref(),
             Op::Set(op) | Op::SetIfUnset(op) => op.since.as_ref(),
         }
+    }
+
+    /// What is wrong with it in a file of this syntax; variables in it are those in `given`.
+    pub(super) fn fault(&self, syntax: Syntax, given: &[&str]) -> Option<Fault> {
+        match self {
+            Op::Ask(op) => listed("keys", &op.keys),
+            Op::Gone(op) => listed("keys", &op.keys),
+            Op::MapValue(op) => listed("keys", &op.keys),
+            Op::DropItem(op) => listed("keys", &op.keys).or_else(|| listed("items", &op.items)),
+            Op::Rename(_) => None,
+            Op::Replace(op) => op.fault(given),
+            Op::Set(op) | Op::SetIfUnset(op) => match &op.section {
+                Some(section) if syntax != Syntax::Ini => {
+                    Some(fault(section, format!("the section `{section}` needs the syntax `ini`")))
+                }
+                _ => unknown(op.value.as_str(), &op.value.names(), given),
+            },
+        }
+    }
+
+    /// What it does, key by key: the key or text, and all of it in words.
+    pub(super) fn said(&self) -> Vec<(String, String)> {
+        let of_keys = |keys: &[String], rest: String| {
+            keys.iter().map(|key| (key.clone(), format!("{key}: {rest}"))).collect()
+        };
+        match self {
+            Op::Ask(op) => of_keys(&op.keys, format!("ask {:?} {:?}", op.values, op.since)),
+            Op::Gone(op) => of_keys(&op.keys, format!("gone {:?} {:?}", op.values, op.since)),
+            Op::MapValue(op) => of_keys(&op.keys, format!("map {:?} {:?}", op.values, op.since)),
+            Op::DropItem(op) => of_keys(&op.keys, format!("drop {:?} {:?}", op.items, op.since)),
+            Op::Rename(op) => vec![(op.key.clone(), format!("{op:?}"))],
+            Op::Replace(op) => vec![(op.text.as_str().to_owned(), format!("{op:?}"))],
+            Op::Set(op) | Op::SetIfUnset(op) => vec![(op.key.clone(), format!("{op:?}"))],
+        }
+    }
+}
+
+impl Replace {
+    /// What is wrong with it; variables in it are those in `given`.
+    pub(super) fn fault(&self, given: &[&str]) -> Option<Fault> {
+        if self.text.as_str().is_empty() {
+            return Some(fault("text:", "an empty text cannot be replaced"));
+        }
+        if self.endings.iter().any(String::is_empty) {
+            return Some(fault(self.text.as_str(), "an ending is not empty"));
+        }
+        [&self.text, &self.with].into_iter().find_map(|t| unknown(t.as_str(), &t.names(), given))
     }
 }
 

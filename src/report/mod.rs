@@ -14,13 +14,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-pub use html::{PageFile, inspection_page, plan_page, restore_page};
+pub use html::PageFile;
 pub use inspection::{Explanation, InspectedEntries, InspectedEntry, Inspection};
 pub use styled::{Role, Span, Text};
-pub use text::{
-    archive_text, check_text, explanation_text, garbage_text, inspection_text, plan_text,
-    restore_text, rules_text, verification_text,
-};
 pub use view::View;
 
 use crate::bundle::{Loss, Manifest, Verified};

@@ -101,12 +101,7 @@ pub(super) fn open(
         layers: trees,
         base,
         in_container: true,
-        container: Some(ContainerFacts {
-            engine,
-            id: container.id.clone(),
-            image_id: container.image_id.clone(),
-            started,
-        }),
+        container: Some(ContainerFacts { engine, id: container.id.clone(), started }),
         limitations,
         left_out: opened.left_out,
         ..Source::new(spec, container.name.clone(), stack)

@@ -7,13 +7,11 @@ use crate::engine::{Container, Engine, EngineError, State};
 use crate::failure::{Failure, FailureKind};
 
 /// The facts of an opened container.
-pub struct ContainerFacts {
+pub(crate) struct ContainerFacts {
     /// The engine it lives in.
-    pub engine: Engine,
+    pub(crate) engine: Engine,
     /// Full id.
-    pub id: String,
-    /// Id of its image.
-    pub image_id: String,
+    pub(crate) id: String,
     /// When it was last started, in the engine's words.
     pub(super) started: Value,
 }

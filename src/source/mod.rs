@@ -28,7 +28,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub(crate) use container::read_container;
-pub use facts::ContainerFacts;
+pub(crate) use facts::ContainerFacts;
 pub(crate) use facts::engine_failure;
 pub use findings::LeftOut;
 pub use spec::{SourceSpec, SpecError};
@@ -169,7 +169,7 @@ impl Source {
     }
 
     /// The container's facts, for a container.
-    pub fn container(&self) -> Option<&ContainerFacts> {
+    pub(crate) fn container(&self) -> Option<&ContainerFacts> {
         self.container.as_ref()
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 
-use regrow::layout::schema;
+use regrow::layout::Rule;
 use serde_json::Value;
 
 use super::{DATA, DATA_EARLIER, MORE, PROBE, Roots, complaint};
@@ -216,7 +216,7 @@ fn every_word_of_the_language_is_obeyed_in_a_test() {
     }
     shown.extend(ELSEWHERE.iter().map(|(word, _)| (*word).to_owned()));
     let mut language = BTreeSet::new();
-    words(&schema().to_value(), &mut language);
+    words(&Rule::schema().to_value(), &mut language);
     assert!(language.len() > 80, "{language:?}");
     let missing: Vec<_> = language.difference(&shown).collect();
     assert!(missing.is_empty(), "no restore in a test obeys {missing:?}");

@@ -1,10 +1,10 @@
 //! What is run: either a program or a script, every variable with a value, every file of an import
 //! made by the export.
 
-use super::fault::{Fault, fault, unknown};
 use crate::layout::change::Step;
 use crate::layout::command::{Call, Check, Database, Export, Stop, When};
 use crate::layout::database::DATA;
+use crate::layout::fault::{Fault, fault, unknown};
 use crate::layout::model::Rule;
 use crate::layout::script;
 

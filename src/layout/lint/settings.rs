@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use super::fault::{Fault, fault, listed, unknown};
+use crate::layout::fault::{Fault, fault, listed};
 use crate::layout::model::Rule;
-use crate::layout::setting::{Op, Replace, Setting, Syntax};
+use crate::layout::setting::{Op, Setting, Syntax};
 
 pub(super) fn settings(rule: &Rule) -> Option<Fault> {
     let versions = ["old", "new"];
-    let in_everywhere = || rule.everywhere.iter().find_map(|r| replace(r, &versions));
+    let in_everywhere = || rule.everywhere.iter().find_map(|op| op.fault(&versions));
     rule.settings.iter().find_map(setting).or_else(in_everywhere).or_else(|| twice(rule))
 }
 
@@ -29,34 +29,7 @@ fn setting(setting: &Setting) -> Option<Fault> {
     let all_capture = |name: &&str| setting.files.iter().all(|glob| glob.names().contains(name));
     let mut given: Vec<&str> = first.names().into_iter().filter(all_capture).collect();
     given.extend(["old", "new"]);
-    ops.into_iter().find_map(|op| operation(op, setting.syntax, &given))
-}
-
-fn operation(op: Op, syntax: Syntax, given: &[&str]) -> Option<Fault> {
-    match op {
-        Op::Ask(op) => listed("keys", &op.keys),
-        Op::Gone(op) => listed("keys", &op.keys),
-        Op::MapValue(op) => listed("keys", &op.keys),
-        Op::DropItem(op) => listed("keys", &op.keys).or_else(|| listed("items", &op.items)),
-        Op::Rename(_) => None,
-        Op::Replace(op) => replace(op, given),
-        Op::Set(op) | Op::SetIfUnset(op) => match &op.section {
-            Some(section) if syntax != Syntax::Ini => {
-                Some(fault(section, format!("the section `{section}` needs the syntax `ini`")))
-            }
-            _ => unknown(op.value.as_str(), &op.value.names(), given),
-        },
-    }
-}
-
-fn replace(op: &Replace, given: &[&str]) -> Option<Fault> {
-    if op.text.as_str().is_empty() {
-        return Some(fault("text:", "an empty text cannot be replaced"));
-    }
-    if op.endings.iter().any(String::is_empty) {
-        return Some(fault(op.text.as_str(), "an ending is not empty"));
-    }
-    [&op.text, &op.with].into_iter().find_map(|t| unknown(t.as_str(), &t.names(), given))
+    ops.iter().find_map(|op| op.fault(setting.syntax, &given))
 }
 
 /// The first operation of the rule that is written a second time.
@@ -67,7 +40,7 @@ fn twice(rule: &Rule) -> Option<Fault> {
     let mut seen = BTreeSet::new();
     for setting in &rule.settings {
         for op in setting.ops() {
-            for (subject, told) in told(op) {
+            for (subject, told) in op.said() {
                 let told = (format!("{:?}", setting.syntax), told);
                 if !seen.insert(told) {
                     let what = format!("the same is said of `{subject}` twice; `files` is a list");
@@ -80,20 +53,4 @@ fn twice(rule: &Rule) -> Option<Fault> {
     let again = rule.everywhere.iter().find(|op| !seen.insert(format!("{op:?}")))?;
     let text = again.text.as_str();
     Some(fault(text, format!("`{text}` is replaced twice")))
-}
-
-/// What an operation does, key by key: the key or text, and all of it in words.
-fn told(op: Op) -> Vec<(String, String)> {
-    let of_keys = |keys: &[String], rest: String| {
-        keys.iter().map(|key| (key.clone(), format!("{key}: {rest}"))).collect()
-    };
-    match op {
-        Op::Ask(op) => of_keys(&op.keys, format!("ask {:?} {:?}", op.values, op.since)),
-        Op::Gone(op) => of_keys(&op.keys, format!("gone {:?} {:?}", op.values, op.since)),
-        Op::MapValue(op) => of_keys(&op.keys, format!("map {:?} {:?}", op.values, op.since)),
-        Op::DropItem(op) => of_keys(&op.keys, format!("drop {:?} {:?}", op.items, op.since)),
-        Op::Rename(op) => vec![(op.key.clone(), format!("{op:?}"))],
-        Op::Replace(op) => vec![(op.text.as_str().to_owned(), format!("{op:?}"))],
-        Op::Set(op) | Op::SetIfUnset(op) => vec![(op.key.clone(), format!("{op:?}"))],
-    }
 }

@@ -67,26 +67,28 @@ fn page(to: &mut dyn Write, head: &Head, rest: impl FnOnce(&mut Html)) -> io::Re
     page.finish()
 }
 
-/// What `inspect` found, as a page.
-///
-/// # Errors
-/// What `to` fails with.
-pub fn inspection_page(report: &Inspection, to: &mut dyn Write) -> io::Result<()> {
-    let survey = report.survey;
-    let source = escaped(survey.source.as_bytes());
-    let head = Head {
-        what: "Inspection of",
-        subject: &source,
-        facts: sections::about(survey),
-        held: &[],
-        losses: &report.losses,
-    };
-    page(to, &head, |html| {
-        sections::comes_back(html, &report.totals.comes_back);
-        kept(html, report);
-        sections::elsewhere(html, report, None);
-        sections::limitations(html, &report.limitations);
-    })
+impl Inspection<'_> {
+    /// What `inspect` found, as a page.
+    ///
+    /// # Errors
+    /// What `to` fails with.
+    pub fn page(&self, to: &mut dyn Write) -> io::Result<()> {
+        let survey = self.survey;
+        let source = escaped(survey.source.as_bytes());
+        let head = Head {
+            what: "Inspection of",
+            subject: &source,
+            facts: sections::about(survey),
+            held: &[],
+            losses: &self.losses,
+        };
+        page(to, &head, |html| {
+            sections::comes_back(html, &self.totals.comes_back);
+            kept(html, self);
+            sections::elsewhere(html, self, None);
+            sections::limitations(html, &self.limitations);
+        })
+    }
 }
 
 /// What the bundle keeps: a map, and every path.
@@ -120,57 +122,57 @@ fn kept(html: &mut Html, report: &Inspection) {
     html.raw("</section>\n");
 }
 
-/// What a plan would do, as a page; `manifest` is of the bundle that it restores.
-///
-/// # Errors
-/// What `to` fails with.
-pub fn plan_page(report: &PlanReport, manifest: &Manifest, to: &mut dyn Write) -> io::Result<()> {
-    let steps = counted(report.steps.len() as u64, "step", "steps");
-    let mut facts = vec![steps, "nothing was changed".to_owned()];
-    facts.extend(sections::about(&manifest.survey));
-    facts.push(format!("plan {:.12}", report.id));
-    let act = Act {
-        what: "Plan for",
-        target: &report.target,
-        facts,
-        held: &report.held,
-        losses: &report.losses,
-        title: "What the plan does",
-        steps: &report.steps,
-        directories: &report.directories,
-        limitations: &report.limitations,
-    };
-    act.page(manifest, to)
+impl PlanReport {
+    /// What a plan would do, as a page; `manifest` is of the bundle that it restores.
+    ///
+    /// # Errors
+    /// What `to` fails with.
+    pub fn page(&self, manifest: &Manifest, to: &mut dyn Write) -> io::Result<()> {
+        let steps = counted(self.steps.len() as u64, "step", "steps");
+        let mut facts = vec![steps, "nothing was changed".to_owned()];
+        facts.extend(sections::about(&manifest.survey));
+        facts.push(format!("plan {:.12}", self.id));
+        let act = Act {
+            what: "Plan for",
+            target: &self.target,
+            facts,
+            held: &self.held,
+            losses: &self.losses,
+            title: "What the plan does",
+            steps: &self.steps,
+            directories: &self.directories,
+            limitations: &self.limitations,
+        };
+        act.page(manifest, to)
+    }
 }
 
-/// What a restore did, as a page; `manifest` is of the bundle that was restored.
-///
-/// # Errors
-/// What `to` fails with.
-pub fn restore_page(
-    report: &RestoreReport,
-    manifest: &Manifest,
-    to: &mut dyn Write,
-) -> io::Result<()> {
-    let made = match (&report.container, &report.root) {
-        (Some(name), _) => format!("container {name}"),
-        (None, Some(root)) => format!("root {root}"),
-        (None, None) => "nothing was made".to_owned(),
-    };
-    let mut facts = vec![made, format!("in {}", time(report.seconds))];
-    facts.extend(sections::about(&manifest.survey));
-    let act = Act {
-        what: "Restore of",
-        target: &report.target,
-        facts,
-        held: &report.held,
-        losses: &report.losses,
-        title: "What was done",
-        steps: &report.steps,
-        directories: &report.directories,
-        limitations: &report.limitations,
-    };
-    act.page(manifest, to)
+impl RestoreReport {
+    /// What a restore did, as a page; `manifest` is of the bundle that was restored.
+    ///
+    /// # Errors
+    /// What `to` fails with.
+    pub fn page(&self, manifest: &Manifest, to: &mut dyn Write) -> io::Result<()> {
+        let made = match (&self.container, &self.root) {
+            (Some(name), _) => format!("container {name}"),
+            (None, Some(root)) => format!("root {root}"),
+            (None, None) => "nothing was made".to_owned(),
+        };
+        let mut facts = vec![made, format!("in {}", time(self.seconds))];
+        facts.extend(sections::about(&manifest.survey));
+        let act = Act {
+            what: "Restore of",
+            target: &self.target,
+            facts,
+            held: &self.held,
+            losses: &self.losses,
+            title: "What was done",
+            steps: &self.steps,
+            directories: &self.directories,
+            limitations: &self.limitations,
+        };
+        act.page(manifest, to)
+    }
 }
 
 /// What the pages of a plan and of a restore say, each in its own words.

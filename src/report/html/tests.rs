@@ -48,7 +48,7 @@ fn manifest(mut entries: Vec<ManifestEntry>) -> Manifest {
 
 fn inspected(manifest: &Manifest) -> String {
     let mut bytes = Vec::new();
-    inspection_page(&Inspection::of_manifest(manifest), &mut bytes).unwrap();
+    Inspection::of_manifest(manifest).page(&mut bytes).unwrap();
     String::from_utf8(bytes).unwrap()
 }
 
@@ -89,7 +89,7 @@ fn planned(manifest: &Manifest) -> String {
         limitations: vec![bad.to_owned()],
     };
     let mut bytes = Vec::new();
-    plan_page(&report, manifest, &mut bytes).unwrap();
+    report.page(manifest, &mut bytes).unwrap();
     String::from_utf8(bytes).unwrap()
 }
 

@@ -89,7 +89,7 @@ fn observed(seen: Option<&Observation>, text: &mut Text) {
 
 /// A report in its order: what wants a decision, what is lost, then the rest, which says how much
 /// room is left for the first two.
-fn report(all: &[Held], losses: &[Loss], rest: Text, view: &View) -> Text {
+fn ordered(all: &[Held], losses: &[Loss], rest: Text, view: &View) -> Text {
     let room = SCREEN.saturating_sub(rest.height(view.width));
     let lost = questions::losses(losses, if all.is_empty() { room } else { room / 3 }, view);
     let room = room.saturating_sub(lost.height(view.width));
@@ -111,149 +111,169 @@ fn about(survey: &Survey) -> String {
     format!("{}, {packages}{apps}", survey.os.name)
 }
 
-/// `archive`.
-pub fn archive_text(report: &ArchiveReport, view: &View) -> Text {
-    let mut text = Text::default();
-    let name = escaped(report.bundle.as_bytes());
-    text.push(line(format_args!(
-        "Wrote {name}: {}, read back and whole, in {}.",
-        size(report.bundle_bytes),
-        time(report.seconds)
-    )));
-    classes(&report.totals, &mut text);
-    if !report.totals.directories.is_empty() {
-        text.push(Line::default().and(Role::Title, "Kept, by directory:"));
-        directories(&report.totals.directories, "  ", &mut text);
-    }
-    text.append(list("Exports", &report.exports, 4, view));
-    observed(report.observation.as_ref(), &mut text);
-    text.append(list("Secrets, kept unencrypted", &report.secrets, 6, view));
-    text.append(list("Limitations", &report.limitations, 4, view));
-    self::report(&report.held, &report.losses, text, view)
-}
-
-/// `inspect`, and `archive --dry-run`.
-pub fn inspection_text(report: &Inspection, view: &View) -> Text {
-    let mut text = Text::default();
-    let survey = report.survey;
-    let source = escaped(survey.source.as_bytes());
-    text.push(
-        Line::hanging(2)
-            .and(Role::Subject, source)
-            .and(Role::Plain, ": ")
-            .and(Role::Plain, about(survey)),
-    );
-    observed(survey.observation.as_ref(), &mut text);
-    classes(&report.totals, &mut text);
-    let removed = report.entries.iter().filter(|entry| entry.deleted);
-    if view.all {
-        for entry in report.entries.iter().filter(|e| e.deleted || e.class == Class::Mutable) {
-            let gone = if entry.deleted { "deleted: " } else { "" };
-            let line = Line::hanging(4)
-                .and(Role::Plain, format!("{:10} ", entry.class.word()))
-                .and(Role::Subject, escaped(entry.bytes))
-                .and(Role::Faint, format!(" ({gone}{})", entry.reason));
-            text.push(line);
+impl ArchiveReport {
+    /// `archive`.
+    pub fn text(&self, view: &View) -> Text {
+        let mut text = Text::default();
+        let name = escaped(self.bundle.as_bytes());
+        text.push(line(format_args!(
+            "Wrote {name}: {}, read back and whole, in {}.",
+            size(self.bundle_bytes),
+            time(self.seconds)
+        )));
+        classes(&self.totals, &mut text);
+        if !self.totals.directories.is_empty() {
+            text.push(Line::default().and(Role::Title, "Kept, by directory:"));
+            directories(&self.totals.directories, "  ", &mut text);
         }
-    } else {
-        if !report.totals.directories.is_empty() {
-            text.push(Line::default().and(Role::Title, "Kept, by directory (-v lists each path):"));
-            directories(&report.totals.directories, "  ", &mut text);
-        }
-        let removed: Vec<String> = removed.map(|entry| escaped(entry.bytes)).collect();
-        text.append(list("Removed, and stays removed", &removed, 6, view));
+        text.append(list("Exports", &self.exports, 4, view));
+        observed(self.observation.as_ref(), &mut text);
+        text.append(list("Secrets, kept unencrypted", &self.secrets, 6, view));
+        text.append(list("Limitations", &self.limitations, 4, view));
+        ordered(&self.held, &self.losses, text, view)
     }
-    text.append(list("Limitations", &report.limitations, 6, view));
-    self::report(&[], &report.losses, text, view)
 }
 
-/// `explain`.
-pub fn explanation_text(report: &Explanation, view: &View) -> Text {
-    let mut text = Text::default();
-    text.push(
-        Line::hanging(2)
-            .and(Role::Subject, &report.path)
-            .and(Role::Plain, format!(": {} ({})", report.class, report.reason)),
-    );
-    let view = View { all: true, ..*view };
-    text.append(list("Evidence", &report.evidence, 0, &view));
-    text.append(list("Ladder, the first decides", &report.ladder, 0, &view));
-    text
-}
-
-/// `verify`.
-pub fn verification_text(report: &Verification, view: &View) -> Text {
-    let mut text = Text::default();
-    let members = counted(report.members, "member", "members");
-    let bytes = size(report.bytes);
-    text.push(line(format_args!("Whole: {members}, {bytes}, id {}.", report.id)));
-    text.append(list("Limitations", &report.limitations, 12, view));
-    self::report(&report.held, &report.losses, text, view)
-}
-
-/// `plan`, and `restore --dry-run`.
-pub fn plan_text(report: &PlanReport, view: &View) -> Text {
-    let mut text = Text::default();
-    let steps = counted(report.steps.len() as u64, "step", "steps");
-    let target = escaped(report.target.as_bytes());
-    text.push(line(format_args!("Onto {target}, {steps}:")));
-    steps::steps(&report.steps, &report.directories, view, &mut text);
-    text.append(list("Limitations", &report.limitations, 4, view));
-    self::report(&report.held, &report.losses, text, view)
-}
-
-/// `restore`.
-pub fn restore_text(report: &RestoreReport, view: &View) -> Text {
-    let made = match (&report.container, &report.root) {
-        (Some(name), _) => format!("container {name} onto {}", report.target),
-        (None, Some(root)) => format!("root {}", escaped(root.as_bytes())),
-        (None, None) => "nothing".to_owned(),
-    };
-    let mut text = Text::default();
-    text.push(line(format_args!("Restored {made} in {}:", time(report.seconds))));
-    steps::steps(&report.steps, &report.directories, view, &mut text);
-    text.append(list("Limitations", &report.limitations, 4, view));
-    self::report(&report.held, &report.losses, text, view)
-}
-
-/// `check`.
-pub fn check_text(report: &CheckReport, view: &View) -> Text {
-    let mut text = Text::default();
-    let standing = escaped(report.standing.as_bytes());
-    let open = match report.held.len() {
-        0 => "nothing is open".to_owned(),
-        open => counted(open as u64, "thing is open", "things are open"),
-    };
-    text.push(line(format_args!("Checked {standing} in {}: {open}.", time(report.seconds))));
-    text.append(list("Limitations", &report.limitations, 12, view));
-    self::report(&report.held, &report.losses, text, view)
-}
-
-/// `gc`.
-pub fn garbage_text(report: &GarbageReport, view: &View) -> Text {
-    let mut text = Text::default();
-    match report.removed.is_empty() {
-        true => text.push(line("Nothing was left behind.")),
-        false => text.append(list("Removed", &report.removed, 20, view)),
-    }
-    let spared = "Left alone, as its run goes on or for the reason named";
-    text.append(list(spared, &report.spared, 16, view));
-    self::report(&[], &report.losses, text, view)
-}
-
-/// `rules list`.
-pub fn rules_text(report: &RuleList, _view: &View) -> Text {
-    let mut text = Text::default();
-    for rule in &report.rules {
-        let transitions = counted(rule.transitions as u64, "transition", "transitions");
+impl Inspection<'_> {
+    /// `inspect`, and `archive --dry-run`.
+    pub fn text(&self, view: &View) -> Text {
+        let mut text = Text::default();
+        let survey = self.survey;
+        let source = escaped(survey.source.as_bytes());
         text.push(
-            Line::hanging(4)
-                .and(Role::Subject, format!("{:14} ", rule.app))
-                .and(Role::Plain, format!("{:8} {}", rule.distribution, rule.title))
-                .and(Role::Faint, format!(" ({transitions})")),
+            Line::hanging(2)
+                .and(Role::Subject, source)
+                .and(Role::Plain, ": ")
+                .and(Role::Plain, about(survey)),
         );
+        observed(survey.observation.as_ref(), &mut text);
+        classes(&self.totals, &mut text);
+        let removed = self.entries.iter().filter(|entry| entry.deleted);
+        if view.all {
+            for entry in self.entries.iter().filter(|e| e.deleted || e.class == Class::Mutable) {
+                let gone = if entry.deleted { "deleted: " } else { "" };
+                let line = Line::hanging(4)
+                    .and(Role::Plain, format!("{:10} ", entry.class.word()))
+                    .and(Role::Subject, escaped(entry.bytes))
+                    .and(Role::Faint, format!(" ({gone}{})", entry.reason));
+                text.push(line);
+            }
+        } else {
+            if !self.totals.directories.is_empty() {
+                text.push(
+                    Line::default().and(Role::Title, "Kept, by directory (-v lists each path):"),
+                );
+                directories(&self.totals.directories, "  ", &mut text);
+            }
+            let removed: Vec<String> = removed.map(|entry| escaped(entry.bytes)).collect();
+            text.append(list("Removed, and stays removed", &removed, 6, view));
+        }
+        text.append(list("Limitations", &self.limitations, 6, view));
+        ordered(&[], &self.losses, text, view)
     }
-    text
+}
+
+impl Explanation {
+    /// `explain`.
+    pub fn text(&self, view: &View) -> Text {
+        let mut text = Text::default();
+        text.push(
+            Line::hanging(2)
+                .and(Role::Subject, &self.path)
+                .and(Role::Plain, format!(": {} ({})", self.class, self.reason)),
+        );
+        let view = View { all: true, ..*view };
+        text.append(list("Evidence", &self.evidence, 0, &view));
+        text.append(list("Ladder, the first decides", &self.ladder, 0, &view));
+        text
+    }
+}
+
+impl Verification {
+    /// `verify`.
+    pub fn text(&self, view: &View) -> Text {
+        let mut text = Text::default();
+        let members = counted(self.members, "member", "members");
+        let bytes = size(self.bytes);
+        text.push(line(format_args!("Whole: {members}, {bytes}, id {}.", self.id)));
+        text.append(list("Limitations", &self.limitations, 12, view));
+        ordered(&self.held, &self.losses, text, view)
+    }
+}
+
+impl PlanReport {
+    /// `plan`, and `restore --dry-run`.
+    pub fn text(&self, view: &View) -> Text {
+        let mut text = Text::default();
+        let steps = counted(self.steps.len() as u64, "step", "steps");
+        let target = escaped(self.target.as_bytes());
+        text.push(line(format_args!("Onto {target}, {steps}:")));
+        steps::steps(&self.steps, &self.directories, view, &mut text);
+        text.append(list("Limitations", &self.limitations, 4, view));
+        ordered(&self.held, &self.losses, text, view)
+    }
+}
+
+impl RestoreReport {
+    /// `restore`.
+    pub fn text(&self, view: &View) -> Text {
+        let made = match (&self.container, &self.root) {
+            (Some(name), _) => format!("container {name} onto {}", self.target),
+            (None, Some(root)) => format!("root {}", escaped(root.as_bytes())),
+            (None, None) => "nothing".to_owned(),
+        };
+        let mut text = Text::default();
+        text.push(line(format_args!("Restored {made} in {}:", time(self.seconds))));
+        steps::steps(&self.steps, &self.directories, view, &mut text);
+        text.append(list("Limitations", &self.limitations, 4, view));
+        ordered(&self.held, &self.losses, text, view)
+    }
+}
+
+impl CheckReport {
+    /// `check`.
+    pub fn text(&self, view: &View) -> Text {
+        let mut text = Text::default();
+        let standing = escaped(self.standing.as_bytes());
+        let open = match self.held.len() {
+            0 => "nothing is open".to_owned(),
+            open => counted(open as u64, "thing is open", "things are open"),
+        };
+        text.push(line(format_args!("Checked {standing} in {}: {open}.", time(self.seconds))));
+        text.append(list("Limitations", &self.limitations, 12, view));
+        ordered(&self.held, &self.losses, text, view)
+    }
+}
+
+impl GarbageReport {
+    /// `gc`.
+    pub fn text(&self, view: &View) -> Text {
+        let mut text = Text::default();
+        match self.removed.is_empty() {
+            true => text.push(line("Nothing was left behind.")),
+            false => text.append(list("Removed", &self.removed, 20, view)),
+        }
+        let spared = "Left alone, as its run goes on or for the reason named";
+        text.append(list(spared, &self.spared, 16, view));
+        ordered(&[], &self.losses, text, view)
+    }
+}
+
+impl RuleList {
+    /// `rules list`.
+    pub fn text(&self, _view: &View) -> Text {
+        let mut text = Text::default();
+        for rule in &self.rules {
+            let transitions = counted(rule.transitions as u64, "transition", "transitions");
+            text.push(
+                Line::hanging(4)
+                    .and(Role::Subject, format!("{:14} ", rule.app))
+                    .and(Role::Plain, format!("{:8} {}", rule.distribution, rule.title))
+                    .and(Role::Faint, format!(" ({transitions})")),
+            );
+        }
+        text
+    }
 }
 
 #[cfg(test)]
@@ -300,12 +320,12 @@ mod tests {
     #[test]
     fn a_plan_shows_its_steps_and_escapes_what_a_terminal_would_obey() {
         assert_eq!(
-            plan_text(&plan(vec![], vec![]), &ALL).to_string(),
+            plan(vec![], vec![]).text(&ALL).to_string(),
             "Onto debian:trixie, 2 steps:\n  install    samba  (why)\n  \
              place      /a\\u{1b}[2J  (why)\n"
         );
         assert_eq!(
-            plan_text(&plan(vec![], vec![]), &FEW).to_string(),
+            plan(vec![], vec![]).text(&FEW).to_string(),
             "Onto debian:trixie, 2 steps:\n  install         1  samba\n  \
              place           1  2.0 KiB, by directory (-v lists each):\n    \
              /  1 file   2.0 KiB\n"
@@ -324,7 +344,7 @@ mod tests {
         report.target = bad.to_owned();
         report.steps.push(step(bad, bad));
         for view in [FEW, ALL] {
-            let text = plan_text(&report, &view).to_string();
+            let text = report.text(&view).to_string();
             let obeyed = |line: &str| line.contains(crate::tree::is_unprintable);
             assert!(!text.lines().any(obeyed), "{text:?}");
         }
@@ -335,7 +355,7 @@ mod tests {
         let held =
             Held::new(HeldKind::Package, "x", "which?").was("1").candidate("2").candidate("3");
         let worse = Held::new(HeldKind::Version, "z", "see /f").file("/f").file("/g");
-        let text = plan_text(&plan(vec![held, worse], vec![loss("y")]), &FEW).to_string();
+        let text = plan(vec![held, worse], vec![loss("y")]).text(&FEW).to_string();
         let begin = "Held for you, 2 items, the most harmful first:\n  \
                      does not start\n    version  z: see /f\n             see /g\n  \
                      cosmetic\n    package  x: which?\n             was 1 → 2, 3\n\
@@ -356,11 +376,11 @@ mod tests {
             let actions = ["install", "place", "adapt", "account", "merge", "keep", "run", "check"];
             report.steps = (0..5000).map(|n| step(actions[n % 8], &format!("/srv/{n}"))).collect();
             for width in [None, Some(100), Some(80)] {
-                let text = plan_text(&report, &View { all: false, width });
+                let text = report.text(&View { all: false, width });
                 let height = text.wrapped(width).count();
                 assert!(height <= SCREEN, "{count}, {width:?}: {height}\n{text}");
             }
-            let all = plan_text(&report, &ALL).to_string();
+            let all = report.text(&ALL).to_string();
             assert!(all.lines().count() >= 5000 + 4 * count, "{all}");
             assert!(!all.contains("-v lists"));
         }
@@ -371,7 +391,7 @@ mod tests {
         let mut held: Vec<Held> =
             (0..50).map(|n| Held::new(HeldKind::Configuration, format!("/c{n}"), "?")).collect();
         held.push(Held::new(HeldKind::Repository, "third", "?"));
-        let text = plan_text(&plan(held, vec![]), &FEW).to_string();
+        let text = plan(held, vec![]).text(&FEW).to_string();
         assert!(text.contains("configuration  /c0: ?\n"), "{text}");
         assert!(text.contains("repository     third: ?\n"), "{text}");
         let rest = text.lines().find(|line| line.contains("-v lists them: /c")).unwrap();
@@ -400,7 +420,7 @@ mod tests {
             seconds: 1.25,
         };
         assert_eq!(
-            archive_text(&report, &FEW).to_string(),
+            report.text(&FEW).to_string(),
             "Wrote web.regrow: 4.0 KiB, read back and whole, in 1.2 s.\n  \
              mutable      1,200 paths      10 B  kept in the bundle\n\
              Secrets, kept unencrypted:\n  /etc/key\n"
@@ -411,7 +431,7 @@ mod tests {
 
     #[test]
     fn gc_says_what_it_removed_or_that_there_was_nothing() {
-        let text = |report: &GarbageReport| garbage_text(report, &FEW).to_string();
+        let text = |report: &GarbageReport| report.text(&FEW).to_string();
         assert_eq!(text(&GarbageReport::default()), "Nothing was left behind.\n");
         let removed = vec!["container x".to_owned()];
         let report = GarbageReport { removed, ..GarbageReport::default() };

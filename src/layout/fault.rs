@@ -6,9 +6,9 @@ use std::fmt::{self, Display};
 
 /// Something in a rule that cannot be meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::layout) struct Fault {
+pub(super) struct Fault {
     /// The text in the rule that it is about; its first occurrence is shown as the place.
-    pub(in crate::layout) subject: String,
+    pub(super) subject: String,
     what: String,
 }
 
