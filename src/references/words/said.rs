@@ -184,8 +184,9 @@ impl Program<'_> {
             let before = at.start.checked_sub(1).map(|before| self.code[before]);
             let after = self.code.get(at.end);
             let goes_on = |b: &u8| is_part(b) || b"!?".contains(b);
-            !(begins && before.is_some_and(|b| is_part(&b) || b".$@>".contains(&b)))
-                && !(ends && after.is_some_and(goes_on))
+            let joined = begins && before.is_some_and(|b| is_part(&b) || b".$@>".contains(&b));
+            let open = ends && after.is_some_and(goes_on);
+            !joined && !open
         };
         let mut found: Vec<_> = places(self.code, word.as_bytes()).filter(is_whole).collect();
         if let (Speech::Python, Some((module, name))) = (self.speech, word.rsplit_once('.')) {
