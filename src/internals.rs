@@ -24,6 +24,11 @@ pub mod layout {
     pub use crate::layout::step::apply;
 }
 
+/// Restores at work.
+pub mod restore {
+    pub use crate::restore::files::outdated::said;
+}
+
 /// What package managers record.
 pub mod packages {
     pub use crate::packages::{

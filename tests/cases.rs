@@ -1,7 +1,7 @@
 //! Every directory in `fixtures/cases` is a golden test of the rules in the binary: the tree
 //! `before` is taken as the draft of a restore, the applications that `case.yaml` names are brought
-//! from one version to another, and the draft has to be the tree `after`. What has to be held is
-//! listed in `case.yaml`, and doing all steps twice has to change nothing more. A directory `rules`
+//! from one version to another, and the draft has to be the tree `after`. What has to be held, and what
+//! of the texts is outdated, is listed in `case.yaml`, and doing all steps twice has to change nothing more. A directory `rules`
 //! of a case holds rules of its own.
 //!
 //! With `REGROW_BLESS=1` the trees `after` are written instead; read what changed before keeping it.
@@ -15,8 +15,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use regrow::internals::layout::{Access, Mentions, Route, StepOutcome, Vars, adapt, apply, route};
+use regrow::internals::restore::said;
 use regrow::internals::tree::{Draft, DraftContent, DraftNode, Empty};
-use regrow::layout::{LayoutDb, Recognised};
+use regrow::layout::{LayoutDb, Recognised, Rule};
 use regrow::tree::{Kind, Meta, RootPath};
 use serde::Deserialize;
 
@@ -34,6 +35,9 @@ struct Case {
     /// `PATH: question`, as a person would read it.
     #[serde(default)]
     held: Vec<String>,
+    /// What the programs, jobs and commands of the tree `after` say that is outdated, as `held`.
+    #[serde(default)]
+    outdated: Vec<String>,
     /// Changes of lines, and whether somebody gets in by them; with these, a case needs no trees.
     #[serde(default)]
     access: Vec<Change>,
@@ -95,6 +99,15 @@ fn shown(draft: &Draft) -> BTreeMap<String, String> {
         (node.entry.path.to_string(), text)
     };
     draft.nodes().map(entry).collect()
+}
+
+fn ways(case: &Case, db: &LayoutDb) -> Vec<(Rule, Vars)> {
+    let way = |app: &App| {
+        let rule = db.rule(&app.app, "debian").unwrap().unwrap();
+        let vars = Vars::versions(&app.from.parse().unwrap(), &app.to.parse().unwrap());
+        (rule, vars)
+    };
+    case.apps.iter().map(way).collect()
 }
 
 fn run(case: &Case, db: &LayoutDb, draft: &mut Draft) -> Vec<StepOutcome> {
@@ -207,6 +220,8 @@ fn the_rules_turn_every_tree_before_into_its_tree_after() {
             .collect();
         assert_eq!(held, case.held, "{name}");
 
+        assert_eq!(said(&ways(&case, &db), &done).unwrap(), case.outdated, "{name}");
+
         let mut twice = done.clone();
         let again = run(&case, &db, &mut twice);
         assert_eq!(shown(&twice), shown(&done), "{name}, done twice");
@@ -223,6 +238,7 @@ fn every_rule_that_changes_files_has_a_case() {
     for rule in LayoutDb::open(&[]).unwrap().apps().unwrap() {
         let moves = rule.transitions.iter().any(|t| !t.steps.is_empty());
         let changes = moves || !rule.settings.is_empty() || !rule.everywhere.is_empty();
+        let changes = changes || !rule.outdated.is_empty();
         let named = format!("app: {}", rule.app);
         assert!(!changes || texts.iter().any(|text| text.contains(&named)), "{named}");
     }

@@ -4,7 +4,9 @@
 #   tests/held.sh [--table] [NAME...]
 #
 # NAME is a folder with a probe.sh in fixtures/services or fixtures/oracle; all of them unless given. --table writes
-# docs/HELD.md. OLD and NEW name the suites, bullseye and trixie unless given; REGROW names a binary to be used.
+# docs/HELD.md. OLD and NEW name the suites, bullseye and trixie unless given; REGROW names a binary to be used. LINES
+# names a file in which what was found is kept: services that stand there are not made again, so that a run can be
+# interrupted, and what somebody says of an item later is in the next table.
 #
 # One line a service: name, whether it answers, exit codes of archive and restore, what was held by kind; each held item
 # follows, with what somebody who looked at it says in fixtures/held.tsv: true, or false where nothing was the matter.
@@ -83,6 +85,15 @@ if restored not in ("0", "3"):
 PYTHON
 }
 
+# judge FILE: puts what fixtures/held.tsv says of each item into the lines of FILE.
+judge() {
+  awk -F'\t' -v OFS='\t' '
+    NR == FNR { if (NF >= 4 && $0 !~ /^#/) said[$1 FS $2 FS $3] = $4; next }
+    $1 == "" && ($2 FS $3 FS $4) in said { $5 = said[$2 FS $3 FS $4] }
+    { print }' "$judged" "$1" >"$scratch/judged"
+  cat "$scratch/judged" >"$1"
+}
+
 table() {
   python3 - "$1" "$old_suite" "$new_suite" <<'PYTHON'
 import collections, sys
@@ -96,8 +107,8 @@ for line in open(file, encoding="utf-8"):
     else:
         services.append(line.split(" ", 3))
 print("# What is left to a person, measured\n")
-print("Whole services, from Debian's %s to its %s: archived, restored, started and asked. Written by `tests/held.sh --table`\n"
-      "from one run. Somebody looked at every held item and says whether something was the matter: `fixtures/held.tsv`.\n" % (old, new))
+print("Whole services, from Debian's %s to its %s: archived, restored, started and asked, each once. Written by\n"
+      "`tests/held.sh --table`. Somebody looked at every held item and says whether something was the matter: `fixtures/held.tsv`.\n" % (old, new))
 print("| service | it | archive/restore | held, by kind | true | false |\n|---|---|---|---|---:|---:|")
 for name, answers, codes, kinds in services:
     words = collections.Counter(word for _, _, word, _ in items[name])
@@ -112,7 +123,7 @@ PYTHON
 }
 
 main() {
-  local to_table="" name bad=0
+  local to_table="" name lines bad=0
   while [ $# -gt 0 ]; do
     case $1 in
     --table) to_table=1 ;;
@@ -128,16 +139,20 @@ main() {
   need_regrow
   start_engine || exit "$no_engine"
   "$repo/fixtures/bases.sh" "$old_suite" "$new_suite"
+  lines=${LINES:-$scratch/lines}
+  touch "$lines"
   for name in "${names[@]}"; do
+    ! grep -q "^$name " "$lines" || continue
     rm -f "$scratch/archived" "$scratch/restored" "$scratch/errors"
-    service "$name" | tee -a "$scratch/lines" || bad=1
+    service "$name" | tee -a "$lines" || bad=1
     service_forget "$mark_new"
     service_forget "$mark_old"
     rm -f "$scratch/$name.regrow"
   done
-  [ -z "$to_table" ] || table "$scratch/lines" >"$repo/docs/HELD.md"
-  if grep -q '^[^ ]* SILENT' "$scratch/lines"; then bad=1; fi
-  [ "$(awk -F'\t' '$1 == "" && $5 == "false"' "$scratch/lines" | wc -l)" -le "${#names[@]}" ] || bad=1
+  judge "$lines"
+  [ -z "$to_table" ] || table "$lines" >"$repo/docs/HELD.md"
+  if grep -q '^[^ ]* SILENT' "$lines"; then bad=1; fi
+  [ "$(awk -F'\t' '$1 == "" && $5 == "false"' "$lines" | wc -l)" -le "${#names[@]}" ] || bad=1
   return "$bad"
 }
 

@@ -169,8 +169,12 @@ const MANAGERS: &[&str] = &[
 const FAMILY: &[&str] = &["family", "internals", "packages"];
 
 /// Names in rules that are no application's alone, and why.
-const ORDINARY: &[(&str, &str)] =
-    &[("ruby", "a language, whose environments are read without any rule")];
+const ORDINARY: &[(&str, &str)] = &[
+    ("php", "a language, whose programs are read"),
+    ("python", "a language, whose environments and programs are read without any rule"),
+    ("python3", "the same"),
+    ("ruby", "a language, whose environments and programs are read without any rule"),
+];
 
 /// The file that lists the rules: their names are names of files there.
 const LIST_OF_RULES: &str = "src/layout/embedded.rs";

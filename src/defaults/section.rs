@@ -8,7 +8,7 @@ use super::line::Line;
 /// `changes` of a file that had the lines `old`, without those that only say that lines stand in a
 /// section with another head. That is told once, by the heads; of a condition that is no more, or
 /// is new, around the same lines nothing is. What `keeps` says of a change, it stays: for some lines
-/// it matters in which section they stand.
+/// it matters in which section they stand, but not that something has to be there for it.
 pub(crate) fn by_head(
     changes: &[Change],
     old: &[Line],
@@ -35,7 +35,9 @@ pub(crate) fn by_head(
         if pairs.len() * 2 < sizes.get(was).copied().unwrap_or_default() {
             continue;
         }
-        pairs.retain(|(from, to)| !keeps(&changes[*from]) && !keeps(&changes[*to]));
+        let is_plain = is_without_condition(was, now) || is_without_condition(now, was);
+        let is_kept = |at: usize| !is_plain && keeps(&changes[at]);
+        pairs.retain(|(from, to)| !is_kept(*from) && !is_kept(*to));
         pairs.iter().for_each(|(from, to)| (along[*from], along[*to]) = (true, true));
         if let Some((_, first)) = pairs.first()
             && !is_inner(now, was)
@@ -56,6 +58,22 @@ pub(crate) fn by_head(
 fn is_inner(inner: &str, section: &str) -> bool {
     let outer = section.strip_suffix(inner);
     outer.is_some_and(|outer| inner.is_empty() || outer.is_empty() || outer.ends_with(' '))
+}
+
+/// Whether `plain` is `section` without the heads that say what has to be there: `<IfModule x>`. One
+/// that says what must not is no such head.
+fn is_without_condition(section: &str, plain: &str) -> bool {
+    let (mut left, mut rest) = (String::new(), section);
+    while let Some(at) = rest.find("<If") {
+        let Some(length) = rest[at..].find('>') else { break };
+        if rest[at..at + length].contains('!') {
+            return false;
+        }
+        left.push_str(&rest[..at]);
+        rest = &rest[at + length + 1..];
+    }
+    left.push_str(rest);
+    left.split_whitespace().eq(plain.split_whitespace())
 }
 
 fn head(section: &str) -> Line {
@@ -79,6 +97,18 @@ mod tests {
         let of = |head: &str| format!("{head} {{\nx 1\ny 2\n}}\n");
         assert_eq!(told(&of("subserver"), &of("server")), ["`subserver` is now `server`"]);
         assert_eq!(told(&format!("a {{\n{}}}\n", of("b")), &of("b")), [""; 0]);
+    }
+
+    #[test]
+    fn a_condition_around_lines_of_which_the_section_matters_is_no_change() {
+        let block = "<Directory /x>\ngrant a\ndeny b\n</Directory>\n";
+        let told = |old: &str, new: &str| {
+            let (old, new) = (lines(old.as_bytes()).unwrap(), lines(new.as_bytes()).unwrap());
+            by_head(&compare(&old, &new, (None, None)), &old, &|_| true).len()
+        };
+        let within = |head: &str| format!("<If{head}>\n{block}</If>\n");
+        assert_eq!((told(&within(" m"), block), told(block, &within(" m"))), (0, 0));
+        assert_eq!((told(&within(" !m"), block), told(block, "grant a\ndeny b\n")), (4, 4));
     }
 
     #[test]

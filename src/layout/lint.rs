@@ -4,11 +4,13 @@
 mod commands;
 mod settings;
 
-use super::fault::{Fault, fault, listed, unknown};
+use std::collections::BTreeSet;
 
 use super::change::Step;
+use super::fault::{Fault, fault, listed, unknown};
 use super::matcher::line_glob;
 use super::model::{LayoutEntry, Rule};
+use super::outdated::Outdated;
 use super::scalar::{PathPattern, PathTemplate};
 use super::unpacking::Unpacking;
 use crate::verdict::Worth;
@@ -17,7 +19,7 @@ use crate::verdict::Worth;
 type Check = fn(&Rule) -> Option<Fault>;
 
 /// All checks, in the order in which their faults are told.
-const CHECKS: [Check; 9] = [
+const CHECKS: [Check; 10] = [
     recognised,
     layouts,
     secrets,
@@ -25,6 +27,7 @@ const CHECKS: [Check; 9] = [
     names,
     commands::databases,
     settings::settings,
+    outdated,
     steps,
     commands::others,
 ];
@@ -163,6 +166,36 @@ fn names(rule: &Rule) -> Option<Fault> {
         unknown(renaming.from.as_str(), &renaming.from.names(), &["old"])
             .or_else(|| unknown(renaming.to.as_str(), &renaming.to.names(), &["old", "new"]))
     })
+}
+
+fn outdated(rule: &Rule) -> Option<Fault> {
+    let mut seen = BTreeSet::new();
+    rule.outdated.iter().find_map(|one| {
+        said(one).or_else(|| {
+            let own = |words: &[String]| {
+                words.iter().map(|word| (one.programs.clone(), word.clone())).collect::<Vec<_>>()
+            };
+            let all = [own(&one.says), own(&one.calls), own(&one.arguments)].concat();
+            let again = all.into_iter().find(|key| !seen.insert(key.clone()))?;
+            Some(fault(&again.1, format!("`{}` is said to be outdated twice", again.1)))
+        })
+    })
+}
+
+/// What is wrong with something that is outdated.
+fn said(one: &Outdated) -> Option<Fault> {
+    let Outdated { language, says, calls, programs, arguments, why, .. } = one;
+    let in_programs = language.is_some() && !(says.is_empty() && calls.is_empty());
+    let by_commands = !programs.is_empty() && !arguments.is_empty();
+    let is_one = (in_programs && programs.is_empty() && arguments.is_empty())
+        || (by_commands && language.is_none() && says.is_empty() && calls.is_empty());
+    if !is_one {
+        let what = "`outdated` needs a `language` and `says` or `calls`, or `programs` and their `arguments`";
+        return Some(fault(why, what));
+    }
+    let all = [says, calls, programs, arguments];
+    let empty = all.into_iter().flatten().find(|word| word.trim().is_empty());
+    empty.map(|word| fault(word, "nothing is said by an empty word"))
 }
 
 fn steps(rule: &Rule) -> Option<Fault> {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::change::Step;
 use super::command::{Database, Rebuild, Validator};
 use super::digests::Digests;
+use super::outdated::Outdated;
 use super::pattern::Template;
 use super::scalar::{PathPattern, PathTemplate, Word};
 use super::setting::{Mentions, Replace, Setting};
@@ -74,6 +75,9 @@ pub struct Rule {
     /// Where other applications' paths and names are spoken of.
     #[serde(default)]
     pub mentions: Mentions,
+    /// What programs, jobs and commands of people say that newer versions do not know.
+    #[serde(default)]
+    pub outdated: Vec<Outdated>,
     /// How one version's files become another's.
     #[serde(default)]
     pub transitions: Vec<Transition>,

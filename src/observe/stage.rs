@@ -13,6 +13,7 @@ use super::look::{Look, logs, look};
 use super::runtime::runtime_directories;
 use super::sample::{Beside, Sample};
 use super::switched::{Switched, switched_on};
+use super::unit::MANAGED;
 use crate::engine::settings::{Renewal, carry};
 use crate::engine::{Command, ContainerSpec, Engine, EngineError, Staging, State};
 use crate::facts::{Health, Observation, Protocol};
@@ -177,16 +178,19 @@ impl Stage<'_> {
         }
         let mut beside = Beside { ours: None, named: self.named_ports() };
         let mut seen = Observation::default();
+        let mut scripts = vec![];
         if let Way::Services(services) = way {
             beside.ours = Some(1);
-            self.prepare(container)?;
+            self.prepare(container, services)?;
             for service in services {
                 self.start(container, service)?;
                 seen.services.push(service.name.clone());
             }
             seen.services.sort();
+            let of_scripts = services.iter().filter(|service| !service.of_unit);
+            scripts.extend(of_scripts.map(|service| service.name.as_str()));
         }
-        let watched = self.watch(container, &beside, began)?;
+        let watched = self.watch(container, &beside, &scripts, began)?;
         seen.exited = watched.exited;
         if watched.exited.is_none() {
             seen.processes = watched.sample.processes.into_iter().collect();
@@ -211,13 +215,16 @@ impl Stage<'_> {
     }
 
     /// Makes what a whole system makes when it starts.
-    fn prepare(&self, container: &str) -> Result<(), EngineError> {
+    fn prepare(&self, container: &str, services: &[Switched]) -> Result<(), EngineError> {
         const PREPARE: &str = "while [ $# -gt 2 ]; do mkdir -p \"$3\"; chmod \"$1\" \"$3\"; \
             chown \"$2\" \"$3\"; shift 3; done\n";
         let mut argv = vec!["/bin/sh", "-c", PREPARE, "prepare"];
         let made = runtime_directories(self.tree);
         for directory in &made {
             argv.extend([&*directory.mode, &*directory.owner, &*directory.path]);
+        }
+        if is_managed(services) {
+            argv.extend(["0755", "root:root", MANAGED]);
         }
         self.exec(container, &Command::root(&argv))
     }
@@ -274,6 +281,7 @@ impl Stage<'_> {
         &self,
         container: &str,
         beside: &Beside,
+        scripts: &[&str],
         began: Instant,
     ) -> Result<Watched, EngineError> {
         let from = Instant::now();
@@ -303,6 +311,7 @@ impl Stage<'_> {
             let still = since.elapsed() >= STILL && same >= SAME;
             let long = from.elapsed() >= LONGEST && samples.len() >= LOOKS;
             let done = (still && self.listens(samples.last())) || long;
+            let done = done && !samples.last().is_some_and(|sample| starts(sample, scripts));
             if done || began.elapsed() >= PATIENCE {
                 return Ok(Watched { exited: None, sample: common(&samples, same) });
             }
@@ -344,6 +353,18 @@ impl Stage<'_> {
     }
 }
 
+/// Whether `services` find a manager of units where they are started. A script would leave the start
+/// to that, which is not really there.
+fn is_managed(services: &[Switched]) -> bool {
+    services.iter().all(|service| service.of_unit)
+}
+
+/// Whether one of the scripts that start services has not come to its end.
+fn starts(sample: &Sample, scripts: &[&str]) -> bool {
+    let is_script = |name: &str| name.split_once(' ').is_some_and(|(_, it)| scripts.contains(&it));
+    sample.processes.iter().any(|process| is_script(&process.name))
+}
+
 /// What watching came to.
 struct Watched {
     exited: Option<i64>,
@@ -383,6 +404,13 @@ mod tests {
     }
 
     #[test]
+    fn a_service_whose_script_still_runs_is_only_starting() {
+        assert!(starts(&sample(&["dash web", "pg"]), &["web"]));
+        assert!(!starts(&sample(&["dash other", "web"]), &["web"]));
+        assert!(!starts(&sample(&["dash web"]), &[]));
+    }
+
+    #[test]
     fn a_container_that_waits_and_has_nothing_switched_on_is_not_started() {
         let command = |words: &[&str]| ServiceSettings {
             command: words.iter().map(|&word| word.to_owned()).collect(),
@@ -394,6 +422,11 @@ mod tests {
             .link("/etc/rc2.d/S01web", "../init.d/web");
         assert!(way(&command(&["sleep", "infinity"]), &empty).is_none());
         assert!(matches!(way(&command(&["app"]), &web), Some(Way::Command)));
-        assert!(matches!(way(&command(&["sleep", "1"]), &web), Some(Way::Services(_))));
+        let Some(Way::Services(scripts)) = way(&command(&["sleep", "1"]), &web) else { panic!() };
+        assert!(!is_managed(&scripts));
+        let unit = MemoryTree::default()
+            .file("/etc/systemd/system/web.service", "ExecStart=/web\n")
+            .link("/etc/systemd/system/multi-user.target.wants/web.service", "../web.service");
+        assert!(is_managed(&switched_on(&unit)));
     }
 }

@@ -51,6 +51,8 @@ pub(crate) struct Switched {
     pub(crate) owner: String,
     /// Its commands in order.
     pub(crate) starts: Vec<Start>,
+    /// They are a unit's, or else an init script's.
+    pub(crate) of_unit: bool,
 }
 
 /// The services of `tree` that are switched on, in the order in which they are started. What cannot
@@ -150,6 +152,7 @@ fn of_script(tree: &dyn Tree, name: &str) -> Option<Switched> {
         directories: vec![],
         owner: String::new(),
         starts: vec![start],
+        of_unit: false,
     })
 }
 
@@ -196,6 +199,7 @@ fn of_unit(tree: &dyn Tree, name: &str) -> Found {
         directories: unit.directories(name),
         owner: unit.owner(),
         starts: unit.starts(name, &files),
+        of_unit: true,
     }))
 }
 

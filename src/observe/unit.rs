@@ -51,6 +51,12 @@ const DIRECTORIES: &[(&str, &str)] = &[
 /// Variables that every service has.
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// By this a program knows that a manager of services has started it.
+const INVOCATION: &str = "INVOCATION_ID=00000000000000000000000000000001";
+
+/// By this programs know that such a manager is there.
+pub(super) const MANAGED: &str = "/run/systemd/system";
+
 impl Unit {
     /// Takes in one of its files.
     pub(super) fn read(&mut self, text: &str) {
@@ -119,6 +125,7 @@ impl Unit {
             }
         };
         set(PATH);
+        set(INVOCATION);
         for line in &self.environment {
             words(&specified(line, name)).iter().for_each(|word| set(word));
         }
@@ -305,7 +312,10 @@ mod tests {
                  \"one\"] app:web /srv false",
             ]
         );
-        assert_eq!(starts[0].environment, ["LEVEL=2", "MODE=a b", "OPTIONS=-x -y # z", PATH]);
+        assert_eq!(
+            starts[0].environment,
+            [INVOCATION, "LEVEL=2", "MODE=a b", "OPTIONS=-x -y # z", PATH]
+        );
     }
 
     #[test]

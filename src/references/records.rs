@@ -1,5 +1,6 @@
 //! [`Records`]: what is on record of both systems beside their trees.
 
+use super::outdated::Outdated;
 use crate::accounts::{AccountDb, IdMap};
 use crate::tree::{RootPath, Tree};
 
@@ -20,4 +21,6 @@ pub(crate) struct Records<'a> {
     pub(crate) accounts_now: &'a AccountDb,
     /// What the old system's ids are now.
     pub(crate) ids: &'a IdMap,
+    /// What the new versions of applications do not know any more.
+    pub(crate) outdated: &'a [Outdated],
 }

@@ -7,7 +7,7 @@
 mod check;
 mod checks;
 mod difference;
-mod files;
+pub(crate) mod files;
 mod options;
 mod outcome;
 mod packages;

@@ -23,6 +23,7 @@ use crate::restore::files::migration::{
     AppMigration, adapt_settings, apply_steps, mentions, migrations, rebuilds, today, validators,
     withhold,
 };
+use crate::restore::files::outdated::outdated;
 use crate::restore::files::own_state;
 use crate::restore::files::references;
 use crate::restore::files::renamed::renamed;
@@ -226,8 +227,9 @@ pub(in crate::restore) fn check(
     // Once it is moved or removed somebody has seen to it.
     let mut held = standing::still_there(&unread, inputs.target).map_err(unreadable)?;
     held.extend(planner.standing_defaults()?);
-    let Planner { archived, installed, merged, draft, .. } = &planner;
-    let system = (installed, merged);
+    let Planner { archived, installed, merged, draft, migrations, .. } = &planner;
+    let outdated = outdated(migrations);
+    let system = (installed, merged, outdated.as_slice());
     let missing = references::open(inputs, archived, system, draft, settings);
     let settled = |one: &Held| {
         one.kind == HeldKind::Data && unread.iter().any(|held| held.subject == one.subject)
@@ -509,8 +511,9 @@ fn compare_defaults(planner: &mut Planner<'_>) -> Result<(), Failure> {
 
 /// Looks for what the kept files name and the new system does not have.
 fn check_references(planner: &mut Planner<'_>) -> Result<(), Failure> {
+    let outdated = outdated(&planner.migrations);
     let Planner { inputs, archived, installed, merged, draft, settings, decisions, .. } = planner;
-    let new = (&*installed, &*merged);
+    let new = (&*installed, &*merged, outdated.as_slice());
     references::check(inputs, archived, new, draft, settings, decisions).map_err(unreadable)
 }
 

@@ -63,7 +63,7 @@ const ELSEWHERE: [(&str, &str); 15] = [
 ];
 
 /// What the old root has at a place, and what the new one has to have there; `None`: nothing.
-const FILES: [(&str, &str, Option<&str>); 30] = [
+const FILES: [(&str, &str, Option<&str>); 35] = [
     ("srv/worth/config/file", "/opt/words11/bin\n", Some("/opt/words13/bin\n")),
     ("srv/worth/data", "x", Some("x")),
     ("srv/worth/secret", "x", Some("x")),
@@ -104,6 +104,11 @@ const FILES: [(&str, &str, Option<&str>); 30] = [
         "#!/opt/words11 -e\n# /opt/words11\n",
         Some("#!/opt/words13 -e\n# /opt/words11\n"),
     ),
+    ("srv/said.pl", "was::x();\n", Some("was::x();\n")),
+    ("srv/said.php", "<?php was_f();\n", Some("<?php was_f();\n")),
+    ("srv/said.py", "was.x\n", Some("was.x\n")),
+    ("srv/said.rb", "Was.x?\n", Some("Was.x?\n")),
+    ("srv/said.sh", "cat --was -x\n", Some("cat --was -x\n")),
     ("srv/dropped", "x", None),
     ("srv/not-dropped", "x", Some("x")),
 ];
@@ -174,6 +179,10 @@ fn a_restore_obeys_every_word_that_a_rule_says_of_paths_settings_and_transitions
     for asked in ["/srv/ini.conf", "/srv/held"] {
         assert!(held.contains(asked), "{held}");
     }
+    for said in ["in Perl", "in PHP", "in Python", "by a command"] {
+        assert!(held.contains(&format!(": {said}\"")), "{said}: {held}");
+    }
+    assert!(!held.contains("not yet"), "{held}");
     for (path, _, expected) in FILES {
         assert_eq!(roots.read(path).as_deref(), expected, "{path}");
     }

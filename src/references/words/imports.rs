@@ -2,14 +2,16 @@
 //!
 //! Interpreters lose modules from version to version, and modules come with packages that nobody
 //! asked for. A name counts only where a package of the old system had the module, and nothing in
-//! the new one has it, wherever that is. Only what a text asks for at its left edge is sure to be
-//! asked for: what is indented may be tried, and done without.
+//! the new one has it, wherever that is. What is tried, or asked for under a condition, may be done
+//! without, so it does not count: where the indent tells no blocks, that is all but what stands at
+//! the left edge.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::lookup::Lookup;
+use super::said::is_sure;
 use super::shell::base;
 use super::strings::Strings;
 use super::text::Text;
@@ -79,6 +81,8 @@ struct Language {
     lent: &'static [(&'static [u8], &'static [u8])],
     /// Where the names of modules stand in a line, and what they are as paths.
     asked: fn(&[u8]) -> Vec<Asked>,
+    /// Its blocks are told by their indent.
+    indented: bool,
     /// How it writes texts over several lines.
     strings: Strings,
     /// What ends the text, and what is left out of it.
@@ -96,6 +100,7 @@ const LANGUAGES: &[Language] = &[
         // What the interpreter had until 3.11, and setuptools puts in its place at each start.
         lent: &[(b"distutils", b"_distutils_hack")],
         asked: asked_of_python,
+        indented: true,
         strings: Strings::Quoted,
         end: &[],
     },
@@ -108,6 +113,7 @@ const LANGUAGES: &[Language] = &[
         within: None,
         lent: &[],
         asked: asked_of_perl,
+        indented: false,
         strings: Strings::HereDocuments,
         end: &[b"__END__", b"__DATA__"],
     },
@@ -120,6 +126,7 @@ const LANGUAGES: &[Language] = &[
         within: Some((b"\0", b".so\0")),
         lent: &[],
         asked: asked_of_ruby,
+        indented: false,
         strings: Strings::HereDocuments,
         end: &[b"__END__"],
     },
@@ -166,10 +173,12 @@ pub(super) fn missing(
     let mut is_told = false;
     // Comments and lines of a package may begin and end a string.
     let within = language.strings.within(&text.bytes);
-    for (line, is_within) in text.lines().zip(within) {
+    let all: Vec<Range<usize>> = text.lines().collect();
+    for (number, is_within) in within.into_iter().enumerate().take(all.len()) {
         if is_within {
             continue;
         }
+        let mut line = all[number].clone();
         let words = &text.counting[line.clone()];
         if language.end.iter().any(|end| words.trim_ascii_end() == *end) {
             break;
@@ -178,10 +187,19 @@ pub(super) fn missing(
         if words.first() == Some(&b'=') && words.get(1).is_some_and(u8::is_ascii_lowercase) {
             is_told = !words.starts_with(b"=cut");
         }
-        if is_told || !words.first().is_some_and(u8::is_ascii_lowercase) {
+        let words = words.trim_ascii_start();
+        let indent = line.len() - words.len();
+        line.start += indent;
+        if is_told
+            || (indent > 0 && !language.indented)
+            || !words.first().is_some_and(u8::is_ascii_lowercase)
+        {
             continue;
         }
         for (range, module) in (language.asked)(words) {
+            if indent > 0 && !is_sure(&text.counting, &all, number) {
+                break;
+            }
             if let Some(place) = places.gone(lookup, language, module)? {
                 found.push(Missing { at: line.start + range.start..line.start + range.end, place });
             }

@@ -112,7 +112,7 @@ const OF_SETTINGS: &[&[u8]] =
     &[b".cfg", b".cnf", b".conf", b".env", b".ini", b".properties", b".toml", b".yaml", b".yml"];
 
 /// Endings of programs and their parts.
-const OF_SCRIPTS: &[&[u8]] = &[b".pl", b".pm", b".py", b".rb"];
+const OF_SCRIPTS: &[&[u8]] = &[b".php", b".phtml", b".pl", b".pm", b".py", b".rb"];
 
 /// Where packages have theirs: what is kept there is not the service's own.
 const OF_PACKAGES: &[&[u8]] = &[b"/lib", b"/usr/lib", b"/usr/lib64", b"/usr/share"];

@@ -6,6 +6,7 @@
 //! texts that say it.
 
 mod accounts;
+mod code;
 mod commands;
 mod edits;
 mod imports;
@@ -14,6 +15,7 @@ mod lines;
 mod lookup;
 mod nearest;
 mod paths;
+mod said;
 mod settings;
 mod shell;
 mod strings;
@@ -59,6 +61,7 @@ pub(super) fn look(
                     told.gone(&gone, &text.bytes[at.clone()], place(&text, at.start));
                 }
             }
+            outdated_in(&text, &lookup, &mut told);
             if !edits.is_empty() {
                 findings.push(Finding::cured(Cure::Text {
                     text: edits.apply(&text.bytes, 0..text.bytes.len()),
@@ -93,6 +96,16 @@ fn of_text(text: &Text, lookup: &mut Lookup<'_>, told: &mut Told) -> Result<Edit
     programs_of(text, lookup, (&mut edits, told))?;
     accounts_of(text, lookup, (&mut edits, told));
     Ok(edits)
+}
+
+/// What `text` says that a newer version does not know.
+fn outdated_in(text: &Text, lookup: &Lookup<'_>, told: &mut Told) {
+    let mut said = said::in_program(text, lookup);
+    said.extend(said::in_commands(&text.bytes, &text.scripts, lookup));
+    for (at, number) in said.into_iter().filter(|(at, _)| text.counts(at.start)) {
+        let of = &lookup.records.outdated[number];
+        told.outdated((number, of), &text.bytes[at.clone()], place(text, at.start));
+    }
 }
 
 fn paths_of(

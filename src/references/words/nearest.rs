@@ -179,6 +179,7 @@ mod tests {
             accounts: &accounts,
             accounts_now: &accounts,
             ids: &ids,
+            outdated: &[],
         };
         let dirs = [path("/usr/sbin"), path("/usr/bin")];
         let found = nearest(&question, &records, (&Moved::new(), &dirs), &path(gone)).unwrap();

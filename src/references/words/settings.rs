@@ -10,6 +10,7 @@ use super::commands::{Named, all_programs, is_versioned};
 use super::edits::Edits;
 use super::lookup::Lookup;
 use super::paths::paths;
+use super::said;
 use super::shell::{self, Script};
 use super::told::{Fate, Place, Told};
 use super::zones;
@@ -174,6 +175,10 @@ pub(super) fn look(
             Some(fate) => told.account(one.group, word, fate, texts.place(one.at.start)),
             None => {}
         }
+    }
+    for (at, number) in said::in_commands(&texts.all, &scripts, lookup) {
+        let of = &lookup.records.outdated[number];
+        told.outdated((number, of), &texts.all[at.clone()], texts.place(at.start));
     }
     Ok(cures(&texts, &edits))
 }

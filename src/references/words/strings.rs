@@ -57,7 +57,7 @@ fn quoted(line: &[u8], mut open: Option<u8>) -> Option<u8> {
 }
 
 /// Where the string of one line ends that begins at `at`.
-fn end_of_string(line: &[u8], at: usize) -> usize {
+pub(super) fn end_of_string(line: &[u8], at: usize) -> usize {
     let mut end = at + 1;
     while line.get(end).is_some_and(|byte| *byte != line[at]) {
         end += if line[end] == b'\\' { 2 } else { 1 };
@@ -74,8 +74,15 @@ fn here_documents(lines: &[&[u8]]) -> Vec<bool> {
             continue;
         }
         for word in announced(line) {
-            // What never ends was none: it may be a number that is shifted.
-            let ends = |line: &&[u8]| line.trim_ascii() == word;
+            // What never ends was none: it may be a number that is shifted. After three signs more
+            // may follow the word in its line.
+            let three = line.windows(3).any(|three| three == b"<<<");
+            let ends = |line: &&[u8]| {
+                let rest = line.trim_ascii().strip_prefix(word);
+                rest.is_some_and(|rest| {
+                    rest.is_empty() || (three && rest.iter().all(|b| b";,)".contains(b)))
+                })
+            };
             if let Some(length) = lines[at..].iter().position(ends) {
                 within[at..=at + length].fill(true);
                 at += length + 1;
@@ -91,7 +98,7 @@ fn announced(line: &[u8]) -> Vec<&[u8]> {
     let mut rest = line;
     while let Some(at) = rest.windows(2).position(|two| two == b"<<") {
         rest = &rest[at + 2..];
-        let from = rest.iter().take_while(|b| b"-~\"'`".contains(b)).count();
+        let from = rest.iter().take_while(|b| b"<-~\"'`".contains(b)).count();
         let is_part = |b: &&u8| b.is_ascii_alphanumeric() || **b == b'_';
         let length = rest[from..].iter().take_while(is_part).count();
         let word = &rest[from..from + length];
@@ -124,5 +131,6 @@ mod tests {
         });
         assert_eq!(within("# <<A\na\nA\n"), [false; 3]);
         assert_eq!(within("1 <<A\na <<2\n"), [false; 2]);
+        assert_eq!(within("f(<<<A\na\nA);\nb\n"), [false, true, true, false]);
     }
 }

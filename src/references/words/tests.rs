@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::accounts::{AccountDb, AccountFile, IdMap};
+use crate::references::outdated::{Outdated, Said, Speech};
 use crate::references::question::Kept;
 use crate::service::ServiceSettings;
 use crate::tree::memory::MemoryTree;
@@ -17,6 +18,7 @@ struct Systems {
     kept: Vec<Kept>,
     settings: Option<(ServiceSettings, ServiceSettings)>,
     accounts: (AccountDb, AccountDb, IdMap),
+    outdated: Vec<Outdated>,
 }
 
 fn path(text: &str) -> RootPath {
@@ -72,7 +74,7 @@ impl Systems {
                 ..IdMap::default()
             },
         );
-        Systems { old, new, theirs, kept: vec![], settings: None, accounts }
+        Systems { old, new, theirs, kept: vec![], settings: None, accounts, outdated: vec![] }
     }
 
     /// A kept text.
@@ -104,6 +106,7 @@ impl Systems {
             accounts: old,
             accounts_now: now,
             ids,
+            outdated: &self.outdated,
         };
         let findings = look(&question, &records).unwrap();
         let cures = findings.iter().filter_map(|found| found.cure.clone()).collect();
@@ -545,6 +548,7 @@ fn modules_that_a_program_asks_for_and_that_are_gone_are_held() {
         ("#!/usr/bin/python3\nimport sys, oldcgi as c\n", python),
         ("#!/usr/bin/env python3\nfrom oldcgi import x\n", python),
         ("#!/opt/venv/bin/python3.9 -u\nimport oldcgi; import sys\n", python),
+        ("#!/usr/bin/python3\nclass X:\n    def f():\n        import oldcgi\n", python),
         (
             "#!/usr/bin/python3\nimport json.old\n",
             "reference /srv/x /usr/lib/python3.9/json/old.py",
@@ -611,6 +615,8 @@ fn modules_that_are_there_in_any_form_or_may_be_done_without_are_no_news() {
         "#!/usr/bin/ruby\nrequire 'toxml'\nrequire 'never'\nrequire_relative 'webserver'\n",
         // Only tried, or said to people.
         "#!/usr/bin/python3\ntry:\n    import oldcgi\nexcept ImportError: pass\n# import oldcgi\n",
+        "#!/usr/bin/python3\nif x:\n    def f():\n        import oldcgi\n",
+        "#!/usr/bin/python3\ndef f():\n  try:\n    from oldcgi import x\n  finally: pass\n",
         "#!/usr/bin/perl\n=pod\n\nuse Term::Old;\n\n=cut\n__END__\nuse Term::Old;\n",
         "#!/usr/bin/python3\n\"\"\"Usage:\nimport oldcgi\n\"\"\"\n",
         "#!/usr/bin/python3\nx = r'''\nimport oldcgi\n'''; y = 1\n",
@@ -623,4 +629,119 @@ fn modules_that_are_there_in_any_form_or_may_be_done_without_are_no_news() {
     for text in cases {
         assert_eq!(asks("/srv/x", text), [""; 0], "{text}");
     }
+}
+
+/// What is outdated in a text.
+fn outdated(at: &str, text: &str) -> Vec<String> {
+    let list = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    let of = |said| Outdated { said, why: "no more".to_owned(), today: Some("new".to_owned()) };
+    let in_programs = |speech, says: &[&str], calls: &[&str]| {
+        of(Said::InPrograms { speech, says: list(says), calls: list(calls) })
+    };
+    let mut systems = Systems::new().text(at, text);
+    systems.outdated = vec![
+        in_programs(Speech::Ruby, &["File.exists?", ".taint"], &[]),
+        in_programs(Speech::Python, &["collections.Mapping"], &["getargs"]),
+        in_programs(Speech::Php, &[], &["each"]),
+        of(Said::ByCommands { programs: list(&["here"]), arguments: list(&["-bf", "-t dsa"]) }),
+    ];
+    let (_, held) = systems.look();
+    assert!(held.iter().all(|held| held.candidates == ["new"]), "{held:?}");
+    held.into_iter().map(|held| held.why).collect()
+}
+
+#[test]
+fn what_a_newer_version_does_not_know_is_held_with_what_to_say_today() {
+    let cases: &[(&str, &str, &[&str])] = &[
+        (
+            "/srv/x.rb",
+            "x = 1\nFile.exists?(x) && y.taint\n",
+            &["line 2 says `.taint`", "line 2 says `File.exists?`"],
+        ),
+        (
+            "/srv/x",
+            "#!/usr/bin/env ruby\nputs \"#{File.exists?(x)}\"\n",
+            &["line 2 says `File.exists?`"],
+        ),
+        (
+            "/srv/x.py",
+            "class X(collections.Mapping): pass\n",
+            &["line 1 says `collections.Mapping`"],
+        ),
+        (
+            "/srv/x.py",
+            "from collections import (OrderedDict,\n    Mapping)\n",
+            &["line 2 says `Mapping`"],
+        ),
+        (
+            "/srv/x.py",
+            "def f():\n  try:\n    getargs(f)\n  except OSError: pass\n",
+            &["line 3 says `getargs`"],
+        ),
+        ("/srv/x.php", "<?php while (list($a) = Each ($b)) {}\n", &["line 1 says `Each`"]),
+        (
+            "/srv/x.sh",
+            "a=1 sudo here enc -bf -k x\nhere -t dsa\n",
+            &["line 1 says `-bf`", "line 2 says `-t dsa`"],
+        ),
+        ("/etc/crontab", "1 2 * * * root /usr/bin/here -bf\n", &["line 1 says `-bf`"]),
+        (
+            "/etc/systemd/system/x.service",
+            "[Service]\nExecStart=/usr/bin/here -t dsa\n",
+            &["line 2 says `-t dsa`"],
+        ),
+        (
+            "/etc/cron.d/x",
+            "1 2 * * * root ruby -e 'p File.exists?(\"/x\")'\n",
+            &["line 1 says `File.exists?`"],
+        ),
+    ];
+    for (at, text, expected) in cases {
+        let expected: Vec<String> =
+            expected.iter().map(|line| format!("{line}: no more")).collect();
+        assert_eq!(outdated(at, text), expected, "{at}: {text}");
+    }
+}
+
+#[test]
+fn what_another_program_says_or_one_sees_to_by_itself_is_not_outdated() {
+    let cases = [
+        (
+            "/srv/x.rb",
+            "# File.exists?\nputs 'File.exists?' # File.exists?\nMyFile.exists?(1)\nx.taints\n",
+        ),
+        ("/srv/x.rb", "class Object; def taint; self; end; end\nx.taint\n"),
+        ("/srv/x.rb", "if RUBY_VERSION < '3'\n  x.taint\nend\n"),
+        (
+            "/srv/x.py",
+            "try:\n  from collections.abc import Mapping\nexcept ImportError:\n  from collections \
+             import Mapping\n",
+        ),
+        ("/srv/x.py", "from collections import Mappings, A\nMapping = 1\nx.getargs(1)\n"),
+        ("/srv/x.py", "#!/usr/bin/python2\ncollections.Mapping\n"),
+        ("/srv/x.py", "File.exists?(1)\n'''\ncollections.Mapping\n'''\n"),
+        (
+            "/srv/x.php",
+            "each($x)\n<?php $x->each(1); X::each(2); // each(3)\n/* each(4) */ $s = 'each(5)'; \
+             ?>\neach(6)\n",
+        ),
+        ("/srv/x.php", "<?php if (!function_exists('each')) { function each($x) {} }\neach($x);\n"),
+        ("/srv/vendor/x.php", "<?php each($x);\n"),
+        ("/srv/x.sh", "# here -bf\nother -bf\necho here -bf\nhere -t rsa dsa\nhere '-t dsa'\n"),
+    ];
+    for (at, text) in cases {
+        assert_eq!(outdated(at, text), [""; 0], "{at}: {text}");
+    }
+}
+
+#[test]
+fn what_a_container_runs_is_outdated_too() {
+    let mut systems = Systems::new().container(json!({"command": ["here", "-bf"]}));
+    let said =
+        Said::ByCommands { programs: vec!["here".to_owned()], arguments: vec!["-bf".to_owned()] };
+    systems.outdated = vec![Outdated { said, why: "no more".to_owned(), today: None }];
+    let (_, held) = systems.look();
+    let [held] = held.as_slice() else { panic!("{held:?}") };
+    assert_eq!((held.kind, held.subject.as_str()), (HeldKind::Rule, "the container's command"));
+    assert_eq!(held.why, "it says `-bf`: no more");
 }

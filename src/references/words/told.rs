@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::lookup::Gone;
+use crate::references::outdated::Outdated;
 use crate::tree::{RootPath, escaped};
 use crate::verdict::{Held, HeldKind};
 
@@ -53,6 +54,7 @@ pub(super) enum Fate {
 pub(super) struct Told {
     gone: BTreeMap<RootPath, (Gone, Vec<u8>, Vec<Place>)>,
     accounts: BTreeMap<(bool, Vec<u8>), (Fate, Vec<Place>)>,
+    outdated: BTreeMap<(usize, Vec<u8>), (Outdated, Vec<Place>)>,
 }
 
 impl Told {
@@ -67,6 +69,12 @@ impl Told {
     pub(super) fn account(&mut self, group: bool, word: &[u8], fate: Fate, place: Place) {
         let found = self.accounts.entry((group, word.to_vec()));
         add(&mut found.or_insert_with(|| (fate, vec![])).1, place);
+    }
+
+    /// `word` is what a newer version does not know, by the number of what is on record of it.
+    pub(super) fn outdated(&mut self, (number, of): (usize, &Outdated), word: &[u8], place: Place) {
+        let found = self.outdated.entry((number, word.to_vec()));
+        add(&mut found.or_insert_with(|| (of.clone(), vec![])).1, place);
     }
 
     /// One thing for each word.
@@ -101,7 +109,12 @@ impl Told {
             let held = with_files(HeldKind::Account, &places, &why).was(shown);
             candidate.into_iter().fold(held, Held::candidate)
         });
-        let mut all: Vec<Held> = gone.chain(accounts).collect();
+        let outdated = self.outdated.into_iter().map(|((_, word), (of, places))| {
+            let said = with_files(HeldKind::Rule, &places, &format!("says `{}`", escaped(&word)));
+            let why = format!("{}: {}", said.why, of.why);
+            of.today.into_iter().fold(Held { why, ..said }, Held::candidate)
+        });
+        let mut all: Vec<Held> = gone.chain(accounts).chain(outdated).collect();
         if all.len() > MAX_WORDS {
             let why =
                 format!("{} more words lead nowhere in the new system", all.len() - MAX_WORDS);

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use crate::packages::{Installed, NEW_DEFAULT, OLD_TEXT, Role};
-use crate::restore::files::merge::{Merged, merge};
+use crate::restore::files::merge::{Merged, merge, same};
 use crate::restore::value::config_merge::{ConfigMerge, Outcome};
 use crate::tree::{
     ContentId, Draft, DraftContent, DraftNode, Entry, Kind, RootPath, Store, Tree, TreeError,
@@ -162,6 +162,8 @@ impl Texts {
                 met.beside.extend([old, new]);
                 Outcome::MergedHeld { places, archived, default }
             }
+            // With nothing else in effect there is nothing to be asked.
+            None if !runs && same(&ours, &new) => Outcome::Ours,
             None => {
                 let new = text_beside(draft, target, theirs, NEW_DEFAULT, new)?;
                 let default = new.entry.path.clone();
@@ -348,6 +350,13 @@ mod tests {
         assert_eq!(merges, one("/etc/app.conf", Outcome::Ours));
         assert_eq!(found, files(&[("/etc/app.conf", OURS)]));
         assert_eq!(merges[0].held(), None);
+    }
+
+    #[test]
+    fn an_unknown_default_with_nothing_else_in_effect_is_no_question() {
+        let (merges, found) = met("/etc/app.conf", None, &format!("# new\n{OURS}"), None);
+        assert_eq!(merges, one("/etc/app.conf", Outcome::Ours));
+        assert_eq!(found, files(&[("/etc/app.conf", OURS)]));
     }
 
     #[test]

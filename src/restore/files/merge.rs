@@ -2,9 +2,13 @@
 //!
 //! What only one side changed is taken from that side. Where both changed the same lines ours
 //! stand: the service was run with them. How many such places there are is told, because only a
-//! person can say whether that is right.
+//! person can say whether that is right. Places in which the new text has nothing else in effect
+//! than the old one or ours are no question, nor is what it changed only in settings that ours left
+//! out altogether.
 
 use diffy::MergeOptions;
+
+use crate::defaults::{self, Change, Line};
 
 /// A merged text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +26,9 @@ const MARKS: [u8; 4] = *b"<|=>";
 /// in ours.
 pub(in crate::restore) fn merge(base: &[u8], ours: &[u8], theirs: &[u8]) -> Merged {
     let mut merged = merge_lines(&whole_lines(base), &whole_lines(ours), &whole_lines(theirs));
+    if merged.conflicts > 0 && concerns_nothing(base, ours, theirs) {
+        merged.conflicts = 0;
+    }
     if !ours.is_empty() && !ours.ends_with(b"\n") && merged.text.ends_with(b"\n") {
         merged.text.pop();
     }
@@ -57,20 +64,48 @@ fn longest_mark(text: &[u8]) -> usize {
 fn ours_where_marked(marked: &[u8], length: usize) -> Merged {
     let mut text = Vec::with_capacity(marked.len());
     let mut conflicts = 0;
-    let mut taken = true;
+    // Ours, the base and theirs of the place that is read.
+    let mut place: Option<(usize, [Vec<u8>; 3])> = None;
     for line in marked.split_inclusive(|&b| b == b'\n') {
         let mark = line.first().filter(|first| {
             MARKS.contains(first) && line.iter().take_while(|b| b == first).count() == length
         });
-        match mark {
-            Some(b'<') => conflicts += 1,
-            Some(b'>') => taken = true,
-            Some(_) => taken = false,
-            None if taken => text.extend_from_slice(line),
-            None => {}
+        match (mark, &mut place) {
+            (Some(b'<'), _) => place = Some((0, Default::default())),
+            (Some(b'>'), _) => {
+                if let Some((_, [ours, base, theirs])) = place.take() {
+                    let is_question = !(same(&base, &theirs) || same(&ours, &theirs));
+                    conflicts += usize::from(is_question);
+                    text.extend(ours);
+                }
+            }
+            (Some(b'|'), Some((part, _))) => *part = 1,
+            (Some(_), Some((part, _))) => *part = 2,
+            (_, Some((part, parts))) => parts[*part].extend_from_slice(line),
+            (_, None) => text.extend_from_slice(line),
         }
     }
     Merged { text, conflicts }
+}
+
+/// Whether `theirs` only changed or took out settings of `base` that are not in `ours`, and that
+/// nothing has taken the place of there.
+fn concerns_nothing(base: &[u8], ours: &[u8], theirs: &[u8]) -> bool {
+    let [Some(base), Some(ours), Some(theirs)] = [base, ours, theirs].map(defaults::lines) else {
+        return false;
+    };
+    let is_left_out = |change: &Change| {
+        let sets =
+            |line: &Line| ours.iter().any(|our| our.key == line.key && our.section == line.section);
+        change.was().is_some_and(|was| !sets(was))
+    };
+    defaults::compare(&base, &theirs, (None, None)).iter().all(is_left_out)
+}
+
+/// Whether two texts have the same lines in effect.
+pub(in crate::restore) fn same(a: &[u8], b: &[u8]) -> bool {
+    let lines = defaults::lines(a).zip(defaults::lines(b));
+    lines.is_some_and(|(a, b)| defaults::compare(&a, &b, (None, None)).is_empty())
 }
 
 #[cfg(test)]
@@ -95,6 +130,25 @@ mod tests {
         let theirs = "bind b\nx\ny\nport 3\nx\ny\nlog on\nnew\n";
         let expected = "bind b\nx\ny\nport 2\nx\ny\nlog on\nnew\n".to_owned();
         assert_eq!(merged(base, ours, theirs), (expected, 1));
+    }
+
+    #[test]
+    fn a_place_in_which_only_comments_of_the_new_text_are_others_is_no_question() {
+        let (base, ours) = ("a\n# one\n\n# vi\n", "a\n# one\n\n# vi\nb\n");
+        assert_eq!(merged(base, ours, "a\n# two\n"), (ours.to_owned(), 0));
+        let (base, ours, theirs) = ("# off;\n", "off;\n", "off; # for good reasons\n");
+        assert_eq!(merged(base, ours, theirs), (ours.to_owned(), 0));
+        assert_eq!(merged(base, "on;\n", theirs), ("on;\n".to_owned(), 1));
+        assert_eq!(merged("x = 1\n", "# x = 1\n", "# x\n"), ("# x = 1\n".to_owned(), 0));
+    }
+
+    #[test]
+    fn what_ours_left_out_altogether_is_no_question() {
+        let (base, theirs) = ("[a]\nx = 1\n[b]\npath = 1\n", "[a]\nx = 1\n[b]\npath = 2\n");
+        let ours = "[a]\ny = 1\npath = 3\n";
+        assert_eq!(merged(base, ours, theirs), (ours.to_owned(), 0));
+        assert_eq!(merged(base, "[b]\npath = 3\n", theirs).1, 1);
+        assert_eq!(merged("x = 1\n", "y = 1\n", "x = 2\nz = 1\n").1, 1);
     }
 
     #[test]

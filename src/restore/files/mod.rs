@@ -10,6 +10,7 @@ pub(super) mod localhost;
 mod mentions;
 pub(super) mod merge;
 pub(super) mod migration;
+pub(crate) mod outdated;
 pub(super) mod own_state;
 pub(super) mod references;
 pub(super) mod renamed;

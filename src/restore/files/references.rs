@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::accounts::AccountDb;
 use crate::bundle::ManifestEntry;
 use crate::packages::{Installed, NEW_DEFAULT, OLD_TEXT};
-use crate::references::{self, Change, Cure, Finding, Kept, Question, Records};
+use crate::references::{self, Change, Cure, Finding, Kept, Outdated, Question, Records};
 use crate::restore::files::accounts::Merged;
 use crate::restore::files::settle::stand;
 use crate::restore::value::archived::Archived;
@@ -19,6 +19,10 @@ use crate::tree::{
 };
 use crate::verdict::{Class, Held, HeldKind, Reason, Worth};
 
+/// What is known of the new system: its packages, its accounts with those that were kept, and what
+/// its applications do not know any more.
+pub(in crate::restore) type System<'a> = (&'a Installed, &'a Merged, &'a [Outdated]);
+
 /// Looks for references that lead nowhere any more once `draft` is placed, cures what can be, and
 /// holds the rest.
 ///
@@ -27,7 +31,7 @@ use crate::verdict::{Class, Held, HeldKind, Reason, Worth};
 pub(in crate::restore) fn check(
     inputs: &Inputs,
     archived: &Archived,
-    (installed, merged): (&Installed, &Merged),
+    system: System<'_>,
     draft: &mut Draft,
     settings: &mut Option<ServiceSettings>,
     decisions: &mut Decisions,
@@ -41,8 +45,8 @@ pub(in crate::restore) fn check(
             kept: &kept,
             settings: inputs.settings.zip(settings.as_ref()),
         };
-        let system = (installed, merged);
-        let findings = find(round, inputs, archived, system, &merged.accounts, &question)?;
+        let accounts = &system.1.accounts;
+        let findings = find(round, inputs, archived, system, accounts, &question)?;
         for finding in findings {
             let held = finding.held.filter(|held| !is_told(held, &decisions.held));
             decisions.held.extend(held);
@@ -74,7 +78,7 @@ pub(in crate::restore) fn check(
 pub(in crate::restore) fn open(
     inputs: &Inputs,
     archived: &Archived,
-    system: (&Installed, &Merged),
+    system: System<'_>,
     draft: &Draft,
     settings: Option<&ServiceSettings>,
 ) -> Result<Vec<Held>, TreeError> {
@@ -137,7 +141,7 @@ fn find(
     round: usize,
     inputs: &Inputs,
     archived: &Archived,
-    (installed, merged): (&Installed, &Merged),
+    (installed, merged, outdated): System<'_>,
     accounts: &AccountDb,
     question: &Question<'_>,
 ) -> Result<Vec<Finding>, TreeError> {
@@ -153,6 +157,7 @@ fn find(
         accounts: &AccountDb::load(archived)?.accounts,
         accounts_now: accounts,
         ids: &merged.ids,
+        outdated,
     };
     references::check(round, question, &records)
 }

@@ -66,20 +66,21 @@ pub(in crate::restore) fn tell(
     variables(inputs, draft, decisions)
 }
 
-/// Puts the directories below `/run` that the old container had into the draft, where the plain base
-/// has none: a container is started with what its image has there, and nothing makes them again.
+/// Puts the directories below `/run` that the old image or the container's life made into the draft,
+/// where the new system has none: a container is started with what it has there, and nothing makes
+/// them again.
 pub(in crate::restore) fn keep_runtime(
     inputs: &Inputs<'_>,
     draft: &mut Draft,
     decisions: &mut Decisions,
 ) -> Result<(), TreeError> {
-    let carried = inputs.succession.relation.carries(Origin::Image);
-    let made = runtime_directories(inputs.manifest);
-    for entry in made.filter(|_| carried && inputs.volumes == VolumesAs::Volumes) {
+    let relation = inputs.succession.relation;
+    let made = runtime_directories(inputs.manifest).filter(|entry| relation.carries(entry.origin));
+    for entry in made.filter(|_| inputs.volumes == VolumesAs::Volumes) {
         let path = entry.path.clone();
         let Some(entry) = entry.into_entry().filter(|_| path != RUN) else { continue };
         if draft.get(&path).is_none() && resolve(inputs.target, &path)?.is_none() {
-            decisions.add(&path, "the old container had it for what runs, and no package makes it");
+            decisions.add(&path, "it was there for what runs, and no package makes it");
             draft.put(DraftNode { entry, content: DraftContent::None });
         }
     }
