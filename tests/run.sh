@@ -31,7 +31,7 @@ many           root         many of everything, with the release binary
 rules          -            the rules, read by the release binary
 services       root         whole services from Debian 11 to 13, in containers where an engine answers
 split          root+engine  what is kept of one service, against what differs; all of them are in docs/SPLIT.md
-images         root+engine  containers of images with an entrypoint, onto a base system and onto the successor of the image
+images         root+engine  containers of two images, onto a base system and onto successors; all are in docs/IMAGES.md
 documentation  root         the commands in the documentation, run
 '
 
@@ -134,7 +134,7 @@ part_services() {
   REGROW=$regrow tests/scenarios.sh
 }
 part_split() { need_engine && need_regrow && REGROW=$regrow tests/oracle.sh sshd; }
-part_images() { need_engine && need_regrow && REGROW=$regrow tests/images.sh; }
+part_images() { need_engine && need_regrow && REGROW=$regrow tests/images.sh redis nginx; }
 part_documentation() { need_root && need_regrow && REGROW=$regrow tests/docs.sh; }
 
 # ---- the run
