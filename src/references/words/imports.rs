@@ -10,8 +10,8 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use super::blocks::is_sure;
 use super::lookup::Lookup;
-use super::said::is_sure;
 use super::shell::base;
 use super::strings::Strings;
 use super::text::Text;

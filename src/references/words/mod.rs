@@ -6,6 +6,7 @@
 //! texts that say it.
 
 mod accounts;
+mod blocks;
 mod code;
 mod commands;
 mod edits;

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::blocks::{BLOCK, headers, indent};
 use super::code::{code, ending_of, interpreted_by, takes_program};
 use super::commands::heads;
 use super::language::Language;
@@ -49,9 +50,6 @@ const SEEN_TO: &[&str] = &[
 /// Errors that a program catches to do without what is not there.
 const CAUGHT: &[&str] = &["AttributeError", "ImportError", "ModuleNotFoundError", "NameError"];
 
-/// More lines than a block has, and between its head and its end.
-const BLOCK: usize = 2000;
-
 /// A word that is outdated: where it stands, and the number of what is on record of it.
 pub(super) type Found = (Range<usize>, usize);
 
@@ -79,23 +77,19 @@ pub(super) fn in_commands<'s>(
 ) -> Vec<Found> {
     let all = lookup.records.outdated;
     let mut found = Vec::new();
+    if all.is_empty() {
+        return found;
+    }
     for words in scripts.into_iter().flat_map(|script| &script.commands) {
-        if all.is_empty() {
-            break;
-        }
         for head in heads(words, text, &|name| lookup.was_program(name)) {
             let name = base(&text[words[head].clone()]);
             found.extend(by_command(all, text, name, &words[head + 1..]));
             let Some((speech, _)) = interpreted_by(name) else { continue };
-            for (option, program) in words[head + 1..].iter().zip(words[head + 1..].iter().skip(1))
-            {
-                if takes_program(speech, &text[option.clone()]) {
-                    let told = in_code(all, speech, &text[program.clone()], true);
-                    let moved = |at: Range<usize>| program.start + at.start..program.start + at.end;
-                    found.extend(told.into_iter().map(|(at, number)| (moved(at), number)));
-                    break;
-                }
-            }
+            let takes = |two: &&[Range<usize>]| takes_program(speech, &text[two[0].clone()]);
+            let Some([_, program]) = words[head + 1..].windows(2).find(takes) else { continue };
+            let told = in_code(all, speech, &text[program.clone()], true);
+            let moved = |at: Range<usize>| program.start + at.start..program.start + at.end;
+            found.extend(told.into_iter().map(|(at, number)| (moved(at), number)));
         }
     }
     found.sort_by_key(|(at, number)| (at.start, *number));
@@ -278,37 +272,6 @@ fn is_caught(code: &[u8], all: &[Range<usize>], number: usize) -> bool {
             || (line.starts_with(b"try")
                 && after.any(|line| indent(line) == depth && catches(line.trim_ascii_start())))
     })
-}
-
-/// Whether line `number` is run whenever its block is, and that in any case: no condition decides
-/// about it, and nothing is caught.
-pub(super) fn is_sure(code: &[u8], all: &[Range<usize>], number: usize) -> bool {
-    const HEADS: &[&[u8]] = &[b"def ", b"async ", b"class ", b"with ", b"for ", b"while "];
-    headers(code, all, number).into_iter().all(|header| {
-        let line = code[all[header].clone()].trim_ascii_start();
-        HEADS.iter().any(|head| line.starts_with(head))
-    })
-}
-
-/// The lines that begin the blocks in which line `number` stands.
-fn headers(code: &[u8], all: &[Range<usize>], number: usize) -> Vec<usize> {
-    let Some(line) = all.get(number) else { return vec![] };
-    let (mut depth, mut found) = (indent(&code[line.clone()]), Vec::new());
-    for above in (number.saturating_sub(BLOCK)..number).rev() {
-        let line = &code[all[above].clone()];
-        if !line.trim_ascii().is_empty() && indent(line) < depth {
-            depth = indent(line);
-            found.push(above);
-        }
-        if depth == 0 {
-            break;
-        }
-    }
-    found
-}
-
-fn indent(line: &[u8]) -> usize {
-    line.iter().take_while(|b| matches!(b, b' ' | b'\t')).count()
 }
 
 fn is_part(b: &u8) -> bool {
