@@ -19,7 +19,6 @@ set -euo pipefail
 . "$repo/fixtures/services.sh"
 
 old_suite=${OLD:-bullseye} new_suite=${NEW:-trixie}
-judged=$repo/fixtures/held.tsv
 scratch=$(scratch_dir)
 mark_old=regrow-held-$$-old mark_new=regrow-held-$$-new
 
@@ -53,9 +52,9 @@ service() {
   0 | 3) service_answers "$name" "$mark_new" 2>"$scratch/answer" || answers=no ;;
   *) answers=no ;;
   esac
-  python3 - "$name" "$answers" "$archived" "$restored" "$scratch" "$judged" <<'PYTHON'
+  python3 - "$name" "$answers" "$archived" "$restored" "$scratch" <<'PYTHON'
 import collections, json, os, sys
-name, answers, archived, restored, scratch, judged = sys.argv[1:]
+name, answers, archived, restored, scratch = sys.argv[1:]
 def read(file):
     try:
         with open(os.path.join(scratch, file)) as text:
@@ -70,28 +69,20 @@ items = sorted(set(held + lost))
 kinds = collections.Counter(kind for kind, _, _ in items)
 print(name, "answers" if answers == "yes" else "SILENT" if (archived, restored) == ("0", "0") else "named",
       "%s/%s" % (archived, restored), " ".join("%s %d" % pair for pair in sorted(kinds.items())) or "-")
-known = {}
-if os.path.exists(judged):
-    for line in open(judged, encoding="utf-8"):
-        fields = line.rstrip("\n").split("\t")
-        if len(fields) >= 4 and not line.startswith("#"):
-            known[tuple(fields[:3])] = fields[3]
 for kind, subject, why in items:
-    word = known.get((name, kind, subject), "not looked at")
-    print("\t".join(["", name, kind, subject, word, " ".join(why.split())[:300]]))
+    print("\t".join(["", name, kind, subject, "not looked at", " ".join(why.split())[:300]]))
 if restored not in ("0", "3"):
     errors = open(os.path.join(scratch, "errors"), encoding="utf-8", errors="replace").read().split("\n")
     print("\t".join(["", name, "stopped", "-", "-", " ".join(errors[-8:])[:300]]))
 PYTHON
 }
 
-# judge FILE: puts what fixtures/held.tsv says of each item into the lines of FILE.
-judge() {
+# judged FILE: its lines, with what fixtures/held.tsv says of each item.
+judged() {
   awk -F'\t' -v OFS='\t' '
     NR == FNR { if (NF >= 4 && $0 !~ /^#/) said[$1 FS $2 FS $3] = $4; next }
     $1 == "" && ($2 FS $3 FS $4) in said { $5 = said[$2 FS $3 FS $4] }
-    { print }' "$judged" "$1" >"$scratch/judged"
-  cat "$scratch/judged" >"$1"
+    { print }' "$repo/fixtures/held.tsv" "$1"
 }
 
 table() {
@@ -144,15 +135,15 @@ main() {
   for name in "${names[@]}"; do
     ! grep -q "^$name " "$lines" || continue
     rm -f "$scratch/archived" "$scratch/restored" "$scratch/errors"
-    service "$name" | tee -a "$lines" || bad=1
+    service "$name" | judged - | tee -a "$lines" || bad=1
     service_forget "$mark_new"
     service_forget "$mark_old"
     rm -f "$scratch/$name.regrow"
   done
-  judge "$lines"
-  [ -z "$to_table" ] || table "$lines" >"$repo/docs/HELD.md"
-  if grep -q '^[^ ]* SILENT' "$lines"; then bad=1; fi
-  [ "$(awk -F'\t' '$1 == "" && $5 == "false"' "$lines" | wc -l)" -le "${#names[@]}" ] || bad=1
+  judged "$lines" >"$scratch/judged"
+  [ -z "$to_table" ] || table "$scratch/judged" >"$repo/docs/HELD.md"
+  if grep -q '^[^ ]* SILENT' "$scratch/judged"; then bad=1; fi
+  [ "$(awk -F'\t' '$1 == "" && $5 == "false"' "$scratch/judged" | wc -l)" -le "${#names[@]}" ] || bad=1
   return "$bad"
 }
 
