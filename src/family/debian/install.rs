@@ -48,7 +48,7 @@ pub(super) fn install(system: &mut dyn System, packages: &[&str]) -> Result<Vec<
         let words: Vec<&str> = install.iter().chain(&without).map(String::as_str).collect();
         let failed = match install.is_empty() {
             true => vec![],
-            false => attempt(system, &words, &before)?,
+            false => attempt(system, &words, install.len(), &before)?,
         };
         if failed.is_empty() {
             set_policy(system, "allowing services to start with", ALLOW)?;
@@ -123,28 +123,34 @@ fn would(system: &mut dyn System, words: &[&str]) -> Result<Option<(Refusal, Fai
     Ok(Some((refusal, failure(&ran, &stdout, words))))
 }
 
-/// Installs what apt says it would; returned is what failed and was taken out again.
+/// Installs what apt says it would, of which `wanted` packages were asked for; returned is what
+/// failed and was taken out again.
 fn attempt(
     system: &mut dyn System,
     words: &[&str],
+    wanted: usize,
     before: &BTreeSet<String>,
 ) -> Result<Vec<Refused>, Failure> {
     // The packages' own scripts run in the second, which has no network. It is not told to download
     // nothing: a repository in a directory of the system is read where it is, as a download.
     let order_of_files = order(&["--download-only"], words);
     let mut ran = fetch(system, &order_of_files)?;
-    if ran.code != 0 {
+    let undelivered = |ran: &Ran| match ran.code {
+        0 => vec![],
+        _ => refusal::of_download(&String::from_utf8_lossy(&ran.stderr)),
+    };
+    let mut missed = undelivered(&ran);
+    if !missed.is_empty() {
         // A mirror that was just renewed has it at the second time.
         ran = fetch(system, &order_of_files)?;
+        missed = undelivered(&ran);
     }
-    if ran.code != 0 {
-        let mut missed = refusal::of_download(&String::from_utf8_lossy(&ran.stderr));
+    // Where as many are missed as were wanted, it is the repository that cannot be used.
+    if !missed.is_empty() && missed.len() < wanted {
         named_as_dpkg_does(system, &mut missed)?;
-        // Where as many are missed as were wanted, it is the repository that cannot be used.
-        if !missed.is_empty() && missed.len() < words.len() {
-            return Ok(missed);
-        }
-    } else {
+        return Ok(missed);
+    }
+    if ran.code == 0 {
         ran = system.run_one(Command::new(&order(&[], words)))?;
     }
     ended(system, ran, words, before)
