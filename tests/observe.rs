@@ -182,8 +182,8 @@ fn a_check_watches_what_stands_until_a_person_has_mended_it() {
             "use Socket;\nmy $dir = '/srv';\nmy $port = -e \"$dir/port\" ? 8080 : 9090;",
         )
         .replace("sockaddr_in(8080", "sockaddr_in($port");
-    let files = [("srv/service.pl", 0o755, text.as_str()), ("srv/port", 0o644, "x")];
-    let argv = ["/usr/bin/perl", "/srv/service.pl"];
+    let files = [("srv/checked.pl", 0o755, text.as_str()), ("srv/port", 0o644, "x")];
+    let argv = ["/usr/bin/perl", "/srv/checked.pl"];
     let container = Container::new(&engine, "checked", &argv, &files);
     archived(&place, &container, "bundle", &["--exclude", "/srv/port"]);
     let name = format!("observe-checked-new-{}", std::process::id());
@@ -213,7 +213,7 @@ fn a_check_watches_what_stands_until_a_person_has_mended_it() {
     engine.put_archive(&name, &RootPath::root(), tar).unwrap();
     assert_eq!(checked(&name, &bundle, &[]), (Some(0), vec![]));
     assert_eq!(state(), before, "the container is only read");
-    assert_eq!(left(&engine, "service.pl"), 0);
+    assert_eq!(left(&engine, "checked.pl"), 0);
     drop(restored);
 }
 
@@ -274,10 +274,11 @@ impl Running {
             for made in self.made(engine) {
                 let rests = match &made {
                     // One that is gone since it was listed was not started: what runs is watched
-                    // for longer than that.
-                    Made::Container(id) => {
-                        engine.container(id).map_or(true, |found| found.state == State::Created)
-                    }
+                    // for longer than that. Its state would say as little as "removing" of one
+                    // that is about to go.
+                    Made::Container(id) => engine.container(id).map_or(true, |found| {
+                        found.raw["State"]["StartedAt"] == "0001-01-01T00:00:00Z"
+                    }),
                     _ => false,
                 };
                 if !rests && !all.contains(&made) {
