@@ -110,8 +110,11 @@ impl Places<'_> {
         content
             .read_to_end(&mut bytes)
             .map_err(|e| TreeError::io("reading the image's", path, e))?;
-        let is_text = !bytes.contains(&0);
-        Ok(is_text.then_some(Pristine::Text { bytes, found: "image" }))
+        if bytes.contains(&0) {
+            return Ok(None);
+        }
+        let same = read_file(self.tree, path, LIMIT)?.is_some_and(|ours| ours == bytes);
+        Ok(Some(if same { Pristine::Itself } else { Pristine::Text { bytes, found: "image" } }))
     }
 
     fn template(&self, path: &RootPath) -> Result<Option<Pristine>, TreeError> {
