@@ -144,3 +144,35 @@ impl Places<'_> {
 fn recorded(bytes: &[u8]) -> Recorded {
     Recorded(Md5::digest(bytes).into())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::image::Fidelity;
+    use crate::tree::memory::MemoryTree;
+    use crate::tree::{Layer, LayerStack, Whiteouts};
+
+    /// What is found of `/srv/a`, in an image with the text `then`, where a life made it `now`.
+    fn of_image(then: &str, now: &str) -> Option<Pristine> {
+        let tree = |text| MemoryTree::default().file("/srv/a", text);
+        let layer = |tree: MemoryTree| Layer { tree: Arc::new(tree), style: Whiteouts::Tar };
+        let life = tree(now).meta("/srv/a", |meta| meta.mode = 0o600);
+        let stack = Arc::new(LayerStack::new(vec![layer(tree(then)), layer(life)]));
+        let image = ImageView::new(stack.clone(), 1, Fidelity::Exact);
+        let (installed, rules) = (Installed::default(), LayoutMatcher::new(&[]).unwrap());
+        let places =
+            Places { tree: &*stack, installed: &installed, image: Some(&image), rules: &rules };
+        let entry = stack.entry(&RootPath::parse(b"/srv/a").unwrap()).unwrap().unwrap();
+        places.find(&entry, &Reason::Unexplained, Origin::Container).unwrap()
+    }
+
+    #[test]
+    fn a_text_of_the_image_is_told_apart_from_one_that_only_got_another_mode() {
+        let bytes = b"one".to_vec();
+        assert_eq!(of_image("one", "two"), Some(Pristine::Text { bytes, found: "image" }));
+        assert_eq!(of_image("one", "one"), Some(Pristine::Itself));
+        assert_eq!(of_image("on\0", "two"), None);
+    }
+}

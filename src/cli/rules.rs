@@ -58,9 +58,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
         }
         What::Lint { paths } => {
             let checked = layout::lint_paths(paths)?;
-            context
-                .output
-                .print(&checked, |n, _| Text::plain(&format!("{n} rules are well-formed")));
+            context.output.print(&checked, |n, _| match n {
+                1 => Text::plain("1 rule is well-formed"),
+                _ => Text::plain(&format!("{n} rules are well-formed")),
+            });
         }
         What::Schema => {
             let schema = Rule::schema();
