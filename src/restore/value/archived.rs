@@ -211,7 +211,7 @@ mod tests {
     use super::*;
     use crate::bundle::{Area, Reader, Writer};
     use crate::monitor::Silent;
-    use crate::tree::{Meta, Time, Xattrs};
+    use crate::tree::{Meta, Store, Time, Xattrs};
     use crate::verdict::{Origin, Reason};
 
     const ORIGINS: [Origin; 6] = [
@@ -282,8 +282,9 @@ mod tests {
         let mut manifest = Manifest::new();
         let root = Entry::new(RootPath::root(), Kind::Dir, Meta::root(0o755));
         writer.add(Area::Root, &root, None, &[]).unwrap();
-        let record =
-            |entry| ManifestEntry::new(entry, Class::Mutable, Reason::Unexplained, Origin::Container);
+        let record = |entry| {
+            ManifestEntry::new(entry, Class::Mutable, Reason::Unexplained, Origin::Container)
+        };
         manifest.entries.push(record(&root));
         let mut add = |area, text: &str| {
             let path = RootPath::parse(b"/x").unwrap();
