@@ -102,8 +102,8 @@ impl StoredImage {
 /// Whether the history of the topmost layer says what a container ran, which builders never do.
 fn is_committed(config: &Value) -> bool {
     let history = config["history"].as_array();
-    let of_layers = history.into_iter().flatten().filter(|step| step["empty_layer"] != true);
-    let by = of_layers.last().and_then(|step| step["created_by"].as_str());
+    let mut of_layers = history.into_iter().flatten().filter(|step| step["empty_layer"] != true);
+    let by = of_layers.next_back().and_then(|step| step["created_by"].as_str());
     let words = config["config"]["Cmd"].as_array().into_iter().flatten();
     let ran: Vec<&str> = words.filter_map(Value::as_str).collect();
     !ran.is_empty() && by == Some(ran.join(" ").as_str())
