@@ -291,7 +291,8 @@ fn area_of(name: &[u8]) -> Option<&[u8]> {
     let depth = if name.starts_with(b"volumes/") { 2 } else { 1 };
     let end = name.split(|b| *b == b'/').take(depth).map(|part| part.len() + 1).sum::<usize>() - 1;
     let prefix = &name[..end];
-    (depth == 2 || matches!(prefix, b"root" | b"exports" | b"pristine" | b"image")).then_some(prefix)
+    (depth == 2 || matches!(prefix, b"root" | b"exports" | b"pristine" | b"image"))
+        .then_some(prefix)
 }
 
 fn differs(name: &[u8], what: impl Into<String>) -> BundleError {

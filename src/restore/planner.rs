@@ -371,8 +371,9 @@ fn collect(planner: &mut Planner<'_>) -> Result<(), Failure> {
 }
 
 fn take_databases(planner: &mut Planner<'_>) -> Result<(), Failure> {
-    let Planner { inputs, archived, migrations, draft, decisions, .. } = planner;
-    planner.imports = withhold(migrations, archived, inputs, draft, decisions)?;
+    let Planner { inputs, archived, migrations, draft, settings, decisions, .. } = planner;
+    let new = (settings.as_ref(), draft);
+    planner.imports = withhold(migrations, archived, inputs, new, decisions)?;
     Ok(())
 }
 
@@ -492,7 +493,7 @@ fn adapt(planner: &mut Planner<'_>) -> Result<(), Failure> {
     let Planner { inputs, migrations, draft, settings, decisions, .. } = planner;
     adapt_settings(migrations, &mentions, inputs, draft, decisions)?;
     if let Some(settings) = settings {
-        container::adapt(settings, &mentions.container, migrations, decisions)?;
+        container::adapt(settings, &mentions.container, inputs, migrations, decisions)?;
     }
     Ok(())
 }

@@ -10,7 +10,8 @@ use super::sample::{self, Sample, path, verdict};
 use crate::bundle::frames::FrameWriter;
 use crate::bundle::index::{Index, PREAMBLE};
 use crate::bundle::{
-    BundleError, Digest, ImageText, Manifest, ManifestEntry, MemberRecord, Node, Reader, VolumeRecord,
+    BundleError, Digest, ImageText, Manifest, ManifestEntry, MemberRecord, Node, Reader,
+    VolumeRecord,
 };
 use crate::failure::FailureKind;
 use crate::monitor::Silent;

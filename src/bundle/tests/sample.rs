@@ -6,7 +6,8 @@ use std::path::Path;
 
 use crate::bundle::writer::Published;
 use crate::bundle::{
-    Area, BundleError, Digest, ExportRecord, ImageText, Loss, Manifest, ManifestEntry, VolumeRecord, Writer,
+    Area, BundleError, Digest, ExportRecord, ImageText, Loss, Manifest, ManifestEntry,
+    VolumeRecord, Writer,
 };
 use crate::facts::Survey;
 use crate::monitor::Silent;
