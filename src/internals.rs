@@ -17,6 +17,7 @@ pub mod layout {
     pub use crate::layout::access::Access;
     pub use crate::layout::adapt::adapt;
     pub use crate::layout::load::{MAX_RULE, parse};
+    pub use crate::layout::options::{Run, adapt_options};
     pub use crate::layout::outcome::StepOutcome;
     pub use crate::layout::pattern::Vars;
     pub use crate::layout::route::{Route, route};

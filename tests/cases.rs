@@ -14,7 +14,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use regrow::internals::layout::{Access, Mentions, Route, StepOutcome, Vars, adapt, apply, route};
+use regrow::internals::layout::{
+    Access, Mentions, Route, Run, StepOutcome, Vars, adapt, adapt_options, apply, route,
+};
 use regrow::internals::restore::said;
 use regrow::internals::tree::{Draft, DraftContent, DraftNode, Empty};
 use regrow::layout::{LayoutDb, Recognised, Rule};
@@ -41,6 +43,22 @@ struct Case {
     /// Changes of lines, and whether somebody gets in by them; with these, a case needs no trees.
     #[serde(default)]
     access: Vec<Change>,
+    /// What a container runs, and what it runs then.
+    #[serde(default)]
+    runs: Vec<Command>,
+}
+
+/// A container's command behind an entrypoint of its image.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Command {
+    /// The command of the image.
+    of_image: Vec<String>,
+    was: Vec<String>,
+    now: Vec<String>,
+    /// What is asked.
+    #[serde(default)]
+    held: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -125,6 +143,22 @@ fn run(case: &Case, db: &LayoutDb, draft: &mut Draft) -> (Vec<StepOutcome>, Vec<
     (outcomes, ways)
 }
 
+/// Compares what containers run in the new versions with what the case says.
+fn check_runs(name: &str, case: &Case, ways: &[(Rule, Vars)]) {
+    let entrypoint = ["docker-entrypoint.sh".to_owned()];
+    for expected in &case.runs {
+        let (mut command, mut held) = (expected.was.clone(), vec![]);
+        for (rule, vars) in ways {
+            let run =
+                Run { entrypoint: &entrypoint, command: &command, of_image: &expected.of_image };
+            let found = adapt_options(rule, vars, run).unwrap();
+            held.extend(found.doubts);
+            command = found.command;
+        }
+        assert_eq!((&command, &held), (&expected.now, &expected.held), "{name}: {expected:?}");
+    }
+}
+
 fn write(draft: &Draft, dir: &Path) {
     if dir.exists() {
         fs::remove_dir_all(dir).unwrap();
@@ -196,6 +230,7 @@ fn the_rules_turn_every_tree_before_into_its_tree_after() {
         let mut done = draft(&dir.join("before"), &case.directories);
         case.deleted_before.iter().for_each(|path| done.delete(root_path(path)));
         let (outcomes, ways) = run(&case, &db, &mut done);
+        check_runs(&name, &case, &ways);
         if std::env::var_os("REGROW_BLESS").is_some() {
             write(&done, &dir.join("after"));
             continue;

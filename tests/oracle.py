@@ -139,7 +139,7 @@ def read_bundle(file):
                 name = os.fsencode(member.name)
                 if name == b"manifest.json":
                     manifest = json.load(tar.extractfile(member))
-                elif name.startswith((b"pristine/", b"exports/")):
+                elif name.startswith((b"pristine/", b"image/", b"exports/")):
                     beside += member.size
                 elif name.startswith(b"root/"):
                     if member.type == tarfile.LNKTYPE:

@@ -1,18 +1,29 @@
 #!/bin/sh
-# Makes an empty database in place of the new package's own, and starts the server for the import. What has been placed
+# create.sh OPTIONS: makes an empty database in place of the new package's own, and starts the server for the import. What has been placed
 # there stays. There is no account but MariaDB's own and, until the import is over, its user.
 set -eu
+# The options that matter to the data, a line each: as they are written behind the server's name.
+options=$1
+set --
+while IFS= read -r option; do
+  [ -z "$option" ] || set -- "$@" "--$option"
+done <<OPTIONS
+$options
+OPTIONS
 data=/var/lib/mysql
+for option; do
+  case $option in --datadir=*) data=${option#*=} ;; esac
+done
 install -d -o mysql -g mysql -m 755 /run/mysqld
 kept=$(mktemp -d)
 find "$data" -mindepth 1 -maxdepth 1 '(' -name '*.cnf' -o -name '*.pem' ')' -exec mv -t "$kept" -- {} +
 find "$data" -mindepth 1 -delete
 chown mysql:mysql "$data"
-mariadb-install-db --user=mysql --datadir="$data" --skip-test-db >/tmp/regrow.log 2>&1 || {
+mariadb-install-db "$@" --user=mysql --datadir="$data" --skip-test-db >/tmp/regrow.log 2>&1 || {
   cat /tmp/regrow.log >&2
   exit 1
 }
-setsid mariadbd --user=mysql --skip-networking --skip-name-resolve=0 --skip-slave-start --event-scheduler=OFF \
+setsid mariadbd "$@" --user=mysql --skip-networking --skip-name-resolve=0 --skip-slave-start --event-scheduler=OFF \
   --socket=/run/mysqld/regrow.sock --pid-file=/run/mysqld/regrow.pid \
   --max-allowed-packet=1G --log-error=/tmp/regrow.log </dev/null >/dev/null 2>&1 &
 until mariadb-admin --no-defaults --socket=/run/mysqld/regrow.sock ping >/dev/null 2>&1; do

@@ -1,8 +1,10 @@
 #!/bin/sh
-# image-create.sh DIRECTORY VERSION <FACTS: makes an empty cluster in an image's place for it, with the configuration
+# image-create.sh DIRECTORY VERSION OPTIONS <FACTS: makes an empty cluster in an image's place for it, with the configuration
 # that lies there, and starts it for the import.
 set -eu
 data=$1 version=$2
+# The options that matter to the data, a line each, as a shell reads them: pg_ctl gives them to one.
+given=$(printf '%s\n' "$3" | sed "/^$/d; s/'/'\\\\''/g; s/.*/-c '&'/" | tr '\n' ' ')
 IFS= read -r owner || :
 IFS= read -r encoding || :
 IFS= read -r collate || :
@@ -44,5 +46,5 @@ printf 'local all all trust\n' >/tmp/import_hba.conf
 printf '%s\n' "$owner" >/tmp/regrow-superuser
 chmod 644 /tmp/import_hba.conf /tmp/regrow-superuser
 runuser -u postgres -- "$bin/pg_ctl" -D "$data" -w -t 300 -s -l /tmp/regrow-import.log start \
-  -o '-c hba_file=/tmp/import_hba.conf -c listen_addresses= -c unix_socket_directories=/tmp -c archive_mode=off' ||
+  -o "$given -c hba_file=/tmp/import_hba.conf -c listen_addresses= -c unix_socket_directories=/tmp -c archive_mode=off" ||
   { cat /tmp/regrow-import.log >&2; exit 1; }

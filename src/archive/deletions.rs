@@ -40,6 +40,7 @@ fn gone(entry: Entry, origin: Origin) -> Judged {
         deleted: true,
         secret: false,
         pristine: None,
+        image_text: None,
     }
 }
 

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::judged::Judged;
 use super::losses::Lost;
-use super::pristine::Places;
+use super::pristine::{Places, Texts};
 use super::verdicts::Verdicts;
 use super::{defaults, deletions, environments, losses};
 use crate::classify::{
@@ -398,15 +398,16 @@ fn judge(
         part: evidence.environment.map(Box::new),
         deleted: false,
         pristine: None,
+        image_text: None,
     };
     // What is left out has no need of it.
     let wanted = judged.class == Class::Mutable || judged.origin != Origin::Container;
     let found = match wanted {
         true => places.find(&judged.entry, &judged.reason, judged.origin),
-        false => Ok(None),
+        false => Ok(Texts::default()),
     };
     match found {
-        Ok(pristine) => judged.pristine = pristine,
+        Ok(texts) => (judged.pristine, judged.image_text) = (texts.pristine, texts.of_image),
         Err(error) if *error.path() == judged.entry.path => {
             return Err(Box::new((judged.entry, error)));
         }

@@ -10,7 +10,7 @@ use super::Examined;
 use crate::copies::Copies;
 use crate::environments::EnvironmentFact;
 use crate::failure::{Failure, FailureKind};
-use crate::layout;
+use crate::layout::{self, Run, Told};
 use crate::monitor::Monitor;
 use crate::service::Settings;
 use crate::source::Source;
@@ -108,10 +108,18 @@ pub(super) fn lists(environments: &[EnvironmentFact]) -> Result<Vec<Export>, Fai
 }
 
 fn wanted(source: &Source, examined: &Examined) -> Result<Vec<Wanted>, Failure> {
-    let variable = |name: &str| match source.settings() {
-        Settings::Service(settings) => settings.variable(name).last().map(str::to_owned),
+    let settings = match source.settings() {
+        Settings::Service(settings) => Some(settings),
         Settings::None | Settings::Inspected(_) => None,
     };
+    let variable = |name: &str| settings?.variable(name).last().map(str::to_owned);
+    let of_image = examined.survey.image.as_ref().map_or(&[][..], |image| &image.settings.command);
+    let run = settings.map_or_else(Run::default, |settings| Run {
+        entrypoint: &settings.entrypoint,
+        command: &settings.command,
+        of_image,
+    });
+    let told = Told { variable: &variable, run };
     let mut all = Vec::new();
     let mut seen = std::collections::BTreeSet::new();
     for app in &examined.apps {
@@ -125,7 +133,7 @@ fn wanted(source: &Source, examined: &Examined) -> Result<Vec<Wanted>, Failure> 
                 .next("correct the rule and run the same command again")
         };
         let version = app.version.as_ref().map(ToString::to_string).unwrap_or_default();
-        let found = app.rule.instances(source.tree(), &version, &variable);
+        let found = app.rule.instances(source.tree(), &version, &told);
         for (database, instance) in found.map_err(|e| misfit(e.into()))? {
             for command in database.exports(&instance).map_err(|e| misfit(e.into()))? {
                 let version = instance.version.clone();

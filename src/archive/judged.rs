@@ -26,4 +26,6 @@ pub struct Judged {
     pub secret: bool,
     /// Of an edited configuration file: what it was before, where that can be had.
     pub pristine: Option<Pristine>,
+    /// What its image had there, where the container's life changed it and that is something else.
+    pub image_text: Option<Pristine>,
 }

@@ -37,8 +37,8 @@ pub use verdicts::Verdicts;
 pub use crate::classify::{LogPolicy, UserChoice};
 
 use crate::bundle::{
-    Area, BundleError, Digest, Entries, ExportRecord, Manifest, ManifestEntry, Node, VolumeRecord,
-    Writer,
+    Area, BundleError, Digest, Entries, ExportRecord, ImageText, Manifest, ManifestEntry, Node,
+    VolumeRecord, Writer,
 };
 use crate::copies::Copies;
 use crate::failure::{Failure, FailureKind, check_cancelled};
@@ -224,8 +224,11 @@ fn write_entries(
                 Err(Stored::Failed(error)) => return Err(error.into_failure("writing", output)),
             }
         }
-        if let Some(Pristine::Text { bytes, .. }) = &judged.pristine {
-            write_pristine(&judged.entry.path, bytes, writer, output)?;
+        let texts = [(Area::Pristine, &judged.pristine), (Area::Image, &judged.image_text)];
+        for (area, text) in texts {
+            if let Some(Pristine::Text { bytes, .. }) = text {
+                write_text(area, &judged.entry.path, bytes, writer, output)?;
+            }
         }
         records.push(record(judged, volume));
     }
@@ -353,6 +356,10 @@ fn record(judged: Judged, volume: Option<String>) -> ManifestEntry {
         volume,
         package: judged.package,
         pristine: judged.pristine.map(|pristine| pristine.found().to_owned()),
+        image_text: judged.image_text.map(|text| match text {
+            Pristine::Itself => ImageText::Itself,
+            Pristine::Text { .. } => ImageText::Apart,
+        }),
         secret: judged.secret,
     }
 }
@@ -388,8 +395,9 @@ fn write_exports(
     Ok(records)
 }
 
-/// Stores the pristine text of the file at `path`, under its path.
-fn write_pristine(
+/// Stores another text of the file at `path`, under its path.
+fn write_text(
+    area: Area<'_>,
     path: &RootPath,
     text: &[u8],
     writer: &mut Writer,
@@ -397,7 +405,7 @@ fn write_pristine(
 ) -> Result<(), Failure> {
     let mut content = Cursor::new(text);
     let size = text.len() as u64;
-    add_text(Area::Pristine, path.clone(), size, &mut content, writer, output).map(drop)
+    add_text(area, path.clone(), size, &mut content, writer, output).map(drop)
 }
 
 /// Stores a file that stands for no path of the source: the root's own, readable by it alone.

@@ -41,6 +41,23 @@ impl Pristine {
             Pristine::Itself => ITSELF,
         }
     }
+
+    /// Whether both are the same text, wherever they were found.
+    fn is_like(&self, other: &Pristine) -> bool {
+        match (self, other) {
+            (Pristine::Text { bytes, .. }, Pristine::Text { bytes: others, .. }) => bytes == others,
+            (one, other) => one == other,
+        }
+    }
+}
+
+/// What is known of a file's earlier texts.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Texts {
+    /// What its package had there, or where no package tells what it was, its image.
+    pub(super) pristine: Option<Pristine>,
+    /// What the image had there when the container's life began, where that is something else.
+    pub(super) of_image: Option<Pristine>,
 }
 
 /// Where pristine texts are looked for.
@@ -52,38 +69,64 @@ pub(super) struct Places<'a> {
 }
 
 impl Places<'_> {
-    /// The pristine text of `entry`, a file from `origin` that is kept for `reason`, where it can be
-    /// had.
+    /// The earlier texts of `entry`, a file from `origin` that is kept for `reason`, where they can
+    /// be had.
     pub(super) fn find(
         &self,
         entry: &Entry,
         reason: &Reason,
         origin: Origin,
-    ) -> Result<Option<Pristine>, TreeError> {
-        let path = &entry.path;
+    ) -> Result<Texts, TreeError> {
         if !entry.kind.is_file() {
-            return Ok(None);
+            return Ok(Texts::default());
         }
+        let pristine = self.pristine(entry, reason)?;
+        if origin != Origin::Container || entry.kind.size() > LIMIT {
+            return Ok(Texts { pristine, of_image: None });
+        }
+        let of_image = self.of_image(&entry.path)?;
+        Ok(match (pristine, of_image) {
+            (None, of_image) if !self.has_packages_text(&entry.path, reason) => {
+                Texts { pristine: of_image, of_image: None }
+            }
+            (Some(pristine), Some(of_image)) if pristine.is_like(&of_image) => {
+                Texts { pristine: Some(pristine), of_image: None }
+            }
+            (pristine, of_image) => Texts { pristine, of_image },
+        })
+    }
+
+    /// Whether a package had a text at `path`, found or not.
+    fn has_packages_text(&self, path: &RootPath, reason: &Reason) -> bool {
+        match reason {
+            Reason::ConffileEdited { .. }
+            | Reason::UcfEdited
+            | Reason::Rule { worth: Worth::TemplateCopy, .. } => true,
+            Reason::PackageFileChanged { .. } => self.packaged(path).is_some(),
+            _ => false,
+        }
+    }
+
+    /// The text that a package had at the path of `entry`.
+    fn pristine(&self, entry: &Entry, reason: &Reason) -> Result<Option<Pristine>, TreeError> {
+        let path = &entry.path;
         match reason {
             // Its own text is the package's: the new package's text takes its place.
             Reason::PackageMetaChanged { .. }
             | Reason::PackageMetaUnrecorded { .. }
             | Reason::MetaChanged => Ok(Some(Pristine::Itself)),
             _ if entry.kind.size() > LIMIT => Ok(None),
-            Reason::ConffileEdited { .. } => self.conffile(path),
+            Reason::ConffileEdited { .. } => self.in_image(path, self.installed.baseline(path)),
             Reason::UcfEdited => self.ucf(path),
             Reason::Rule { worth: Worth::TemplateCopy, .. } => self.template(path),
-            // No package tells what it was, and the image does.
-            _ if origin == Origin::Container => self.of_image(path),
+            Reason::PackageFileChanged { .. } => self.in_image(path, self.packaged(path)),
             _ => Ok(None),
         }
     }
 
-    fn conffile(&self, path: &RootPath) -> Result<Option<Pristine>, TreeError> {
-        match self.installed.baseline(path) {
-            Some(RecordedDigest::Md5(digest)) => self.in_image(path, digest),
-            _ => Ok(None),
-        }
+    /// The digest that a package recorded of the file at `path`.
+    fn packaged(&self, path: &RootPath) -> Option<RecordedDigest> {
+        self.installed.claims(path).next()?.digest
     }
 
     fn ucf(&self, path: &RootPath) -> Result<Option<Pristine>, TreeError> {
@@ -97,7 +140,7 @@ impl Places<'_> {
         {
             return Ok(Some(Pristine::Text { bytes, found: "ucf" }));
         }
-        self.in_image(path, digest)
+        self.in_image(path, Some(RecordedDigest::Md5(digest)))
     }
 
     /// The text that the image has at `path`.
@@ -126,14 +169,18 @@ impl Places<'_> {
     }
 
     /// The file as some layer of the image held it, if that was the recorded one.
-    fn in_image(&self, path: &RootPath, digest: Recorded) -> Result<Option<Pristine>, TreeError> {
-        let Some(image) = self.image else { return Ok(None) };
+    fn in_image(
+        &self,
+        path: &RootPath,
+        digest: Option<RecordedDigest>,
+    ) -> Result<Option<Pristine>, TreeError> {
+        let (Some(image), Some(digest)) = (self.image, digest) else { return Ok(None) };
         for mut content in image.versions(path, LIMIT)? {
             let mut bytes = Vec::new();
             content
                 .read_to_end(&mut bytes)
                 .map_err(|e| TreeError::io("reading the image's", path, e))?;
-            if recorded(&bytes) == digest {
+            if digest.is_of(&bytes) {
                 return Ok(Some(Pristine::Text { bytes, found: "image" }));
             }
         }
@@ -154,25 +201,69 @@ mod tests {
     use crate::tree::memory::MemoryTree;
     use crate::tree::{Layer, LayerStack, Whiteouts};
 
-    /// What is found of `/srv/a`, in an image with the text `then`, where a life made it `now`.
-    fn of_image(then: &str, now: &str) -> Option<Pristine> {
-        let tree = |text| MemoryTree::default().file("/srv/a", text);
+    const PACKAGED: &str = "lines 1\nport 80\n";
+    const OF_IMAGE: &str = "lines 2\nport 80\n";
+    const OURS: &str = "lines 2\nport 81\n";
+
+    /// The earlier texts of `at`, a file that was kept for `reason`, where a package brought `one`,
+    /// the image made it `two` and the container's life `three`.
+    fn texts(at: &str, reason: &Reason, [one, two, three]: [&str; 3]) -> Texts {
+        let hex = |text: &str| {
+            Md5::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect::<String>()
+        };
+        let status = format!(
+            "Package: app\nStatus: install ok installed\nVersion: 2\nArchitecture: all\n\
+             Conffiles:\n /etc/app.conf {}\n",
+            hex(PACKAGED)
+        );
+        let sums = format!("{}  usr/share/app/text\n", hex(PACKAGED));
+        let packaged = MemoryTree::default()
+            .file("/var/lib/dpkg/status", status)
+            .file("/var/lib/dpkg/info/app.list", "/.\n/etc\n/etc/app.conf\n/usr/share/app/text\n")
+            .file("/var/lib/dpkg/info/app.md5sums", sums)
+            .file(at, one);
         let layer = |tree: MemoryTree| Layer { tree: Arc::new(tree), style: Whiteouts::Tar };
-        let life = tree(now).meta("/srv/a", |meta| meta.mode = 0o600);
-        let stack = Arc::new(LayerStack::new(vec![layer(tree(then)), layer(life)]));
-        let image = ImageView::new(stack.clone(), 1, Fidelity::Exact);
-        let (installed, rules) = (Installed::default(), LayoutMatcher::new(&[]).unwrap());
+        let above = |text: &str| layer(MemoryTree::default().file(at, text));
+        let layers = vec![layer(packaged), above(two), above(three)];
+        let stack = Arc::new(LayerStack::new(layers));
+        let image = ImageView::new(stack.clone(), 2, Fidelity::Exact);
+        let installed = Installed::load(&*stack).unwrap();
+        let rules = LayoutMatcher::new(&[]).unwrap();
         let places =
             Places { tree: &*stack, installed: &installed, image: Some(&image), rules: &rules };
-        let entry = stack.entry(&RootPath::parse(b"/srv/a").unwrap()).unwrap().unwrap();
-        places.find(&entry, &Reason::Unexplained, Origin::Container).unwrap()
+        let entry = stack.entry(&RootPath::parse(at.as_bytes()).unwrap()).unwrap().unwrap();
+        places.find(&entry, reason, Origin::Container).unwrap()
+    }
+
+    fn text(text: &str) -> Option<Pristine> {
+        Some(Pristine::Text { bytes: text.into(), found: "image" })
     }
 
     #[test]
-    fn a_text_of_the_image_is_told_apart_from_one_that_only_got_another_mode() {
-        let bytes = b"one".to_vec();
-        assert_eq!(of_image("one", "two"), Some(Pristine::Text { bytes, found: "image" }));
-        assert_eq!(of_image("one", "one"), Some(Pristine::Itself));
-        assert_eq!(of_image("on\0", "two"), None);
+    fn what_the_image_made_of_a_packages_text_is_a_text_of_its_own() {
+        let edited = Reason::ConffileEdited { package: "app".to_owned() };
+        let changed = Reason::PackageFileChanged { package: "app".to_owned() };
+        for (at, reason) in [("/etc/app.conf", edited), ("/usr/share/app/text", changed)] {
+            let found = texts(at, &reason, [PACKAGED, OF_IMAGE, OURS]);
+            assert_eq!(found, Texts { pristine: text(PACKAGED), of_image: text(OF_IMAGE) });
+            // Only owner, mode or attributes were changed since.
+            let found = texts(at, &reason, [PACKAGED, OURS, OURS]);
+            let itself = Some(Pristine::Itself);
+            assert_eq!(found, Texts { pristine: text(PACKAGED), of_image: itself });
+            // The image left it alone.
+            let found = texts(at, &reason, [PACKAGED, PACKAGED, OURS]);
+            assert_eq!(found, Texts { pristine: text(PACKAGED), of_image: None });
+            // What the package had is nowhere.
+            let found = texts(at, &reason, [OF_IMAGE, OF_IMAGE, OURS]);
+            assert_eq!(found, Texts { pristine: None, of_image: text(OF_IMAGE) });
+        }
+    }
+
+    #[test]
+    fn what_no_package_had_is_the_images() {
+        let found = texts("/app/text", &Reason::Unexplained, [OF_IMAGE, OF_IMAGE, OURS]);
+        assert_eq!(found, Texts { pristine: text(OF_IMAGE), of_image: None });
+        let found = texts("/app/text", &Reason::Unexplained, [PACKAGED, OURS, OURS]);
+        assert_eq!(found, Texts { pristine: Some(Pristine::Itself), of_image: None });
     }
 }

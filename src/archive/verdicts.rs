@@ -120,6 +120,7 @@ struct Remark {
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Rare {
     pristine: Option<Pristine>,
+    image_text: Option<Pristine>,
     part: Option<Box<PartOf>>,
 }
 
@@ -134,9 +135,8 @@ struct Side {
 
 impl Side {
     fn push(&mut self, judged: Judged) {
-        let Judged { entry, class, reason, origin, package, part, deleted, secret, pristine } =
-            judged;
-        let rare = Rare { pristine, part };
+        let Judged { entry, class, reason, origin, package, part, deleted, secret, .. } = judged;
+        let rare = Rare { pristine: judged.pristine, image_text: judged.image_text, part };
         if rare != Rare::default() {
             self.rare.insert(self.entries.len(), rare);
         }
@@ -176,6 +176,7 @@ impl Side {
             deleted: remark.deleted,
             secret: remark.secret,
             pristine: rare.and_then(|rare| rare.pristine.clone()),
+            image_text: rare.and_then(|rare| rare.image_text.clone()),
             part: rare.and_then(|rare| rare.part.clone()),
         }
     }
@@ -202,6 +203,7 @@ mod tests {
             deleted,
             secret: !deleted,
             pristine: None,
+            image_text: None,
             part: None,
         }
     }
@@ -211,6 +213,7 @@ mod tests {
         let file = Kind::File { size: u64::MAX };
         let mut rare = judged("/b/rare", file.clone(), false);
         rare.pristine = Some(Pristine::Text { bytes: b"text".to_vec(), found: "image" });
+        rare.image_text = Some(Pristine::Itself);
         rare.reason = Reason::Unexplained;
         rare.package = None;
         vec![

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::entries::{Listed, Stored};
-use super::entry::ITSELF;
+use super::entry::{ITSELF, ImageText};
 use super::manifest::{Counts, Manifest};
 use super::{Area, BundleError, Digest, shape};
 use crate::tree::{RootPath, escaped};
@@ -56,7 +56,7 @@ pub(super) fn fill(
         .iter()
         .map(|(prefix, members)| (prefix.as_str(), members.iter().peekable()))
         .collect();
-    for area in [Area::Export, Area::Pristine] {
+    for area in [Area::Export, Area::Pristine, Area::Image] {
         areas.remove(area.prefix().as_str());
     }
     let mut stored = Stored::default();
@@ -86,7 +86,7 @@ pub(super) fn fill(
     Ok(())
 }
 
-/// Checks that exports and pristine texts have their members, and the members their mention.
+/// Checks that exports and texts of edited files have their members, and the members their mention.
 pub(super) fn check_references(manifest: &Manifest) -> Result<(), String> {
     let files: HashMap<&[u8], &Digest> = manifest
         .members
@@ -108,16 +108,29 @@ pub(super) fn check_references(manifest: &Manifest) -> Result<(), String> {
     if files.keys().filter(|name| name.starts_with(b"exports/")).count() != members.len() {
         return Err("a dump belongs to no export".to_owned());
     }
+    let pristine = |listed: Listed| listed.pristine.is_some_and(|found| found != ITSELF);
+    check_texts(manifest, &files, (Area::Pristine, "pristine text"), pristine)?;
+    let of_image = |listed: Listed| listed.image_text == Some(ImageText::Apart);
+    check_texts(manifest, &files, (Area::Image, "image's text"), of_image)
+}
+
+/// Checks that the texts of an area are those that entries have apart.
+fn check_texts(
+    manifest: &Manifest,
+    files: &HashMap<&[u8], &Digest>,
+    (area, what): (Area<'_>, &str),
+    apart: impl Fn(Listed) -> bool,
+) -> Result<(), String> {
     let mut mentioned = 0;
-    let elsewhere = |listed: Listed| listed.pristine.is_some_and(|found| found != ITSELF);
-    for entry in manifest.entries.wanted(elsewhere) {
-        if !files.contains_key(Area::Pristine.member(&entry.path).as_slice()) {
-            return Err(format!("the pristine text of `{}` has no member", entry.path));
+    for entry in manifest.entries.wanted(apart) {
+        if !files.contains_key(area.member(&entry.path).as_slice()) {
+            return Err(format!("the {what} of `{}` has no member", entry.path));
         }
         mentioned += 1;
     }
-    if files.keys().filter(|name| name.starts_with(b"pristine/")).count() != mentioned {
-        return Err("a pristine text belongs to no entry".to_owned());
+    let below = format!("{}/", area.prefix());
+    if files.keys().filter(|name| name.starts_with(below.as_bytes())).count() != mentioned {
+        return Err(format!("a {what} belongs to no entry"));
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 
 use super::digest::Digest;
-use super::entry::{ManifestEntry, Node};
+use super::entry::{ImageText, ManifestEntry, Node};
 use crate::tree::{
     Entry, FileType, Kind, LinkGroup, Meta, Packed, Repeated, RootPath, escaped, is_within,
     parent_of, path_order,
@@ -36,6 +36,7 @@ struct Remark {
     volume: Option<String>,
     package: Option<String>,
     pristine: Option<String>,
+    image_text: Option<ImageText>,
     secret: bool,
 }
 
@@ -86,6 +87,8 @@ pub(crate) struct Listed<'a> {
     pub volume: Option<&'a str>,
     /// Where its pristine text was found.
     pub pristine: Option<&'a str>,
+    /// What its image had there, where that is not the pristine text.
+    pub image_text: Option<ImageText>,
     /// Whether it was kept and holds a key or a password.
     pub secret: bool,
     /// Whether the bundle holds it as a member.
@@ -95,10 +98,20 @@ pub(crate) struct Listed<'a> {
 impl Entries {
     /// Adds an entry; its path comes after all others.
     pub fn push(&mut self, entry: ManifestEntry) {
-        let ManifestEntry { path, class, reason, origin, node, .. } = entry;
-        let ManifestEntry { stored, digest, volume, package, pristine, secret, .. } = entry;
+        let ManifestEntry { path, class, reason, origin, node, stored, digest, .. } = entry;
+        let ManifestEntry { volume, package, pristine, image_text, secret, .. } = entry;
         let deleted = node.is_none();
-        let remark = Remark { class, reason, origin, deleted, volume, package, pristine, secret };
+        let remark = Remark {
+            class,
+            reason,
+            origin,
+            deleted,
+            volume,
+            package,
+            pristine,
+            image_text,
+            secret,
+        };
         self.remarks.push(remark);
         self.stored.push(stored, digest);
         let Node { kind, meta, links } = node.unwrap_or_else(gap);
@@ -130,6 +143,7 @@ impl Entries {
             volume: remark.volume,
             package: remark.package,
             pristine: remark.pristine,
+            image_text: remark.image_text,
             secret: remark.secret,
         }
     }
@@ -192,6 +206,7 @@ impl Entries {
             package: remark.package.as_deref(),
             volume: remark.volume.as_deref(),
             pristine: remark.pristine.as_deref(),
+            image_text: remark.image_text,
             secret: remark.secret,
             stored: self.stored.members[number],
         }
@@ -306,6 +321,7 @@ mod tests {
         (stored.stored, stored.digest) = (true, Some(Digest::of(b"b")));
         stored.package = Some("app".to_owned());
         stored.pristine = Some("image layer".to_owned());
+        stored.image_text = Some(ImageText::Apart);
         stored.secret = true;
         let mut directory = file("/c", None, Some("data"));
         directory.node = directory.node.map(|node| Node { kind: Kind::Dir, ..node });
@@ -333,6 +349,7 @@ mod tests {
                 package: entry.package.as_deref(),
                 volume: entry.volume.as_deref(),
                 pristine: entry.pristine.as_deref(),
+                image_text: entry.image_text,
                 secret: entry.secret,
                 stored: entry.stored,
             };

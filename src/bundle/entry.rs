@@ -1,5 +1,7 @@
 //! [`ManifestEntry`]: what a manifest says about one path.
 
+use serde::{Deserialize, Serialize};
+
 use super::digest::Digest;
 use crate::tree::{Entry, Kind, LinkGroup, Meta, RootPath};
 use crate::verdict::{Class, Origin, Reason};
@@ -7,6 +9,17 @@ use crate::verdict::{Class, Origin, Reason};
 /// Said of the pristine text of a file whose own text it is: only owner, mode or attributes were
 /// changed.
 pub(crate) const ITSELF: &str = "itself";
+
+/// What the image beneath a container had at a path that the container's life changed, where its
+/// package had something else there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ImageText {
+    /// The same text: only owner, mode or attributes were changed since.
+    Itself,
+    /// Another one, which the bundle holds below `image/`.
+    Apart,
+}
 
 /// One path of the source and its verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +44,8 @@ pub struct ManifestEntry {
     pub package: Option<String>,
     /// Where its pristine text was found: `itself`, else the bundle holds it below `pristine/`.
     pub pristine: Option<String>,
+    /// What its image had there, where that is not the pristine text.
+    pub image_text: Option<ImageText>,
     /// Whether it was kept and holds a key or a password.
     pub secret: bool,
 }
@@ -70,6 +85,7 @@ impl ManifestEntry {
             volume: None,
             package: None,
             pristine: None,
+            image_text: None,
             secret: false,
         }
     }

@@ -10,7 +10,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::digest::Digest;
-use super::entry::{ManifestEntry, Node};
+use super::entry::{ImageText, ManifestEntry, Node};
 use super::manifest::{MemberRecord, VolumeRecord};
 use crate::tree::{Kind, LinkGroup, Meta, RootPath, Time, Xattrs};
 use crate::verdict::{Class, Origin, Reason};
@@ -63,6 +63,8 @@ pub(super) struct EntryJson {
     package: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pristine: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    image_text: Option<ImageText>,
     #[serde(default, skip_serializing_if = "is_default")]
     secret: bool,
 }
@@ -171,6 +173,7 @@ impl From<ManifestEntry> for EntryJson {
             volume: entry.volume,
             package: entry.package,
             pristine: entry.pristine,
+            image_text: entry.image_text,
             secret: entry.secret,
         };
         if let Some(node) = entry.node {
@@ -317,6 +320,7 @@ impl TryFrom<EntryJson> for ManifestEntry {
             volume: json.volume,
             package: json.package,
             pristine: json.pristine,
+            image_text: json.image_text,
             secret: json.secret,
         })
     }

@@ -4,7 +4,7 @@
 //! preamble          an empty zstd frame, then a skippable frame "regrow bundle, format 2\n"
 //! frames            independent zstd frames, at most 8 MiB of a tar stream each:
 //!   README.txt  restore.sh                 for who has no regrow
-//!   root/…  volumes/NAME/…  exports/…  pristine/…    what was kept
+//!   root/…  volumes/NAME/…  exports/…  pristine/…  image/…    what was kept
 //!   SHA256SUMS                             of every regular file above
 //!   manifest.json                          in frames of its own; written last
 //! index             a skippable frame: every frame's sizes and digest, where the manifest is
@@ -51,7 +51,7 @@ pub use digest::{Digest, DigestError};
 pub use entries::Entries;
 pub(crate) use entries::Listed;
 pub(crate) use entry::ITSELF;
-pub use entry::{ManifestEntry, Node};
+pub use entry::{ImageText, ManifestEntry, Node};
 pub use manifest::{Counts, ExportRecord, Loss, Manifest, MemberRecord, VolumeRecord};
 pub(crate) use pending::Pending;
 pub use reader::Reader;
@@ -82,6 +82,9 @@ pub enum Area<'a> {
     Export,
     /// Unedited texts of edited files, below `pristine/`, each under the path of the edited file.
     Pristine,
+    /// Texts that the image had of edited files where these are not the unedited ones, below
+    /// `image/`, each under the path of the edited file.
+    Image,
 }
 
 impl Area<'_> {
@@ -92,6 +95,7 @@ impl Area<'_> {
             Area::Volume(name) => format!("volumes/{name}"),
             Area::Export => "exports".to_owned(),
             Area::Pristine => "pristine".to_owned(),
+            Area::Image => "image".to_owned(),
         }
     }
 

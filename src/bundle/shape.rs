@@ -112,7 +112,8 @@ fn check_nodes(entries: &Entries) -> Result<(), String> {
     let mut files: HashMap<(Option<&str>, LinkGroup), ManifestEntry> = HashMap::new();
     for (number, (listed, kind)) in entries.listed().zip(entries.kinds()).enumerate() {
         let at = |what: &str| Err(format!("entry `{}`: {what}", escaped(listed.path)));
-        if listed.pristine.is_some_and(|found| found != ITSELF) && kind != Some(FileType::File) {
+        let has_text = listed.pristine.is_some_and(|found| found != ITSELF);
+        if (has_text || listed.image_text.is_some()) && kind != Some(FileType::File) {
             return at("it is no file, and has an unedited text");
         }
         if listed.size > i64::MAX as u64 {
@@ -154,7 +155,7 @@ fn check_members(members: &[MemberRecord]) -> Result<(), String> {
     for member in members {
         let name = member.name.as_slice();
         let at = |what: &str| Err(format!("member `{}`: {what}", escaped(name)));
-        let mut areas = [Area::Export.prefix(), Area::Pristine.prefix()].into_iter();
+        let mut areas = [Area::Export, Area::Pristine, Area::Image].map(Area::prefix).into_iter();
         let Some(area) = areas.find_map(|area| name.strip_prefix(area.as_bytes())) else {
             continue;
         };

@@ -27,6 +27,11 @@ impl<'a> SourceTree<'a> {
     pub(crate) fn pristine(&self, entry: &ManifestEntry) -> Option<ContentId> {
         self.contents.find(Area::Pristine, &entry.path)
     }
+
+    /// Where the text that the image had at `entry` is, if the bundle holds it apart.
+    pub(crate) fn image_text(&self, entry: &ManifestEntry) -> Option<ContentId> {
+        self.contents.find(Area::Image, &entry.path)
+    }
 }
 
 impl Tree for SourceTree<'_> {

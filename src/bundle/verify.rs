@@ -175,7 +175,7 @@ impl<'m> Expected<'m> {
                 (Stage::Manifest, self.other(found)?)
             }
             Stage::Areas => match area_of(name) {
-                Some(b"exports" | b"pristine") => (Stage::Areas, self.other(found)?),
+                Some(b"exports" | b"pristine" | b"image") => (Stage::Areas, self.other(found)?),
                 Some(prefix) => (Stage::Areas, self.entry(found, prefix)?),
                 None => return Err(differs(name, "it is not expected here")),
             },
@@ -291,7 +291,8 @@ fn area_of(name: &[u8]) -> Option<&[u8]> {
     let depth = if name.starts_with(b"volumes/") { 2 } else { 1 };
     let end = name.split(|b| *b == b'/').take(depth).map(|part| part.len() + 1).sum::<usize>() - 1;
     let prefix = &name[..end];
-    (depth == 2 || matches!(prefix, b"root" | b"exports" | b"pristine")).then_some(prefix)
+    (depth == 2 || matches!(prefix, b"root" | b"exports" | b"pristine" | b"image"))
+        .then_some(prefix)
 }
 
 fn differs(name: &[u8], what: impl Into<String>) -> BundleError {

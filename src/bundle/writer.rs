@@ -136,7 +136,7 @@ impl Writer {
         }
         self.note_sum(&member.name, digest)?;
         self.counts.members += 1;
-        if matches!(area, Area::Export | Area::Pristine) {
+        if matches!(area, Area::Export | Area::Pristine | Area::Image) {
             let size = entry.kind.size();
             self.members.push(MemberRecord { name: member.name, size, digest });
         }

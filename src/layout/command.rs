@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::pattern::{PatternError, Template, Vars};
 use super::scalar::{Argv, PathPattern, PathTemplate, ScriptName};
 use super::script::interpreter;
+use super::setting::Syntax;
 use super::version::Version;
 use crate::tree::{Draft, RootPath};
 
@@ -117,6 +118,9 @@ pub struct Database {
     /// slash. A container that does not set it has no such data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variable: Option<String>,
+    /// What of the command line of its server matters to the data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub options: Option<DatabaseOptions>,
     /// Files of the directory that are no data: placed, whatever the version.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keep: Vec<PathPattern>,
@@ -135,6 +139,23 @@ pub struct Database {
     /// Run last on both sides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<Stop>,
+}
+
+/// Options of a server, as a container runs it, that matter to its data. They are in the variable
+/// `{options}` of all commands, a line `key=value` or `key` each: those of the old container in the
+/// copy, and of the new one, adapted, in the new system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseOptions {
+    /// The server: by name, without a directory.
+    pub programs: Vec<String>,
+    /// How its options are to be read, as in `settings`.
+    pub syntax: Syntax,
+    /// Which of them matter; hyphens and underscores are one.
+    pub keys: Vec<String>,
+    /// The one that names the directory of the data, in place of `variable`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
 }
 
 runs! {

@@ -3,6 +3,7 @@
 
 use super::command::{Call, CallError, Database, Stop};
 use super::model::Rule;
+use super::options::Run;
 use super::pattern::{PatternError, Template, Vars};
 use super::scalar::ExpandError;
 use super::version::Version;
@@ -22,6 +23,17 @@ pub struct Instance {
 /// The directory that a variable of the container names, without its first slash.
 pub(super) const DATA: &str = "data";
 
+/// The options that matter to the data.
+pub(super) const OPTIONS: &str = "options";
+
+/// What a container says of databases.
+pub(crate) struct Told<'a> {
+    /// The values of its variables.
+    pub(crate) variable: &'a dyn Fn(&str) -> Option<String>,
+    /// What it runs.
+    pub(crate) run: Run<'a>,
+}
+
 /// A command with what flows in and out of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
@@ -37,7 +49,7 @@ pub struct Command {
 
 /// Why instances could not be found.
 #[derive(Debug, thiserror::Error)]
-pub enum InstanceError {
+pub(crate) enum InstanceError {
     /// A path could not be made of what was found.
     #[error("the rule does not fit what was found")]
     Expand(#[from] ExpandError),
@@ -48,15 +60,19 @@ pub enum InstanceError {
 
 impl Database {
     /// The instances in `tree`, in path order. A directory that shows several versions has gone
-    /// through them; its data is the newest one's. Where none shows, it is `of_app`. `variable` gives
-    /// the values of the container's variables.
-    pub fn instances(
+    /// through them; its data is the newest one's. Where none shows, it is `of_app`. `told` is what
+    /// the container says of it.
+    pub(crate) fn instances(
         &self,
         tree: &dyn Tree,
         of_app: &str,
-        variable: &dyn Fn(&str) -> Option<String>,
+        told: &Told<'_>,
     ) -> Result<Vec<Instance>, InstanceError> {
-        let named = self.variable.as_ref().map(|name| variable(name));
+        let named = match &self.options {
+            Some(options) if options.directory.is_some() => Some(options.place(told.run)),
+            _ => self.variable.as_ref().map(|name| (told.variable)(name)),
+        };
+        let is_named = named.is_some();
         let place = match named {
             None => RootPath::root(),
             // What is no path leads nowhere.
@@ -77,9 +93,10 @@ impl Database {
                 if !is_there()? {
                     continue;
                 }
-                if self.variable.is_some() {
+                if is_named {
                     vars.set(DATA, place.as_bytes().strip_prefix(b"/").unwrap_or_default());
                 }
+                self.tell(told.run, &mut vars);
                 let version = vars.get("version").unwrap_or(of_app.as_bytes());
                 found.push(Instance {
                     directory: self.directory.expand(&vars)?,
@@ -95,6 +112,13 @@ impl Database {
         found.sort_by(|a, b| a.directory.cmp(&b.directory).then_with(|| newer(b, a)));
         found.dedup_by(|b, a| a.directory == b.directory);
         Ok(found)
+    }
+
+    /// Puts into `vars` what the command line of `run` says of the data.
+    pub(crate) fn tell(&self, run: Run<'_>, vars: &mut Vars) {
+        if let Some(options) = &self.options {
+            vars.set(OPTIONS, options.lines(run));
+        }
     }
 
     /// Whether the file at `path`, in the directory of `instance`, is placed whatever the version.
@@ -150,15 +174,15 @@ impl Database {
 impl Rule {
     /// The instances of all its databases in `tree`, as [`Database::instances`] finds them. A
     /// directory in which the layout of one database is found is not another's.
-    pub fn instances(
+    pub(crate) fn instances(
         &self,
         tree: &dyn Tree,
         of_app: &str,
-        variable: &dyn Fn(&str) -> Option<String>,
+        told: &Told<'_>,
     ) -> Result<Vec<(&Database, Instance)>, InstanceError> {
         let mut all: Vec<(&Database, Instance)> = Vec::new();
         for database in &self.databases {
-            for instance in database.instances(tree, of_app, variable)? {
+            for instance in database.instances(tree, of_app, told)? {
                 if all.iter().all(|(_, other)| other.directory != instance.directory) {
                     all.push((database, instance));
                 }
@@ -206,8 +230,8 @@ mod tests {
         paths.iter().fold(MemoryTree::default(), |tree, path| tree.file(path, ""))
     }
 
-    fn none(_: &str) -> Option<String> {
-        None
+    fn none() -> Told<'static> {
+        Told { variable: &|_| None, run: Run::default() }
     }
 
     #[test]
@@ -216,11 +240,12 @@ mod tests {
         let rule = LayoutDb::open(&[]).unwrap().rule("postgresql", "debian").unwrap().unwrap();
         let database = rule.databases.iter().find(|database| database.variable.is_some()).unwrap();
         let at = |value: &'static str| {
-            database.instances(&tree, "13", &|_| Some(value.to_owned())).unwrap()
+            let variable = &|_: &str| Some(value.to_owned());
+            database.instances(&tree, "13", &Told { variable, run: Run::default() }).unwrap()
         };
         assert_eq!(at("/srv"), []);
         assert_eq!(at("no path"), []);
-        assert_eq!(database.instances(&tree, "13", &none).unwrap(), []);
+        assert_eq!(database.instances(&tree, "13", &none()).unwrap(), []);
         let found = at("/srv/pg/data");
         let told: Vec<_> = found.iter().map(|i| (i.directory.to_string(), &*i.version)).collect();
         assert_eq!(told, [("/srv/pg/data".to_owned(), "13")]);
@@ -247,7 +272,7 @@ mod tests {
         ]);
         let rule = LayoutDb::open(&[]).unwrap().rule("postgresql", "debian").unwrap().unwrap();
         let database = &rule.databases[0];
-        let found = database.instances(&tree, "13", &none).unwrap();
+        let found = database.instances(&tree, "13", &none()).unwrap();
         let places: Vec<_> = found.iter().map(|i| i.directory.to_string()).collect();
         assert_eq!(
             places,
@@ -273,7 +298,10 @@ mod tests {
     #[test]
     fn a_tree_without_the_place_has_no_instances() {
         let rule = LayoutDb::open(&[]).unwrap().rule("postgresql", "debian").unwrap().unwrap();
-        assert_eq!(rule.databases[0].instances(&files(&["/etc/hosts"]), "13", &none).unwrap(), []);
+        assert_eq!(
+            rule.databases[0].instances(&files(&["/etc/hosts"]), "13", &none()).unwrap(),
+            []
+        );
     }
 
     #[test]
@@ -285,7 +313,7 @@ mod tests {
         ]);
         let db = LayoutDb::open(&[]).unwrap();
         let rule = db.rule("mariadb", "debian").unwrap().unwrap();
-        let found = rule.databases[0].instances(&tree, "10.3", &none).unwrap();
+        let found = rule.databases[0].instances(&tree, "10.3", &none()).unwrap();
         let told: Vec<_> = found.iter().map(|i| (i.directory.to_string(), &*i.version)).collect();
         assert_eq!(told, [("/var/lib/mysql".to_owned(), "10.11")]);
     }
@@ -295,7 +323,7 @@ mod tests {
         let db = LayoutDb::open(&[]).unwrap();
         let rule = db.rule("mariadb", "debian").unwrap().unwrap();
         let told = |paths: &[&str]| -> Vec<(String, usize)> {
-            let found = rule.instances(&files(paths), "10.5", &none).unwrap();
+            let found = rule.instances(&files(paths), "10.5", &none()).unwrap();
             let place = |of: &Database| rule.databases.iter().position(|d| d == of).unwrap();
             found.into_iter().map(|(of, i)| (i.version, place(of))).collect()
         };
@@ -313,7 +341,7 @@ mod tests {
                       export: [{run: [dump], file: '{node}.dump'}]\n    \
                       import: [{run: [load], stdin: '{node}.dump'}]\n";
         let rule = crate::layout::load::parse("x.yaml", text).unwrap();
-        let found = rule.databases[0].instances(&tree, "3.8", &none).unwrap();
+        let found = rule.databases[0].instances(&tree, "3.8", &none()).unwrap();
         let told: Vec<_> = found.iter().map(|i| (i.directory.to_string(), &*i.version)).collect();
         assert_eq!(told, [("/var/lib/x/shop".to_owned(), "3.8")]);
         let exports = rule.databases[0].exports(&found[0]).unwrap();
@@ -333,7 +361,7 @@ mod tests {
                       stop: {run: [stop, '{at}']}\n";
         let rule = crate::layout::load::parse("x.yaml", text).unwrap();
         let database = &rule.databases[0];
-        let found = database.instances(&tree, "3", &none).unwrap();
+        let found = database.instances(&tree, "3", &none()).unwrap();
         let lines = |commands: &[Command]| -> Vec<String> {
             commands.iter().map(|command| command.argv.join(" ")).collect()
         };

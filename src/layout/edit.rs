@@ -79,7 +79,9 @@ impl ConfigFile {
             }
             Op::Set(op) => self.set(op, &op.value.expand(vars)?),
             Op::SetIfUnset(op) => {
-                if self.found(&op.key, op.section.as_deref()).is_empty() {
+                let is_set = |key: &String| !self.found(key, None).is_empty();
+                let wanted = op.beside.is_empty() || op.beside.iter().any(is_set);
+                if wanted && self.found(&op.key, op.section.as_deref()).is_empty() {
                     self.set(op, &op.value.expand(vars)?);
                 }
             }
@@ -226,6 +228,15 @@ mod tests {
         assert_eq!(once.bytes, twice.bytes, "done twice");
         assert_eq!(once.changes.is_empty(), once.bytes == before.as_bytes(), "{before}");
         String::from_utf8(once.bytes).unwrap()
+    }
+
+    #[test]
+    fn what_is_only_said_beside_another_key_is_said_there_alone() {
+        let yaml = "set-if-unset: [{key: who, value: all, beside: [list, user]}]";
+        let done = |before| text(Syntax::Keyword, yaml, before);
+        assert_eq!(done("port 1\n"), "port 1\n");
+        assert_eq!(done("list /l\n"), "list /l\nwho all\n");
+        assert_eq!(done("list /l\nwho none\n"), "list /l\nwho none\n");
     }
 
     #[test]

@@ -21,7 +21,12 @@ use super::version::Version;
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Setting {
     /// Which regular files; with the syntax `text` also symbolic links, for where they lead.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<PathPattern>,
+    /// Programs that take the same as options on their command lines, as a container runs them: by
+    /// name, without a directory.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub programs: Vec<String>,
     /// How they are to be read.
     pub syntax: Syntax,
     /// Changes nothing: asks a person where a key is set.
@@ -170,6 +175,9 @@ pub struct SetKey {
     /// The section, with the syntax `ini`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub section: Option<String>,
+    /// Only where one of these keys is set too. Without, nothing is added to a command line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<String>,
     /// The first version that needs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Version>,

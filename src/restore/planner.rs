@@ -371,8 +371,9 @@ fn collect(planner: &mut Planner<'_>) -> Result<(), Failure> {
 }
 
 fn take_databases(planner: &mut Planner<'_>) -> Result<(), Failure> {
-    let Planner { inputs, archived, migrations, draft, decisions, .. } = planner;
-    planner.imports = withhold(migrations, archived, inputs, draft, decisions)?;
+    let Planner { inputs, archived, migrations, draft, settings, decisions, .. } = planner;
+    let new = (settings.as_ref(), draft);
+    planner.imports = withhold(migrations, archived, inputs, new, decisions)?;
     Ok(())
 }
 
@@ -468,7 +469,7 @@ fn carry_choices(planner: &mut Planner<'_>) -> Result<(), Failure> {
 
 fn merge_configuration(planner: &mut Planner<'_>) -> Result<(), Failure> {
     let Planner { inputs, installed, places, draft, .. } = planner;
-    let pristine = planner.archived.pristine();
+    let bases = planner.archived.bases();
     let worth = |path: &RootPath| places.matches(path).map(|found| found.entry.worth);
     let (store, target) = (inputs.contents, inputs.target);
     let successor = inputs.succession.relation == Relation::Successor;
@@ -477,7 +478,7 @@ fn merge_configuration(planner: &mut Planner<'_>) -> Result<(), Failure> {
     };
     let ground =
         config::Ground { target, installed, worth: &worth, in_volume: &in_volume, successor };
-    let met = config::meet(draft, store, &pristine, &ground);
+    let met = config::meet(draft, store, &bases, &ground);
     let met = met.map_err(unreadable)?;
     std::mem::take(&mut planner.aside).into_iter().for_each(|node| draft.put(node));
     planner.decisions.merges(&met.merges);
@@ -492,7 +493,7 @@ fn adapt(planner: &mut Planner<'_>) -> Result<(), Failure> {
     let Planner { inputs, migrations, draft, settings, decisions, .. } = planner;
     adapt_settings(migrations, &mentions, inputs, draft, decisions)?;
     if let Some(settings) = settings {
-        container::adapt(settings, &mentions.container, migrations, decisions)?;
+        container::adapt(settings, &mentions.container, inputs, migrations, decisions)?;
     }
     Ok(())
 }

@@ -171,6 +171,7 @@ pub(super) fn read(
     let manifest = choose(shelf, index.manifests, wanted)?;
     manifest.check_type("the image", &MANIFESTS)?;
     let digest = manifest.digest.clone();
+    let named = manifest.clone();
     let manifest: Manifest = manifest.json(shelf)?;
     manifest.config.check_type("the image's configuration", &CONFIGS)?;
     let config: Value = manifest.config.json(shelf)?;
@@ -181,7 +182,7 @@ pub(super) fn read(
         let (name, stated) = layer.blob()?;
         layers.push(shelf.layer(&name, Some(&stated), diff_id, scratch)?);
     }
-    Ok(StoredImage::new(digest, config, layers))
+    Ok(StoredImage::new(digest, config, layers).called(named.names()))
 }
 
 /// The one manifest that is meant.

@@ -98,5 +98,6 @@ pub(super) fn read(
     for (name, diff_id) in image.layers.iter().zip(&diff_ids) {
         layers.push(shelf.layer(name, None, diff_id, scratch)?);
     }
-    Ok(StoredImage::new(stated, config, layers))
+    let names = image.names.iter().flatten().map(String::as_str);
+    Ok(StoredImage::new(stated, config, layers).called(names))
 }

@@ -11,7 +11,7 @@ use super::findings::left_out;
 use super::opened::Opened;
 use super::shelf::{Files, Shelf, StoredError};
 use super::stored_image::StoredImage;
-use super::{OpenOptions, Source, SourceSpec, oci, saved};
+use super::{Beneath, OpenOptions, Source, SourceSpec, oci, saved};
 use crate::cancel::Cancel;
 use crate::engine::settings::for_bundle;
 use crate::failure::{Failure, FailureKind, check_cancelled};
@@ -28,6 +28,11 @@ const NO_IMAGE: &str = "a tar of a file tree has no image, volumes or settings: 
 /// What every image lacks.
 const NO_CONTAINER: &str = "an image has no container: what a container would have of its own \
      (volumes, published ports, networks, limits) is not there";
+
+/// What an image lacks that was made of a container.
+const COMMITTED: &str = "the image was committed from a container, as its history says: its topmost \
+     layer counts as that container's life, and what of its settings the container was given cannot \
+     be told from what its image had";
 
 /// Files that engines write into the containers they make.
 const CONTAINER_MARKS: [&[u8]; 2] = [b"/.dockerenv", b"/run/.containerenv"];
@@ -155,8 +160,10 @@ fn is_file(tree: &TarTree, path: &[u8]) -> bool {
 /// An image without a container.
 fn of_image(spec: &SourceSpec, name: String, image: &StoredImage) -> Source {
     let layers = image.layers();
-    let trees = layers.iter().map(|layer| layer.tree.clone()).collect();
-    let count = layers.len();
+    let count = image.beneath();
+    let trees = layers.iter().take(count).map(|layer| layer.tree.clone()).collect();
+    let below = Arc::new(LayerStack::new(layers.iter().take(count).cloned().collect()));
+    let committed = count < layers.len();
     let stack = Arc::new(LayerStack::new(layers));
     let settings = for_bundle(image.settings(&name));
     let mut source = Source::new(spec, name, stack.clone());
@@ -166,6 +173,10 @@ fn of_image(spec: &SourceSpec, name: String, image: &StoredImage) -> Source {
     source.settings = settings;
     source.left_out = left_out(image.trees.iter().map(|tree| &**tree));
     source.limitations.push(NO_CONTAINER.to_owned());
+    if committed {
+        source.limitations.push(COMMITTED.to_owned());
+    }
+    source.beneath = Some(Beneath { fact: image.fact(), tree: below });
     source
 }
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::shelf::{StoredError, digest_of};
+use crate::engine::settings::of_image;
+use crate::facts::ImageFact;
 use crate::pax::TarTree;
 use crate::tree::{Layer, Whiteouts};
 
@@ -28,6 +30,8 @@ const TAKEN: [&str; 9] = [
 pub(super) struct StoredImage {
     /// The digest of its configuration.
     id: String,
+    /// What it is called, where the file tells more than a version.
+    name: String,
     config: Value,
     /// Bottom first.
     pub(super) trees: Vec<Arc<TarTree>>,
@@ -35,7 +39,30 @@ pub(super) struct StoredImage {
 
 impl StoredImage {
     pub(super) fn new(id: String, config: Value, layers: Vec<TarTree>) -> StoredImage {
-        StoredImage { id, config, trees: layers.into_iter().map(Arc::new).collect() }
+        let trees = layers.into_iter().map(Arc::new).collect();
+        StoredImage { id, name: String::new(), config, trees }
+    }
+
+    /// The same, called by the first of `names` that is more than a version.
+    pub(super) fn called<'a>(mut self, mut names: impl Iterator<Item = &'a str>) -> StoredImage {
+        let name = names.find(|name| name.contains([':', '/']) && !name.starts_with("sha256:"));
+        self.name = name.unwrap_or_default().to_owned();
+        self
+    }
+
+    /// How many of its layers, from the bottom, are those of the image beneath a container that was
+    /// committed; else all.
+    pub(super) fn beneath(&self) -> usize {
+        self.trees.len() - usize::from(self.trees.len() > 1 && is_committed(&self.config))
+    }
+
+    /// What it says of itself.
+    pub(super) fn fact(&self) -> ImageFact {
+        let (settings, volumes) = match self.config["config"].as_object() {
+            Some(config) => of_image(config),
+            None => Default::default(),
+        };
+        ImageFact { name: self.name.clone(), settings, volumes, ..ImageFact::default() }
     }
 
     /// Its layers, bottom first.
@@ -70,6 +97,16 @@ impl StoredImage {
             "NetworkSettings": {},
         })
     }
+}
+
+/// Whether the history of the topmost layer says what a container ran, which builders never do.
+fn is_committed(config: &Value) -> bool {
+    let history = config["history"].as_array();
+    let mut of_layers = history.into_iter().flatten().filter(|step| step["empty_layer"] != true);
+    let by = of_layers.next_back().and_then(|step| step["created_by"].as_str());
+    let words = config["config"]["Cmd"].as_array().into_iter().flatten();
+    let ran: Vec<&str> = words.filter_map(Value::as_str).collect();
+    !ran.is_empty() && by == Some(ran.join(" ").as_str())
 }
 
 /// The digests of the uncompressed layers that a configuration names, `layers` of them.
@@ -141,6 +178,34 @@ mod tests {
                 })
             );
         }
+    }
+
+    #[test]
+    fn an_image_says_of_itself_what_it_would_say_to_an_engine() {
+        let own =
+            json!({"Cmd": ["serve", "all"], "Volumes": {"/data": {}}, "Hostname": "0123456789ab"});
+        let image = StoredImage::new(String::new(), json!({"config": own}), vec![]);
+        let fact = image.called(["latest", "sha256:1", "shop:1"].into_iter()).fact();
+        assert_eq!((fact.name.as_str(), &*fact.volumes), ("shop:1", &["/data".to_owned()][..]));
+        let settings = fact.settings;
+        assert_eq!(
+            (settings.command.join(" "), &*settings.host_name),
+            ("serve all".to_owned(), "")
+        );
+    }
+
+    #[test]
+    fn a_committed_container_is_told_by_its_history() {
+        let is = |by: &[Value]| {
+            is_committed(&json!({"config": {"Cmd": ["serve", "all"]}, "history": by}))
+        };
+        let (built, ran) = (json!({"created_by": "COPY x"}), json!({"created_by": "serve all"}));
+        let empty = json!({"created_by": "serve all", "empty_layer": true});
+        assert!(is(&[built.clone(), ran.clone()]));
+        assert!(!is(&[ran, built.clone()]));
+        assert!(!is(&[built, empty]));
+        assert!(!is(&[]));
+        assert!(!is_committed(&json!({"history": [{"created_by": ""}]})));
     }
 
     #[test]

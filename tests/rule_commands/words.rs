@@ -44,9 +44,11 @@ const BESIDE: [(&str, &str); 5] = [
 ];
 
 /// Words that are shown elsewhere, and where.
-const ELSEWHERE: [(&str, &str); 15] = [
+const ELSEWHERE: [(&str, &str); 17] = [
     ("keep", "`layout::database`: only a container has variables"),
     ("variable", "`layout::database`: only a container has them"),
+    ("options", "`layout::options`, `fixtures/images/mariadb`: only a container has them"),
+    ("beside", "`layout::options`, `fixtures/cases`: mostly of what a container runs"),
     ("container", "needs an engine; `src/restore/container.rs`"),
     ("command", "needs an engine; `src/restore/container.rs`"),
     ("entrypoint", "needs an engine; `src/restore/container.rs`"),

@@ -10,7 +10,8 @@ use super::sample::{self, Sample, path, verdict};
 use crate::bundle::frames::FrameWriter;
 use crate::bundle::index::{Index, PREAMBLE};
 use crate::bundle::{
-    BundleError, Digest, Manifest, ManifestEntry, MemberRecord, Node, Reader, VolumeRecord,
+    BundleError, Digest, ImageText, Manifest, ManifestEntry, MemberRecord, Node, Reader,
+    VolumeRecord,
 };
 use crate::failure::FailureKind;
 use crate::monitor::Silent;
@@ -343,7 +344,7 @@ fn names_of_one_file_that_differ_and_nodes_that_cannot_be_are_refused() {
             entry.path = path(&format!("{at}{}", "l".repeat(56)));
         });
     };
-    let changes: [(Change, &str); 13] = [
+    let changes: [(Change, &str); 16] = [
         (long, "longer than 255 bytes"),
         (|p| change(p, "/srv/second", |e| node(e).meta.mode = 0o4755), "under its other names"),
         (|p| change(p, "/srv/second", |e| node(e).meta.uid = 0), "under its other names"),
@@ -362,6 +363,9 @@ fn names_of_one_file_that_differ_and_nodes_that_cannot_be_are_refused() {
         (|p| change(p, "/srv/fifo", |e| node(e).kind = Kind::Socket), "a socket cannot be stored"),
         (|p| change(p, "/etc/motd", |e| e.pristine = Some("image".into())), "unedited text"),
         (|p| change(p, "/srv/fifo", |e| e.pristine = Some("image".into())), "unedited text"),
+        (|p| change(p, "/srv/fifo", |e| e.image_text = Some(ImageText::Itself)), "unedited text"),
+        (|p| change(p, "/etc/app.conf", |e| e.image_text = None), "belongs to no entry"),
+        (|p| change(p, "/srv/empty", |e| e.image_text = Some(ImageText::Apart)), "has no member"),
         (|p| change(p, "/etc/motd", |e| e.stored = true), "a deletion cannot be stored"),
     ];
     for (number, (change, why)) in changes.into_iter().enumerate() {
@@ -402,13 +406,14 @@ fn members_beside_the_tree_that_cannot_be_unpacked_are_refused() {
         p.manifest.members.sort_by(|a, b| a.name.cmp(&b.name));
     }
     let long = |p: &mut Parts| member(p, &format!("exports/{}", "n".repeat(256)));
-    let changes: [(Change, &str); 7] = [
+    let changes: [(Change, &str); 8] = [
         (|p| member(p, "exports/main.sql/x"), "what it is in is a file"),
         (|p| member(p, "exports/main.sql"), "comes too late, or twice"),
         (|p| member(p, "exports/../x"), "impossible name"),
         (|p| member(p, "exports//x"), "impossible name"),
         (long, "impossible name"),
         (|p| member(p, "pristine/etc/app.conf/x"), "what it is in is a file"),
+        (|p| member(p, "image/etc/app.conf/x"), "what it is in is a file"),
         (
             |p| {
                 let mut again = p.manifest.exports[0].clone();

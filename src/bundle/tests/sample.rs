@@ -6,7 +6,8 @@ use std::path::Path;
 
 use crate::bundle::writer::Published;
 use crate::bundle::{
-    Area, BundleError, Digest, ExportRecord, Loss, Manifest, ManifestEntry, VolumeRecord, Writer,
+    Area, BundleError, Digest, ExportRecord, ImageText, Loss, Manifest, ManifestEntry,
+    VolumeRecord, Writer,
 };
 use crate::facts::Survey;
 use crate::monitor::Silent;
@@ -26,6 +27,7 @@ impl Added {
             "root" => Area::Root,
             "exports" => Area::Export,
             "pristine" => Area::Pristine,
+            "image" => Area::Image,
             volume => Area::Volume(volume),
         }
     }
@@ -86,6 +88,7 @@ impl Sample {
         sample.add_file("root", b"/etc/app.conf", b"edited = yes\n");
         if let Some(edited) = sample.entries.last_mut() {
             edited.pristine = Some("image layer".to_owned());
+            edited.image_text = Some(ImageText::Apart);
             edited.package = Some("app".to_owned());
         }
         sample.add("root", entry(b"/srv", Kind::Dir, 0o2775));
@@ -111,6 +114,7 @@ impl Sample {
         sample.add_linked("db", b"/two", b"rows\n", 5);
         sample.add_file("exports", b"/main.sql", b"CREATE TABLE t;\n");
         sample.add_file("pristine", b"/etc/app.conf", b"edited = no\n");
+        sample.add_file("image", b"/etc/app.conf", b"edited = for all\n");
         sample.exports.push(ExportRecord {
             name: "main".to_owned(),
             app: "postgresql".to_owned(),

@@ -1,10 +1,11 @@
 //! What is run: either a program or a script, every variable with a value, every file of an import
 //! made by the export.
 
+use super::settings::options;
 use crate::layout::change::Step;
 use crate::layout::command::{Call, Check, Database, Export, Stop, When};
-use crate::layout::database::DATA;
-use crate::layout::fault::{Fault, fault, unknown};
+use crate::layout::database::{DATA, OPTIONS};
+use crate::layout::fault::{Fault, fault, listed, unknown};
 use crate::layout::model::Rule;
 use crate::layout::script;
 
@@ -51,6 +52,18 @@ fn database(database: &Database) -> Option<Fault> {
             return Some(fault(variable, format!("`{variable}` is no variable's name")));
         }
         captured.push(DATA);
+    }
+    if let Some(given) = &database.options {
+        let bad = options(&given.programs, given.syntax);
+        let missing =
+            || listed("programs", &given.programs).or_else(|| listed("keys", &given.keys));
+        if let Some(fault) = bad.or_else(missing) {
+            return Some(fault);
+        }
+        if given.directory.is_some() && database.variable.is_none() {
+            captured.push(DATA);
+        }
+        captured.push(OPTIONS);
     }
     if find.as_str().contains("**") {
         return Some(fault(find.as_str(), format!("`{find}` has to say how deep to look")));

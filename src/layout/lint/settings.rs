@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::layout::fault::{Fault, fault, listed};
 use crate::layout::model::Rule;
+use crate::layout::scalar::PathPattern;
 use crate::layout::setting::{Op, Setting, Syntax};
 
 pub(super) fn settings(rule: &Rule) -> Option<Fault> {
@@ -14,22 +15,42 @@ pub(super) fn settings(rule: &Rule) -> Option<Fault> {
 }
 
 fn setting(setting: &Setting) -> Option<Fault> {
-    let bad = listed("files", &setting.files);
-    let Some(first) = setting.files.first().filter(|_| bad.is_none()) else { return bad };
+    let files = setting.files.iter().map(PathPattern::as_str);
+    let bad = match setting.programs.as_slice() {
+        [] => listed("files", &setting.files),
+        programs => options(programs, setting.syntax),
+    };
+    let all = files.chain(setting.programs.iter().map(String::as_str));
+    let Some(first) = all.into_iter().next().filter(|_| bad.is_none()) else { return bad };
     let ops = setting.ops();
     if ops.is_empty() {
-        return Some(fault(first.as_str(), format!("nothing is said of `{first}`")));
+        return Some(fault(first, format!("nothing is said of `{first}`")));
     }
     let only_text = |op: &Op| matches!(op, Op::Replace(_));
     if setting.syntax == Syntax::Text && !ops.iter().all(only_text) {
         let what = format!("`{first}` is edited as `text`, which only knows `replace`");
-        return Some(fault(first.as_str(), what));
+        return Some(fault(first, what));
     }
-    // A capture has a value where every glob captures it.
-    let all_capture = |name: &&str| setting.files.iter().all(|glob| glob.names().contains(name));
-    let mut given: Vec<&str> = first.names().into_iter().filter(all_capture).collect();
+    // A capture has a value where every glob captures it, and no command line captures any.
+    let all_capture = |name: &&str| {
+        setting.programs.is_empty() && setting.files.iter().all(|glob| glob.names().contains(name))
+    };
+    let names = setting.files.first().map(PathPattern::names).unwrap_or_default();
+    let mut given: Vec<&str> = names.into_iter().filter(all_capture).collect();
     given.extend(["old", "new"]);
     ops.iter().find_map(|op| op.fault(setting.syntax, &given))
+}
+
+/// What is wrong with programs whose options are read in this `syntax`.
+pub(super) fn options(programs: &[String], syntax: Syntax) -> Option<Fault> {
+    let bad = |name: &&String| name.is_empty() || name.contains(['/', ' ']);
+    if let Some(name) = programs.iter().find(bad) {
+        return Some(fault(name, format!("`{name}` is no program's name")));
+    }
+    matches!(syntax, Syntax::Directive | Syntax::Text).then(|| {
+        let what = "`programs` have options of the syntax `ini`, `keyword` or `assign`";
+        fault("programs:", what)
+    })
 }
 
 /// The first operation of the rule that is written a second time.

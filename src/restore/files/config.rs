@@ -54,11 +54,11 @@ pub(in crate::restore) struct Ground<'a> {
 /// Decides about every file of the settled `draft` that a package of the staged system brings too,
 /// or a successor of the old image.
 ///
-/// `pristine` maps an archived content to the text it was made from.
+/// `bases` maps an archived content to the text it was made from.
 pub(in crate::restore) fn meet(
     draft: &mut Draft,
     store: &dyn Store,
-    pristine: &BTreeMap<ContentId, ContentId>,
+    bases: &BTreeMap<ContentId, ContentId>,
     ground: &Ground<'_>,
 ) -> Result<Met, TreeError> {
     let Ground { target, installed, worth, in_volume, successor } = *ground;
@@ -79,7 +79,7 @@ pub(in crate::restore) fn meet(
         }
         let runs = of_image && (entry.meta.mode | theirs.meta.mode) & 0o111 != 0;
         let own = matches!(worth(&path), Some(Worth::Secret | Worth::Data));
-        let unedited = pristine.get(&id) == Some(&id) && !own;
+        let unedited = bases.get(&id) == Some(&id) && !own;
         if unedited && theirs.kind.size() <= PROGRAM_LIMIT {
             let new = content(target, &theirs)?;
             let ours = if size > LIMIT { None } else { Some(stored(store, id, &path)?) };
@@ -102,7 +102,7 @@ pub(in crate::restore) fn meet(
         if ours == new {
             continue;
         }
-        let base = pristine.get(&id).map(|&base| stored(store, base, &path)).transpose()?;
+        let base = bases.get(&id).map(|&base| stored(store, base, &path)).transpose()?;
         let outcome = if own {
             Outcome::Own
         } else if base.as_ref() == Some(&new) {

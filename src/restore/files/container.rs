@@ -2,15 +2,42 @@
 //! its variables, where it starts, how its health is asked for.
 
 use crate::failure::Failure;
-use crate::layout::{ContainerText, mentioned};
+use crate::layout::{ContainerText, adapt_options, mentioned};
 use crate::restore::files::migration::{AppMigration, misfit};
 use crate::restore::value::decisions::Decisions;
+use crate::restore::value::inputs::Inputs;
 use crate::restore::value::step::Step;
 use crate::service::{ServiceSettings, TextOf};
+use crate::verdict::{Held, HeldKind};
 
 /// Adapts those of the settings that `texts` names to the versions of today. What was a value
 /// before is not told, as variables hold passwords.
 pub(in crate::restore) fn adapt(
+    settings: &mut ServiceSettings,
+    texts: &[ContainerText],
+    inputs: &Inputs,
+    migrations: &[AppMigration],
+    decisions: &mut Decisions,
+) -> Result<(), Failure> {
+    adapt_texts(settings, texts, migrations, decisions)?;
+    for migration in migrations.iter().filter(|migration| migration.on_its_way) {
+        let app = migration.rule.app.as_str();
+        let found = adapt_options(&migration.rule, &migration.vars, inputs.run(Some(settings)));
+        let found = found.map_err(|e| misfit(app, e))?;
+        if !found.changes.is_empty() {
+            let what = format!("{app}: {}", found.changes.join(", "));
+            decisions.step(Step::Setting { which: TextOf::Command, what });
+        }
+        let held = found.doubts.into_iter().map(|why| {
+            Held::new(HeldKind::Rule, "the container's command", format!("{app}: {why}"))
+        });
+        decisions.held.extend(held);
+        (settings.entrypoint, settings.command) = (found.entrypoint, found.command);
+    }
+    Ok(())
+}
+
+fn adapt_texts(
     settings: &mut ServiceSettings,
     texts: &[ContainerText],
     migrations: &[AppMigration],
@@ -73,7 +100,7 @@ mod tests {
         let x = migration("everywhere: [{text: '/opt/x{old}', with: '/opt/x{new}'}]", "13", "17");
         let mut found: ServiceSettings = serde_json::from_value(settings(13)).unwrap();
         let mut decisions = Decisions::default();
-        adapt(&mut found, texts, &[x], &mut decisions).unwrap();
+        adapt_texts(&mut found, texts, &[x], &mut decisions).unwrap();
         let told = decisions.steps.iter().map(|s| format!("{}: {}", s.subject(), s.reason()));
         (serde_json::to_value(found).unwrap(), told.collect())
     }

@@ -2,14 +2,15 @@
 
 use crate::failure::{Failure, FailureKind};
 use crate::layout::{
-    self, Database, Former, Gap, Instance, Mentions, Migration, Recognised, Route, Rule, Step,
-    StepOutcome, Vars, When,
+    self, Database, Former, Gap, Instance, Mentions, Migration, Recognised, Route, Rule, Run, Step,
+    StepOutcome, Told, Vars, When, adapt_options,
 };
 use crate::packages::Installed;
 use crate::restore::value::archived::Archived;
 use crate::restore::value::decisions::Decisions;
 use crate::restore::value::inputs::Inputs;
 use crate::restore::value::step::{PlannedCommand, Step as PlanStep};
+use crate::service::ServiceSettings;
 use crate::survey::Survey;
 use crate::tree::{Draft, Tree};
 use crate::verdict::{Held, HeldKind};
@@ -109,12 +110,13 @@ fn gap_words(gap: &Gap) -> String {
     }
 }
 
-/// Takes data of another version out of the draft and returns the commands that bring it back.
+/// Takes data of another version out of the draft and returns the commands that bring it back;
+/// `settings` are those that the new container will have.
 pub(in crate::restore) fn withhold(
     migrations: &[AppMigration],
     archived: &Archived,
     inputs: &Inputs,
-    draft: &mut Draft,
+    (settings, draft): (Option<&ServiceSettings>, &mut Draft),
     decisions: &mut Decisions,
 ) -> Result<Vec<PlannedCommand>, Failure> {
     let mut imports = Vec::new();
@@ -124,8 +126,15 @@ pub(in crate::restore) fn withhold(
         let variable = |name: &str| -> Option<String> {
             inputs.settings?.variable(name).last().map(str::to_owned)
         };
-        let found = migration.rule.instances(archived, &version, &variable);
-        for (database, instance) in &found.map_err(|e| misfit(app, e))? {
+        let told = Told { variable: &variable, run: inputs.run(inputs.settings) };
+        let found = migration.rule.instances(archived, &version, &told);
+        let run = inputs.run(settings);
+        let on_new = adapt_options(&migration.rule, &migration.vars, run);
+        let on_new = on_new.map_err(|e| misfit(app, e))?;
+        let run = Run { entrypoint: &on_new.entrypoint, command: &on_new.command, ..run };
+        for (database, mut instance) in found.map_err(|e| misfit(app, e))? {
+            database.tell(run, &mut instance.vars);
+            let instance = &instance;
             let commands =
                 database.imports(instance, &migration.vars).map_err(|e| misfit(app, e))?;
             let exported = |name: &String| {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::bundle::{Contents, ITSELF, Listed, Manifest, ManifestEntry, SourceTree};
+use crate::bundle::{Contents, ITSELF, ImageText, Listed, Manifest, ManifestEntry, SourceTree};
 use crate::defaults::{IN_PLACE, IN_SERVICE};
 use crate::restore::value::relation::Relation;
 use crate::tree::{
@@ -126,7 +126,11 @@ impl<'a> Archived<'a> {
 
     /// The contents of files of which only owner, mode or attributes were changed.
     pub(in crate::restore) fn unedited(&self) -> BTreeSet<ContentId> {
-        let itself = |listed: Listed| listed.pristine == Some(ITSELF);
+        let on_successor = self.onto == Relation::Successor;
+        let itself = |listed: Listed| match listed.image_text {
+            Some(text) if on_successor => text == ImageText::Itself,
+            _ => listed.pristine == Some(ITSELF),
+        };
         let records = self.manifest.entries.wanted(itself);
         records.filter_map(|record| self.source.content(&record)).collect()
     }
@@ -137,18 +141,27 @@ impl<'a> Archived<'a> {
         secrets.filter_map(|record| self.source.content(&record)).collect()
     }
 
-    /// The pristine text of each archived file that has one, by its content; the same content where
-    /// only owner, mode or attributes were changed.
-    pub(in crate::restore) fn pristine(&self) -> BTreeMap<ContentId, ContentId> {
+    /// The text that each archived file was made from, where it is known, by its content; the same
+    /// content where only owner, mode or attributes were changed.
+    ///
+    /// On a successor the container's life began with what the image had; elsewhere what the image
+    /// changed is the service's own too, and it began with the package's text.
+    pub(in crate::restore) fn bases(&self) -> BTreeMap<ContentId, ContentId> {
+        let on_successor = self.onto == Relation::Successor;
         self.manifest
             .entries
-            .wanted(|listed| listed.pristine.is_some())
+            .wanted(|listed| listed.pristine.is_some() || listed.image_text.is_some())
             .filter_map(|record| {
                 // What was not kept has nothing to be merged.
                 let ours = self.source.content(&record)?;
-                let base = match record.pristine.as_deref() {
-                    Some(ITSELF) => ours,
-                    _ => self.source.pristine(&record)?,
+                let base = match (record.image_text, record.pristine.as_deref()) {
+                    (Some(ImageText::Itself), _) if on_successor => ours,
+                    (Some(ImageText::Apart), _) if on_successor => {
+                        self.source.image_text(&record)?
+                    }
+                    (_, None) => return None,
+                    (_, Some(ITSELF)) => ours,
+                    (_, Some(_)) => self.source.pristine(&record)?,
                 };
                 Some((ours, base))
             })
@@ -198,7 +211,7 @@ mod tests {
     use super::*;
     use crate::bundle::{Area, Reader, Writer};
     use crate::monitor::Silent;
-    use crate::tree::{Meta, Time, Xattrs};
+    use crate::tree::{Meta, Store, Time, Xattrs};
     use crate::verdict::{Origin, Reason};
 
     const ORIGINS: [Origin; 6] = [
@@ -258,6 +271,66 @@ mod tests {
         let reader = Reader::open(&at).unwrap();
         let contents = reader.contents(&Silent).unwrap();
         (reader.manifest().clone(), contents)
+    }
+
+    /// What the only file of a bundle, with the text `ours`, was made from on a target that is `onto`
+    /// to its image: its package's text was `packaged`, its image's `of_image`.
+    fn base(onto: Relation, packaged: bool, of_image: Option<ImageText>) -> Option<String> {
+        let place = tempfile::tempdir().unwrap();
+        let at = place.path().join("x.regrow");
+        let mut writer = Writer::create(&at).unwrap();
+        let mut manifest = Manifest::new();
+        let root = Entry::new(RootPath::root(), Kind::Dir, Meta::root(0o755));
+        writer.add(Area::Root, &root, None, &[]).unwrap();
+        let record = |entry| {
+            ManifestEntry::new(entry, Class::Mutable, Reason::Unexplained, Origin::Container)
+        };
+        manifest.entries.push(record(&root));
+        let mut add = |area, text: &str| {
+            let path = RootPath::parse(b"/x").unwrap();
+            let entry = Entry::new(path, Kind::File { size: text.len() as u64 }, Meta::root(0o644));
+            let extents = [Extent { offset: 0, length: text.len() as u64 }];
+            let mut content = Cursor::new(text.as_bytes().to_vec());
+            writer.add(area, &entry, Some(&mut content), &extents).unwrap();
+            entry
+        };
+        let mut file = record(&add(Area::Root, "ours"));
+        if packaged {
+            add(Area::Pristine, "packaged");
+            file.pristine = Some("image".to_owned());
+        }
+        if of_image == Some(ImageText::Apart) {
+            add(Area::Image, "of the image");
+        }
+        file.image_text = of_image;
+        manifest.entries.push(file);
+        writer.finish(manifest, &Silent).unwrap();
+        let reader = Reader::open(&at).unwrap();
+        let contents = reader.contents(&Silent).unwrap();
+        let bases = Archived::new(reader.manifest(), &contents, onto).bases();
+        let mut text = String::new();
+        let mut found = contents.open(*bases.values().next()?).unwrap();
+        std::io::Read::read_to_string(&mut found, &mut text).unwrap();
+        Some(text)
+    }
+
+    #[test]
+    fn a_file_is_merged_on_what_its_target_had_too() {
+        let (plain, successor) = (Relation::Plain, Relation::Successor);
+        for (onto, packaged, of_image, expected) in [
+            (plain, true, None, Some("packaged")),
+            (successor, true, None, Some("packaged")),
+            (plain, true, Some(ImageText::Apart), Some("packaged")),
+            (successor, true, Some(ImageText::Apart), Some("of the image")),
+            (plain, true, Some(ImageText::Itself), Some("packaged")),
+            (successor, true, Some(ImageText::Itself), Some("ours")),
+            (plain, false, Some(ImageText::Apart), None),
+            (successor, false, Some(ImageText::Apart), Some("of the image")),
+            (successor, false, None, None),
+        ] {
+            let found = base(onto, packaged, of_image);
+            assert_eq!(found.as_deref(), expected, "{onto:?} {packaged} {of_image:?}");
+        }
     }
 
     proptest! {

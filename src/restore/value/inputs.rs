@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::bundle::{Contents, Manifest};
 use crate::failure::{Failure, FailureKind};
-use crate::layout::LayoutDb;
+use crate::layout::{LayoutDb, Run};
 use crate::restore::value::packages::{PackagePlan, Unserved};
 use crate::restore::value::succession::Succession;
 use crate::service::ServiceSettings;
@@ -32,6 +32,18 @@ pub(in crate::restore) struct Inputs<'a> {
     pub(in crate::restore) volumes: VolumesAs,
     /// What the target is to the old container's image.
     pub(in crate::restore) succession: &'a Succession,
+}
+
+impl Inputs<'_> {
+    /// What a container with these `settings` runs.
+    pub(in crate::restore) fn run<'a>(&'a self, settings: Option<&'a ServiceSettings>) -> Run<'a> {
+        let image = self.manifest.survey.image.as_ref();
+        settings.map_or_else(Run::default, |settings| Run {
+            entrypoint: &settings.entrypoint,
+            command: &settings.command,
+            of_image: image.map_or(&[][..], |image| &image.settings.command),
+        })
+    }
 }
 
 /// How far a system is that a plan is made for.

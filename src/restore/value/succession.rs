@@ -100,7 +100,8 @@ impl Succession {
              successor`, else `--as plain`",
             self.evidence.join("; ")
         );
-        Some(Held::new(HeldKind::Image, &old.name, why))
+        let name = if old.name.is_empty() { "the old image" } else { &old.name };
+        Some(Held::new(HeldKind::Image, name, why))
     }
 
     /// The facts that are carried: what the old image has is left to its successor.
