@@ -33,12 +33,17 @@ def file(path):
     return path
 
 info = root + directory("/var/lib/dpkg/info")
+lists = root + directory("/var/lib/apt/lists")
+with open(lists + "/mirror_debian_dists_bullseye_InRelease", "w") as release:
+    release.write("Origin: Debian\n")
 each = files * 8 // 10 // packages
-with open(root + "/var/lib/dpkg/status", "w") as status:
+with open(root + "/var/lib/dpkg/status", "w") as status, \
+     open(lists + "/mirror_debian_dists_bullseye_main_binary-amd64_Packages", "w") as offered:
     for number in range(packages):
         name = f"package-{number:04}"
-        status.write(f"Package: {name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.{number}-1\n"
-                     f"Depends: package-{number // 2:04}\n\n")
+        version = f"Architecture: amd64\nVersion: 1.{number}-1\n"
+        status.write(f"Package: {name}\nStatus: install ok installed\n{version}Depends: package-{number // 2:04}\n\n")
+        offered.write(f"Package: {name}\n{version}\n")
         lines = ["/.", "/usr", "/usr/share", directory(f"/usr/share/{name}")]
         for first in range(0, each, 40):
             part = directory(f"/usr/share/{name}/part-{first // 40:03}")
