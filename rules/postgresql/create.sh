@@ -3,7 +3,7 @@
 # import.
 #
 # The new package's own empty cluster gives way. A data directory in another place than the package's is moved aside, not
-# removed: it is not the package's.
+# removed: it is not the package's. What the server itself was told by ALTER SYSTEM stays, and so do certificates.
 set -eu
 version=$1 cluster=$2 old=$3
 # The last ones may be missing.
@@ -17,6 +17,10 @@ IFS= read -r locale || :
 
 data=$(pg_conftool -s "$version" "$cluster" show data_directory)
 bin=/usr/lib/postgresql/$version/bin
+kept=$(mktemp -d)
+for file in postgresql.auto.conf server.crt server.key root.crt root.crl; do
+  if [ -e "$data/$file" ] || [ -L "$data/$file" ]; then cp -a -- "$data/$file" "$kept/"; fi
+done
 if [ "$data" = "/var/lib/postgresql/$version/$cluster" ]; then
   rm -rf -- "$data"
 elif [ -e "$data" ]; then
@@ -38,6 +42,10 @@ esac
 cd /
 runuser -u postgres -- "$bin/initdb" --no-instructions "$@"
 rm -f -- "$data/postgresql.conf" "$data/pg_hba.conf" "$data/pg_ident.conf"
+cp -a -- "$kept/." "$data/"
+rm -rf -- "$kept"
+chown postgres:postgres "$data"
+chmod 700 "$data"
 
 printf 'local all all trust\n' >"$data/import_hba.conf"
 chown postgres: "$data/import_hba.conf"

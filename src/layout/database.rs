@@ -296,6 +296,20 @@ mod tests {
     }
 
     #[test]
+    fn what_a_cluster_was_told_by_statements_is_configuration_and_no_data() {
+        let tree = files(&["/etc/postgresql/13/main/postgresql.conf"]);
+        let rule = LayoutDb::open(&[]).unwrap().rule("postgresql", "debian").unwrap().unwrap();
+        let database = &rule.databases[0];
+        let found = database.instances(&tree, "13", &none).unwrap();
+        let kept = |name: &str| {
+            let at = format!("/var/lib/postgresql/13/main/{name}");
+            database.keeps(&found[0], &RootPath::parse(at.as_bytes()).unwrap())
+        };
+        assert!(kept("postgresql.auto.conf") && kept("server.key"));
+        assert!(!kept("PG_VERSION") && !kept("base/1/postgresql.auto.conf"));
+    }
+
+    #[test]
     fn a_tree_without_the_place_has_no_instances() {
         let rule = LayoutDb::open(&[]).unwrap().rule("postgresql", "debian").unwrap().unwrap();
         assert_eq!(

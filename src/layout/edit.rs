@@ -169,10 +169,19 @@ impl ConfigFile {
     fn map_value(&mut self, key: &str, values: &[(String, String)]) {
         for at in self.found(key, None) {
             let Some(setting) = self.setting(&self.lines[at]) else { continue };
-            let new =
-                values.iter().find(|(old, _)| setting.value.eq_ignore_ascii_case(old.as_bytes()));
-            if let Some((_, new)) = new {
-                self.put_value(at, new.as_bytes());
+            let is = |value: &[u8], old: &str| value.eq_ignore_ascii_case(old.as_bytes());
+            // In quotes a value says the same; one that a rule names with quotes is taken first.
+            let (quote, bare): (&[u8], &[u8]) = match setting.value {
+                [q @ (b'\'' | b'"'), bare @ .., end] if q == end => (std::slice::from_ref(q), bare),
+                value => (b"", value),
+            };
+            let whole = values.iter().find(|(old, _)| is(setting.value, old));
+            let new = whole.map(|(_, new)| new.as_bytes().to_vec()).or_else(|| {
+                let (_, new) = values.iter().find(|(old, _)| is(bare, old))?;
+                Some([quote, new.as_bytes(), quote].concat())
+            });
+            if let Some(new) = new {
+                self.put_value(at, &new);
             }
         }
     }

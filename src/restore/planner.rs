@@ -482,6 +482,7 @@ fn merge_configuration(planner: &mut Planner<'_>) -> Result<(), Failure> {
     let met = met.map_err(unreadable)?;
     std::mem::take(&mut planner.aside).into_iter().for_each(|node| draft.put(node));
     planner.decisions.merges(&met.merges);
+    planner.decisions.held.extend(met.held);
     planner.beside = met.beside;
     planner.before = met.archived;
     Ok(())

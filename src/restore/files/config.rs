@@ -10,12 +10,13 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use crate::packages::{Installed, NEW_DEFAULT, OLD_TEXT, Role};
+use crate::restore::files::address::{left_out, without_further};
 use crate::restore::files::merge::{Merged, merge, same};
 use crate::restore::value::config_merge::{ConfigMerge, Outcome};
 use crate::tree::{
     ContentId, Draft, DraftContent, DraftNode, Entry, Kind, RootPath, Store, Tree, TreeError,
 };
-use crate::verdict::Worth;
+use crate::verdict::{Held, Worth};
 
 /// Largest text that is merged, in bytes; larger files are data.
 const LIMIT: u64 = 4 * 1024 * 1024;
@@ -35,6 +36,8 @@ pub(in crate::restore) struct Met {
     pub(in crate::restore) beside: Vec<DraftNode>,
     /// The archived texts of files that took over something of the new default without a question.
     pub(in crate::restore) archived: BTreeMap<RootPath, Vec<u8>>,
+    /// What a person is told of new defaults that were not taken over.
+    pub(in crate::restore) held: Vec<Held>,
 }
 
 /// What archived files meet.
@@ -147,7 +150,14 @@ impl Texts {
     ) -> Result<Outcome, TreeError> {
         let Texts { base, ours, new, runs } = self;
         let path = &entry.path;
-        Ok(match base.map(|base| merge(&base, &ours, &new)) {
+        let merged = base.map(|base| {
+            let without = without_further(&base, &ours, &new);
+            if !without.lines.is_empty() && !runs {
+                met.held.push(left_out(path, &without.lines));
+            }
+            merge(&base, &ours, &without.text)
+        });
+        Ok(match merged {
             Some(Merged { text, conflicts: 0 }) => {
                 draft.write(path, text);
                 met.archived.insert(path.clone(), ours);
@@ -402,6 +412,26 @@ mod tests {
         let (merges, _) = met("/app/settings", None, new, None);
         let default = path("/app/settings.dpkg-dist");
         assert_eq!(merges, one("/app/settings", Outcome::OursHeld { default }));
+    }
+
+    #[test]
+    fn a_further_local_address_of_a_new_default_is_not_merged_and_told() {
+        let texts = ["port 2\nx\ny\nlisten 127.0.0.1\n", "port 1\nx\ny\nlisten 127.0.0.1\n"];
+        let mut draft = Draft::default();
+        let kind = Kind::File { size: texts[0].len() as u64 };
+        let at = path("/etc/app.conf");
+        let entry = Entry::new(at.clone(), kind, Meta::root(0o600));
+        draft.put(DraftNode { entry, content: DraftContent::Stored(ContentId(0)) });
+        let theirs = "port 1\nx\ny\nlisten 127.0.0.1\nlisten ::1\nnew\n";
+        let target = system("/etc/app.conf", theirs);
+        let installed = Installed::load(&target).unwrap();
+        let pristine = [(ContentId(0), ContentId(1))].into();
+        let ground = ground(&target, &installed, &|_| None);
+        let met = meet(&mut draft, &Texts(&texts), &pristine, &ground).unwrap();
+        let merged = "port 2\nx\ny\nlisten 127.0.0.1\nnew\n";
+        assert_eq!(draft.get(&at).unwrap().content, DraftContent::Bytes(merged.into()));
+        let told: Vec<&str> = met.held.iter().map(|held| held.why.as_str()).collect();
+        assert!(matches!(told[..], [why] if why.contains("`listen ::1`")), "{told:?}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What becomes of the archived files: migrated by rule, merged, settled in the new system.
 
 pub(super) mod accounts;
+mod address;
 pub(super) mod carry;
 pub(super) mod config;
 pub(super) mod container;
