@@ -1,6 +1,7 @@
 #!/bin/sh
-# create.sh OPTIONS: makes an empty database in place of the new package's own, and starts the server for the import. What has been placed
-# there stays. There is no account but MariaDB's own and, until the import is over, its user.
+# create.sh OPTIONS: makes an empty database in place of the new package's own, and starts the server for the import.
+#
+# What has been placed there stays. There is no account but MariaDB's own and, until the import is over, its user.
 set -eu
 # The options that matter to the data, a line each: as they are written behind the server's name.
 options=$1

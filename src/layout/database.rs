@@ -300,7 +300,7 @@ mod tests {
         let tree = files(&["/etc/postgresql/13/main/postgresql.conf"]);
         let rule = LayoutDb::open(&[]).unwrap().rule("postgresql", "debian").unwrap().unwrap();
         let database = &rule.databases[0];
-        let found = database.instances(&tree, "13", &none).unwrap();
+        let found = database.instances(&tree, "13", &none()).unwrap();
         let kept = |name: &str| {
             let at = format!("/var/lib/postgresql/13/main/{name}");
             database.keeps(&found[0], &RootPath::parse(at.as_bytes()).unwrap())
