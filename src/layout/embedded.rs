@@ -50,6 +50,7 @@ pub(super) const SCRIPTS: &[(&str, &str)] = &[
     ("mariadb/stop.sh", include_str!("../../rules/mariadb/stop.sh")),
     ("openssh/test.sh", include_str!("../../rules/openssh/test.sh")),
     ("php/decisions.sh", include_str!("../../rules/php/decisions.sh")),
+    ("php/image.sh", include_str!("../../rules/php/image.sh")),
     ("postgresql/count.sh", include_str!("../../rules/postgresql/count.sh")),
     ("postgresql/create.sh", include_str!("../../rules/postgresql/create.sh")),
     ("postgresql/facts.sh", include_str!("../../rules/postgresql/facts.sh")),

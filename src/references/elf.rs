@@ -275,15 +275,10 @@ impl Reading<'_, '_> {
 }
 
 #[cfg(test)]
-pub(super) mod testing {
+pub(crate) mod testing {
     /// A library or program of 64 bits for `number`, made of what a test is about: names of
     /// libraries, directories to look in, a loader.
-    pub(in crate::references) fn elf(
-        number: u8,
-        needed: &[&str],
-        runpath: &str,
-        loader: Option<&str>,
-    ) -> Vec<u8> {
+    pub(crate) fn elf(number: u8, needed: &[&str], runpath: &str, loader: Option<&str>) -> Vec<u8> {
         let mut texts = vec![0];
         let mut put = |text: &str| {
             let at = texts.len() as u64;

@@ -13,6 +13,7 @@ mod libraries;
 mod links;
 mod modules;
 mod named;
+mod needing;
 mod outdated;
 mod question;
 mod records;
@@ -22,8 +23,11 @@ mod words;
 mod zones;
 
 pub(crate) use disturbed::{Change, disturbed};
+#[cfg(test)]
+pub(crate) use elf::testing;
 pub(crate) use finding::{Cure, Finding};
 pub(crate) use leads::leads;
+pub(crate) use needing::{Needing, needing};
 pub(crate) use outdated::{Outdated, Said, Speech};
 pub(crate) use question::{Kept, Question};
 pub(crate) use records::Records;

@@ -31,6 +31,7 @@ use crate::restore::files::services;
 use crate::restore::files::settle::settle;
 use crate::restore::files::standing;
 use crate::restore::files::state;
+use crate::restore::files::stranded;
 use crate::restore::files::successor;
 use crate::restore::files::today::Today;
 use crate::restore::files::unread::{self, Known};
@@ -362,12 +363,17 @@ fn find_journeys(planner: &mut Planner<'_>) -> Result<(), Failure> {
 }
 
 fn collect(planner: &mut Planner<'_>) -> Result<(), Failure> {
-    let Planner { inputs, archived, installed, decisions, .. } = planner;
+    let Planner { inputs, station, archived, installed, decisions, .. } = planner;
     planner.draft = archived.draft();
     successor::tell(inputs, &planner.draft, decisions).map_err(unreadable)?;
     successor::keep_runtime(inputs, &mut planner.draft, decisions).map_err(unreadable)?;
     withdrawn::settle(inputs, installed, &mut planner.draft, decisions);
-    Ok(())
+    let (target, draft) = (inputs.target, &mut planner.draft);
+    let settled = match station {
+        Station::Staged => stranded::settle(&inputs.packages.stranded, target, draft, decisions),
+        Station::Standing => stranded::forget_left_out(archived.source(), target, draft),
+    };
+    settled.map_err(unreadable)
 }
 
 fn take_databases(planner: &mut Planner<'_>) -> Result<(), Failure> {

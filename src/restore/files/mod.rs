@@ -19,6 +19,7 @@ pub(super) mod services;
 pub(super) mod settle;
 pub(super) mod standing;
 pub(super) mod state;
+pub(super) mod stranded;
 pub(super) mod successor;
 pub(super) mod today;
 pub(super) mod unread;

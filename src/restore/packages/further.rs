@@ -27,6 +27,14 @@ pub(super) type Leads = BTreeMap<RootPath, Option<String>>;
 /// What locales are made from.
 const LOCALES: RootPath = RootPath::literal("/usr/share/i18n/SUPPORTED");
 
+/// The kept files of `archived`.
+pub(super) fn kept(archived: &Archived) -> BTreeSet<RootPath> {
+    let draft = archived.draft();
+    let paths = draft.nodes().map(|node| &node.entry.path);
+    // Services are switched on where they are installed.
+    paths.filter(|path| crate::init::Link::parse(path).is_none()).cloned().collect()
+}
+
 /// What the kept files of `archived` lead to, the time zones that are named elsewhere, and what its
 /// `locales` are made from.
 pub(super) fn leads(
@@ -34,17 +42,9 @@ pub(super) fn leads(
     zones: &[String],
     locales: &[String],
 ) -> Result<Leads, TreeError> {
-    let draft = archived.draft();
-    let kept: BTreeSet<RootPath> = draft
-        .nodes()
-        .map(|node| &node.entry.path)
-        // Services are switched on where they are installed.
-        .filter(|path| crate::init::Link::parse(path).is_none())
-        .cloned()
-        .collect();
     let needed: &[RootPath] = if locales.is_empty() { &[] } else { &[LOCALES] };
     let owner = |found: &Found| archived.owner(&found.by).or_else(|| archived.owner(&found.place));
-    let leads = references::leads(archived.source(), &kept, zones, needed)?;
+    let leads = references::leads(archived.source(), &kept(archived), zones, needed)?;
     Ok(leads.into_iter().map(|found| (found.by.clone(), owner(&found))).collect())
 }
 

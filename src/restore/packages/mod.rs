@@ -5,4 +5,7 @@ pub(super) mod in_use;
 mod parts;
 pub(super) mod plan;
 mod renames;
+mod replaced;
 pub(super) mod stage;
+mod staging;
+pub(super) mod stranded;

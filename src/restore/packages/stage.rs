@@ -7,26 +7,26 @@ use std::io::{Read, Seek};
 
 use crate::bundle::{Contents, Manifest};
 use crate::failure::{Failure, FailureKind};
-use crate::family::{self, Family, Offered, Order, Refused};
+use crate::family::{self, Family};
 use crate::layout::LayoutDb;
 use crate::monitor::Monitor;
+use crate::references;
 use crate::restore::packages::further;
 use crate::restore::packages::in_use::InUse;
 use crate::restore::packages::parts::{self, Found, Place};
 use crate::restore::packages::plan::{Market, plan_packages};
 use crate::restore::packages::renames::PackageRenames;
+use crate::restore::packages::replaced::replace;
+use crate::restore::packages::staging::{Staging, paths, unreadable_output};
 use crate::restore::value::archived::Archived;
 use crate::restore::value::inputs::unreadable;
-use crate::restore::value::packages::{Install, PackagePlan, Uninstallable, Unserved};
+use crate::restore::value::packages::{PackagePlan, Unserved};
 use crate::restore::value::relation::Relation;
 use crate::restore::value::step::PlannedCommand;
 use crate::restore::value::succession::programs;
-use crate::survey::{AnswerFact, IntentFact, IntentWhy, OsRelease, Survey, parse_os_release};
+use crate::survey::{IntentFact, IntentWhy, OsRelease, Survey, parse_os_release};
 use crate::system::{Command, System, line};
 use crate::tree::{RootPath, Store};
-
-/// Largest list of paths that is read.
-const LIST_LIMIT: u64 = 64 * 1024 * 1024;
 
 /// Longer than any text that says which release a system is.
 const RELEASE_LIMIT: u64 = 64 * 1024;
@@ -133,6 +133,13 @@ pub(in crate::restore) fn install(
     let absent = further::absent(staging.system, &absent)?;
     let holders = absent.keys().filter_map(|path| family.holder(path)).map(str::to_owned);
     staging.add(holders.collect(), &mut plan)?;
+    let absent = further::absent(staging.system, &absent)?;
+    if !absent.is_empty() {
+        let all = references::needing(archived.source(), &further::kept(archived));
+        let mut all = all.map_err(unreadable)?;
+        all.retain(|one| archived.owner(&one.path).is_none());
+        replace(&mut staging, &all, &absent, &mut plan)?;
+    }
     plan.install.sort_by(|a, b| a.name.cmp(&b.name));
     plan.install.dedup_by(|a, b| a.name == b.name);
     family.clean(staging.system)?;
@@ -153,99 +160,6 @@ pub(in crate::restore) fn programs_there(
     let absent = further::absent(system, &leads)?;
     let there = all.iter().filter(|path| !absent.contains_key(*path)).cloned().collect();
     Ok((all.len(), there))
-}
-
-/// A system in which packages are installed.
-struct Staging<'a> {
-    system: &'a mut dyn System,
-    family: &'a dyn Family,
-    monitor: &'a dyn Monitor,
-    /// What its repositories offer and was not refused.
-    offered: Offered,
-    /// What the old system used of its packages.
-    old: &'a InUse,
-    /// What lay below `/var/lib` before the first.
-    state_before: Option<BTreeSet<RootPath>>,
-    /// What cannot be installed.
-    refused: Vec<Uninstallable>,
-}
-
-impl Staging<'_> {
-    /// Installs those of `wanted` that can be; returns them.
-    fn install(
-        &mut self,
-        mut wanted: Vec<Install>,
-        answers: &[AnswerFact],
-    ) -> Result<Vec<Install>, Failure> {
-        self.remember_state()?;
-        self.monitor.phase(&format!("installing {} packages", wanted.len()));
-        wanted.sort_by_key(|install| came_along(install.why));
-        let order = Order { packages: &names(&wanted), answers };
-        let refused = self.family.install(self.system, &order)?;
-        Ok(self.without(wanted, refused))
-    }
-
-    /// Those of `wanted` that are not `refused`; the others are remembered. What was refused is
-    /// not tried again for another reason.
-    fn without(&mut self, mut wanted: Vec<Install>, refused: Vec<Refused>) -> Vec<Install> {
-        for Refused { package, why } in refused {
-            self.offered.withdraw(&package);
-            let Some(at) = wanted.iter().position(|install| install.name == package) else {
-                continue;
-            };
-            let wanted = wanted.remove(at);
-            let old = wanted.formerly.as_ref().unwrap_or(&wanted.name);
-            let old = old.split(':').next().unwrap_or(old);
-            let services = self.old.on(old).into_keys();
-            let services = services.map(|name| String::from_utf8_lossy(&name).into_owned());
-            let edited = self.old.edited.get(old).into_iter().flatten();
-            self.refused.push(Uninstallable {
-                services: services.collect(),
-                configuration: edited.cloned().collect(),
-                wanted,
-                why,
-            });
-        }
-        wanted
-    }
-
-    fn remember_state(&mut self) -> Result<(), Failure> {
-        if self.state_before.is_none() {
-            self.state_before = Some(paths(self.system, &["/var/lib"])?.into_iter().collect());
-        }
-        Ok(())
-    }
-
-    /// Installs those of `wanted` that are offered and not there, as far as nothing gives way for
-    /// them.
-    fn add(&mut self, wanted: BTreeSet<String>, plan: &mut PackagePlan) -> Result<(), Failure> {
-        if wanted.is_empty() {
-            return Ok(());
-        }
-        let installed = self.family.installed(self.system)?;
-        for wanted in wanted {
-            let named = self.offered.named(&wanted).filter(|name| !installed.contains(*name));
-            let Some(name) = named.map(str::to_owned) else { continue };
-            self.remember_state()?;
-            let Some(refused) = self.family.add(self.system, &name)? else { continue };
-            let install = Install { name, formerly: None, why: IntentWhy::Referred };
-            for install in self.without(vec![install], refused) {
-                plan.dropped.remove(&wanted);
-                plan.dropped.remove(&install.name);
-                plan.install.push(install);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Whether nobody asked for it by itself.
-fn came_along(why: IntentWhy) -> bool {
-    matches!(why, IntentWhy::Needed | IntentWhy::Leaf)
-}
-
-fn names(packages: &[Install]) -> Vec<&str> {
-    packages.iter().map(|package| package.name.as_str()).collect()
 }
 
 /// Which release the staged system is of.
@@ -275,21 +189,6 @@ fn intents(survey: &Survey, family: &dyn Family) -> Vec<IntentFact> {
         }
     }
     intents
-}
-
-fn unreadable_output(error: std::io::Error, program: &str) -> Failure {
-    Failure::new(FailureKind::Resource, "reading the output of", program).because(error)
-}
-
-/// Every path below these directories.
-fn paths(system: &mut dyn System, dirs: &[&str]) -> Result<Vec<RootPath>, Failure> {
-    let argv = [&["find"], dirs, &["-xdev", "-print0"]].concat();
-    let ran = system.run_one(Command::new(&argv))?;
-    let mut listed = Vec::new();
-    let mut output = ran.stdout.take(LIST_LIMIT);
-    output.read_to_end(&mut listed).map_err(|e| unreadable_output(e, "find"))?;
-    // A path that is none of ours is nobody's to remove either.
-    Ok(listed.split(|&b| b == 0).filter_map(|path| RootPath::parse(path).ok()).collect())
 }
 
 /// Runs the plan's commands in one batch: a server that one starts serves the next.

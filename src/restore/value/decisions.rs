@@ -60,8 +60,16 @@ impl Decisions {
         packages: &PackagePlan,
         withdrawn: &[WithdrawnFact],
     ) {
-        let PackagePlan { architectures, install, answers, dropped, missing, refused, present: _ } =
-            packages;
+        let PackagePlan {
+            architectures,
+            install,
+            answers,
+            dropped,
+            missing,
+            refused,
+            present: _,
+            stranded: _,
+        } = packages;
         self.steps
             .extend(architectures.iter().map(|name| Step::Architecture { name: name.clone() }));
         self.steps.extend(install.iter().cloned().map(Step::Install));

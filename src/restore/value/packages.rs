@@ -55,6 +55,30 @@ pub(crate) struct PackagePlan {
     pub dropped: BTreeMap<String, String>,
     /// What packages are told when they ask, before any is installed.
     pub answers: Vec<AnswerFact>,
+    /// Programs and modules of no package that cannot work in the new system.
+    pub stranded: Vec<Stranded>,
+}
+
+/// A program or a module of no package that cannot work in the new system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Stranded {
+    /// Where it was.
+    pub path: RootPath,
+    /// Why it cannot.
+    pub why: String,
+    /// What becomes of it.
+    pub fate: Fate,
+}
+
+/// What becomes of what cannot work any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) enum Fate {
+    /// It gives way to a file of a package of today.
+    GivesWay { to: RootPath, package: String },
+    /// What it was for is in the program of this package itself.
+    BuiltIn { package: String },
+    /// It is placed as it was; these packages may have it.
+    Open { candidates: Vec<String> },
 }
 
 impl PackagePlan {
