@@ -9,7 +9,8 @@ use crate::tree::{Draft, DraftContent, Kind, RootPath, Tree, TreeError, resolve_
 use crate::verdict::{Harm, Held, HeldKind};
 
 /// Puts links to today's files in the place of those that give way, and leaves out what is built
-/// into programs today; what is not certain is placed as it was, and held.
+/// into programs today; what is not certain is placed as it was, and held. A program that gives way
+/// is told too: that it is the same one is known by its name alone.
 ///
 /// # Errors
 /// The new system cannot be read.
@@ -29,6 +30,9 @@ pub(in crate::restore) fn settle(
                     decisions.leave_out(path, what);
                 } else if lead(draft, path, to) {
                     decisions.adapt(path, what);
+                }
+                if !path.name().ends_with(b".so") {
+                    decisions.held.push(by_name(path, why, to, package));
                 }
             }
             Fate::BuiltIn { package } => {
@@ -87,6 +91,14 @@ fn held(path: &RootPath, why: &str, candidates: &[String]) -> Held {
     let held = Held::new(HeldKind::Program, path, format!("{why}; {brings}"));
     let held = held.harm(Harm::DoesNotStart);
     candidates.iter().fold(held, Held::candidate)
+}
+
+fn by_name(path: &RootPath, why: &str, to: &RootPath, package: &str) -> Held {
+    let why = format!(
+        "{why}; {to} of {package} is in its place, because it is called the same; the old one stays \
+         in the bundle"
+    );
+    Held::new(HeldKind::Program, path, why).harm(Harm::Cosmetic).file(path)
 }
 
 #[cfg(test)]
@@ -169,7 +181,12 @@ mod tests {
             .map(|held| (held.subject.as_str(), held.candidates.as_slice()))
             .collect();
         let both = ["tool".to_owned(), "tools".to_owned()];
-        assert_eq!(held, [(paths[2], both.as_slice()), (paths[4], [].as_slice())]);
+        let expected =
+            [(paths[1], [].as_slice()), (paths[2], both.as_slice()), (paths[4], [].as_slice())];
+        assert_eq!(held, expected);
+        // That both are the same program is known by their name alone.
+        let harm: Vec<Harm> = decisions.held.iter().map(|held| held.harm).collect();
+        assert_eq!(harm, [Harm::Cosmetic, Harm::DoesNotStart, Harm::DoesNotStart]);
     }
 
     #[test]
