@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::search::{Found, Search, may_be_program};
+use super::search::{Found, Search};
 use super::zones;
 use crate::tree::{Kind, RootPath, Tree, TreeError, resolve};
 
@@ -33,7 +33,7 @@ pub(crate) fn leads(
         if let Kind::Symlink { target } = &entry.kind {
             found.extend(lead(path.aim(target)));
         }
-        let Some(program) = may_be_program(&entry).then(|| search.read(&entry)).flatten() else {
+        let Some(program) = search.program(&entry) else {
             continue;
         };
         let loader = program.loader.iter().map(|loader| RootPath::root().aim(loader));

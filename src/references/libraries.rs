@@ -10,7 +10,7 @@ use super::elf::{Elf, Machine};
 use super::finding::Finding;
 use super::named::{self, alike};
 use super::question::Question;
-use super::search::{Search, may_be_program};
+use super::search::Search;
 use crate::tree::{RootPath, TreeError, escaped, list};
 use crate::verdict::{Held, HeldKind};
 
@@ -42,7 +42,7 @@ pub(super) fn look(question: &Question<'_>) -> Result<Vec<Finding>, TreeError> {
     let (mut gaps, mut elsewhere) = (Gaps::new(), Gaps::new());
     for kept in question.kept {
         let Some(entry) = question.new.entry(&kept.path)? else { continue };
-        let Some(program) = may_be_program(&entry).then(|| new.read(&entry)).flatten() else {
+        let Some(program) = new.program(&entry) else {
             continue;
         };
         let miss = |gaps: &mut Gaps, need: Need, was: Option<RootPath>| {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::search::{Search, may_be_program};
+use super::search::Search;
 use crate::tree::{RootPath, Tree, TreeError, resolve};
 
 /// A program or a shared object, and what it needs.
@@ -30,7 +30,7 @@ pub(crate) fn needing(
     let mut all = Vec::new();
     for path in kept {
         let Some(entry) = old.entry(path)? else { continue };
-        let Some(elf) = may_be_program(&entry).then(|| search.read(&entry)).flatten() else {
+        let Some(elf) = search.program(&entry) else {
             continue;
         };
         let is_program = elf.loader.is_some() && elf.soname.is_none();

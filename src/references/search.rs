@@ -170,6 +170,11 @@ impl<'a> Search<'a> {
         self.tree.open(entry).ok().and_then(|mut content| Elf::read(&mut *content))
     }
 
+    /// The program or library that `entry` is, where it can be one.
+    pub(super) fn program(&self, entry: &Entry) -> Option<Elf> {
+        may_be_program(entry).then(|| self.read(entry)).flatten()
+    }
+
     /// What the file at `entry` needs; `None` where it is no program or cannot be opened.
     pub(super) fn elf(&self, entry: &Entry) -> Option<Rc<Elf>> {
         if let Some(known) = self.files.borrow().get(&entry.path) {

@@ -69,12 +69,8 @@ fn local(line: &Line) -> Option<IpAddr> {
     let word = rest.split(' ').next()?.trim_matches(['"', '\'', ';', ',']);
     let bare = word.strip_prefix('[').and_then(|word| word.strip_suffix(']')).unwrap_or(word);
     let with_port = || word.parse::<SocketAddr>().ok().map(|socket| socket.ip());
-    let address = bare.parse().ok().or_else(with_port)?;
-    let is_local = match address {
-        IpAddr::V4(ip) => ip.is_loopback() || ip.is_unspecified(),
-        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unspecified(),
-    };
-    is_local.then_some(address)
+    let address: IpAddr = bare.parse().ok().or_else(with_port)?;
+    (address.is_loopback() || address.is_unspecified()).then_some(address)
 }
 
 #[cfg(test)]
